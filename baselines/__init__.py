@@ -1,0 +1,4 @@
+"""Training, evaluation and analysis of recurrent networks on the memory tasks.
+
+``python -m baselines train`` is the command line; everything that it does is one import away.
+"""

@@ -1,0 +1,27 @@
+"""Random numbers of a training run: a seed and a name -> a generator of its own.
+
+Nothing here draws from torch's global generator, and nothing keeps a generator's state: the initial states of update
+5,000 come from a generator named after update 5,000. So a run can be taken up again at any update from its counter
+alone, and drawing more of one thing never moves another.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import torch
+
+
+def generator(seed: int, *name: str | int) -> torch.Generator:
+    """A new generator on the CPU for what is called ``name`` in the run with this seed."""
+    digest = blake2b(repr((seed, *name)).encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def evaluation_seed(seed: int) -> int:
+    """A seed for fresh trials, never one that a run trains with.
+
+    A run trains on the trials of its own seed, below 2**32. A vector environment uses the seeds from the one it is
+    reset with upwards, one a column, so those of two runs lie 2**32 apart.
+    """
+    return (seed + 1) << 32

@@ -1,0 +1,63 @@
+"""Checks of arguments. Each returns the argument in its canonical form or says what is wrong: name, value, rule."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from numbers import Real
+
+
+def integer(name: str, value: object, least: int, most: int | None = None) -> int:
+    """An integer within least..most (no bound above where ``most`` is None)."""
+    rule = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})") from None
+    if number < least or (most is not None and number > most):
+        raise ValueError(f"{name} must be {rule}, got {number}")
+    return number
+
+
+def real(name: str, value: object, least: float, most: float) -> float:
+    """A finite real number within [least, most]."""
+    rule = f"a number of at least {least:g}" if most == float("inf") else f"a number from {least:g} to {most:g}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})")
+    number = float(value)
+    if not (least <= number <= most) or number == float("inf"):
+        raise ValueError(f"{name} must be {rule}, got {value!r}")
+    return number
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
+    return value
+
+
+def choice(name: str, value: object, allowed: Sequence[str]) -> str:
+    """One of a few words."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be one of {list(allowed)}, got {value!r} ({type(value).__name__})")
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+    return value
+
+
+def increasing(name: str, value: object, least: int) -> tuple[int, ...]:
+    """A non-empty, strictly increasing sequence of integers of at least ``least``."""
+    rule = f"a non-empty, strictly increasing sequence of integers of at least {least}"
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})")
+    entries = tuple(value)
+    if not entries:
+        raise ValueError(f"{name} must be {rule}, got {value!r}")
+    numbers = tuple(integer(f"{name}[{i}]", entry, least) for i, entry in enumerate(entries))
+    if any(a >= b for a, b in pairwise(numbers)):
+        raise ValueError(f"{name} must be {rule}, got {value!r}")
+    return numbers

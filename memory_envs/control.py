@@ -1,0 +1,95 @@
+"""What the scalar and the vector environment share: their arguments, their options, and the view of a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import Space, error
+
+from memory_envs import keys
+from memory_envs.rendering import TrialView
+from memory_envs.task import Task, Trials
+from memory_envs.tasks import make_task
+
+
+def as_task(task: str | Task, parameters: Mapping[str, Any]) -> Task:
+    """A task, from its short name and its parameters or as it is."""
+    if isinstance(task, str):
+        return make_task(task, **parameters)
+    if not isinstance(task, Task):
+        raise TypeError(f"task must be a Task or the name of one, got {task!r} ({type(task).__name__})")
+    return task.replace(**parameters) if parameters else task
+
+
+def check_render_mode(render_mode: str | None, known: list[str]) -> str | None:
+    """One of the known modes or None."""
+    if render_mode is not None and render_mode not in known:
+        raise ValueError(f"render_mode must be None or one of {known}, got {render_mode!r}")
+    return render_mode
+
+
+def same_spaces(old: Task, new: Task) -> Task:
+    """``new``, if an environment that plays ``old`` can go on with it."""
+    if not isinstance(new, Task):
+        raise TypeError(f"task must be a Task, got {new!r} ({type(new).__name__})")
+    for name in ("observation_space", "action_space"):
+        if getattr(old, name) != getattr(new, name):
+            raise ValueError(
+                f"task must keep the environment's {name} {getattr(old, name)}, but {new} has {getattr(new, name)} "
+                "(give all heads at construction and change active_heads)"
+            )
+    return new
+
+
+def apply_options(task: Task, options: Mapping[str, Any] | None) -> Task:
+    """The task that ``reset(options=...)`` asks for: ``active_heads`` is the only option."""
+    if not options:
+        return task
+    if unknown := sorted(set(options) - {"active_heads"}):
+        raise ValueError(f"options has the unknown key {unknown[0]!r}; known: 'active_heads'")
+    if getattr(task, "heads", None) is None:
+        raise ValueError(f"options['active_heads'] needs a task with heads, and this one has none: {task}")
+    return task.replace(active_heads=options["active_heads"])
+
+
+def refuse(action: object, space: Space[Any], why: str = "") -> NoReturn:
+    """Raise Gymnasium's error for an action that is none."""
+    raise error.InvalidAction(f"action must be an element of {space}, got {action!r} ({type(action).__name__}){why}")
+
+
+def view(task: Task, trials: Trials, answers: npt.NDArray[Any]) -> TrialView:
+    """The view of a trial of which ``len(answers)`` steps have been answered: trials of one column, answers (t, H)."""
+    length, t = int(trials.lengths[0]), len(answers)
+    padded = np.zeros(trials.targets.shape, np.float32 if task.real_valued else np.int64)
+    padded[:t, 0] = answers
+    return TrialView(
+        title=f"{task.env_id}  {title(task)}",
+        channels=task.channels,
+        heads=task.head_labels,
+        active=task.active,
+        inputs=trials.inputs[: min(t + 1, length), 0],
+        targets=trials.targets[:t, 0],
+        counted=trials.mask[:t, 0],
+        answers=answers,
+        correct=task.correct(trials, padded)[:t, 0],
+        num_steps=task.num_steps,
+        real_valued=task.real_valued,
+        score=float(task.rewards(trials, padded)[:t].sum()),
+        over=t == length,
+        signed=tuple(low < 0 for low, _ in task.input_bounds),
+    )
+
+
+def title(task: Task) -> str:
+    """The task's N and what else was given, in few words."""
+    given = task.to_dict()
+    words = {"N": task.N} | {name: value for name, value in given.items() if name not in ("task", "N", "heads")}
+    return ", ".join(f"{name}={value}" for name, value in words.items() if value is not None)
+
+
+def trial(task: Task, stream: keys.Words, number: int) -> Trials:
+    """One trial drawn by itself: column 0 of a batch of one."""
+    return task.sample(keys.trial_keys(stream, number))

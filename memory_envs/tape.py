@@ -1,0 +1,230 @@
+"""The tape: each column's trials laid end to end, written ahead in blocks, so that a step reads one row of each array.
+
+A cell (row, column) holds one observation and what becomes of its answer. Every column is read at the same row, however
+long its trials are; to reset a column is to write its next trial from the current row on.
+
+Axes: R rows, B columns (copies of the environment), I inputs, H heads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from memory_envs import keys
+from memory_envs.task import Task
+
+_BLOCK_CELLS = 2**17  # written at a time, in all columns: long enough that the cost of a call is spread thin
+_CHUNK_CELLS = 2**15  # drawn at a time: the arrays of one draw then stay in a core's cache
+_MOST_ROWS = 2**12
+NOT_ASKED = -1
+"""Stands on the tape for the label of a head that is not active: no answer equals it."""
+
+Columns = npt.NDArray[np.int64]
+
+
+class Tape:
+    """Trials of B streams, laid out for reading row by row.
+
+    Cells behind a column's last written trial hold nothing that is ever read; once columns are out of step with each
+    other they are kept blank, so that a trial can be written by filling in what is not zero.
+
+    Attributes:
+        row: the current row: its observations wait for their answers. Row - 1 is always kept.
+        observations: (R, B, I) float32; zeros in the row behind a trial's end.
+        targets: (R, B, H), or (R, B) for single labels: int8 labels or float32 values.
+        weights: (R, B) float64, what a step is worth (``Task.weights``).
+        pay: (R, B) float64, what one right label earns beyond a wrong one.
+        counted, ends, starts: (R, B) bool: the answer counts, is the last of its trial, the first.
+        numbers: (B,) uint64, of the trial that is written next.
+        some_not_asked: whether ``NOT_ASKED`` can occur.
+    """
+
+    _ARRAYS = ("observations", "targets", "weights", "pay", "counted", "ends", "starts")
+
+    def __init__(self, task: Task, columns: int, gap: int, endless: bool) -> None:
+        """An empty tape.
+
+        Args:
+            task: what is played.
+            columns: number of columns, B.
+            gap: rows between two trials: 1 to read the zeros behind a trial in a row of their own, else 0.
+            endless: write trials up to the end of the block; else one trial where a column is reset.
+        """
+        self.task, self.gap, self.endless = task, gap, endless
+        self.streams = np.zeros(columns, np.uint64)
+        self.numbers = np.zeros(columns, np.uint64)
+        self._heads = np.ones(columns, np.int64)  # first row of each column that is not written
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Fresh arrays for a block of the task's trials."""
+        columns, span = len(self.streams), self._span
+        most = min(_BLOCK_CELLS // (columns * span), _MOST_ROWS // span) if self.endless else 1
+        self._rows = 1 + max(1, most) * span  # row 0 is the one before the current row
+        shape = (self._rows + 1, columns)
+        labels = np.float32 if self.task.real_valued else np.int8
+        self.observations = np.zeros((*shape, self.task.num_inputs), np.float32)
+        self.targets: npt.NDArray[Any] = np.zeros((*shape, *self.task.answer_shape), labels)
+        self.weights, self.pay = np.zeros(shape), np.zeros(shape)
+        self.counted, self.ends, self.starts = (np.zeros(shape, np.bool_) for _ in range(3))
+        self._laid_out_for = span
+        self.row, self._in_step, self.some_not_asked = 1, True, False
+
+    @property
+    def _span(self) -> int:
+        """Rows of the longest trial and the gap behind it."""
+        return self.task.num_steps + self.gap
+
+    def restart(self, streams: keys.Words | None = None) -> None:
+        """Begin the next trial in all columns; with ``streams`` (B,), the first one of each."""
+        self.numbers -= self._waiting()
+        if streams is not None:
+            self.streams, self.numbers = streams, np.zeros(len(streams), np.uint64)
+        if self._laid_out_for != self._span or not self._in_step:
+            self._lay_out()
+        self.row, self.some_not_asked = 1, False
+        self.ends[0] = False
+        self._heads[:] = 1
+        self._write(np.arange(len(self.streams)))
+
+    def reset_columns(self, columns: Columns, streams: keys.Words | None = None) -> None:
+        """Begin the next trial of some columns at the current row; with ``streams`` (one a column), the first one."""
+        self.numbers[columns] -= self._waiting()[columns]
+        self._heads[columns] = self.row
+        self._fall_out_of_step()
+        if streams is not None:
+            self.streams[columns], self.numbers[columns] = streams, 0
+        self._write(columns)
+
+    def set_task(self, task: Task) -> None:
+        """Play ``task`` in each column from its next trial on."""
+        later = self._later()
+        self.numbers -= later.sum(axis=0, dtype=np.uint64)
+        self._heads = np.where(later.any(axis=0), later.argmax(axis=0), self._heads)
+        self._fall_out_of_step()
+        self.task = task
+        if self.endless:
+            self._write(np.arange(len(self.streams)))
+
+    def advance(self) -> None:
+        """Go to the next row, and write the next block where this one ends."""
+        self.row += 1
+        if self.row < self._rows:
+            return
+        gone = self.row - 1
+        for array in self._arrays():
+            kept = len(array) - gone
+            array[:kept] = array[gone:]
+            if not self._in_step:
+                array[kept:] = 0
+        self._heads -= gone
+        self.row = 1
+        if self.endless:
+            self._write(np.arange(len(self.streams)))
+
+    def playing(self) -> keys.Words:
+        """Number of each column's trial in progress (or, in a gap, of the one just ended), (B,)."""
+        return self.numbers - self._waiting() - np.uint64(1)
+
+    def _arrays(self) -> list[npt.NDArray[Any]]:
+        return [getattr(self, name) for name in self._ARRAYS]
+
+    def _later(self) -> npt.NDArray[np.bool_]:
+        """(R, B): where a written trial starts behind the current row."""
+        rows = np.arange(len(self.starts))[:, None]
+        later: npt.NDArray[np.bool_] = self.starts & (rows > self.row) & (rows < self._heads)
+        return later
+
+    def _waiting(self) -> keys.Words:
+        """How many trials are written behind those in progress, (B,)."""
+        return np.asarray(self._later().sum(axis=0, dtype=np.uint64))
+
+    def _fall_out_of_step(self) -> None:
+        """Blank what is not written, in every column."""
+        self._in_step = False
+        cells = np.nonzero(np.arange(len(self.starts))[:, None] >= self._heads)
+        for array in self._arrays():
+            array[cells] = 0
+
+    def _write(self, columns: Columns) -> None:
+        """Write trials of some columns: until the block is full, or one each where the tape is not endless."""
+        if not self.endless:
+            self._write_trials(columns, 1)
+            return
+        while len(columns := columns[self._heads[columns] < self._rows]):
+            # As many as fit in every column even if each is as long as can be; shorter ones leave room for a next round.
+            room = self._rows - int(self._heads[columns].max())
+            self._write_trials(columns, -(-room // self._span))
+
+    def _write_trials(self, columns: Columns, count: int) -> None:
+        """Write ``count`` trials of each of these columns behind what is written, some columns at a time."""
+        needed = int(self._heads[columns].max()) + count * self._span
+        if (missing := needed - len(self.starts)) > 0:
+            for name, array in zip(self._ARRAYS, self._arrays(), strict=True):
+                setattr(self, name, np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)]))
+        chunk = max(1, _CHUNK_CELLS // (self._span * count))
+        for first in range(0, len(columns), chunk):
+            self._write_chunk(columns[first : first + chunk], count)
+
+    def _write_chunk(self, columns: Columns, count: int) -> None:
+        task, heads = self.task, self._heads[columns]
+        numbers = self.numbers[columns] + np.arange(count, dtype=np.uint64)[:, None]
+        trials = task.sample(keys.trial_keys(self.streams[columns], numbers).reshape(-1))
+        self.numbers[columns] += np.uint64(count)
+        weights = task.weights(trials)
+        targets = trials.targets if task.answer_shape else trials.targets[..., 0]
+        if not task.real_valued:
+            targets = targets.astype(np.int8)
+            if not all(task.active):
+                targets[..., ~np.array(task.active)] = NOT_ASKED
+                self.some_not_asked = True
+        cells = {
+            "observations": trials.inputs,
+            "targets": targets,
+            "weights": weights,
+            "pay": weights * (2.0 / sum(task.active)),
+            "counted": trials.mask,
+        }
+        if self._in_step and (trials.lengths == task.num_steps).all():
+            self._write_together(cells, slice(int(columns[0]), int(columns[-1]) + 1), int(heads[0]), count)
+            self._heads[columns] += count * self._span
+        else:
+            if self._in_step:
+                self._fall_out_of_step()
+            for lengths in trials.lengths.reshape(count, -1):
+                m = len(columns)
+                self._write_apart({k: v[:, :m] for k, v in cells.items()}, columns, lengths)
+                cells = {k: v[:, m:] for k, v in cells.items()}
+
+    def _write_together(self, cells: dict[str, npt.NDArray[Any]], columns: slice, head: int, count: int) -> None:
+        """Write ``count`` trials of one length into neighbouring columns, from row ``head`` on."""
+        steps, rows = self.task.num_steps, slice(head, head + count * self._span)
+        for name, values in cells.items():
+            # (rows, columns, ...) seen as (trial, step, column, ...)
+            place = getattr(self, name)[rows, columns]
+            place = place.reshape(count, self._span, *place.shape[1:])
+            place[:, :steps] = values.reshape(steps, count, -1, *values.shape[2:]).swapaxes(0, 1)
+            place[:, steps:] = 0
+        for array, step in ((self.starts, 0), (self.ends, steps - 1)):
+            array[rows, columns] = False
+            array[head + step : rows.stop : self._span, columns] = True
+
+    def _write_apart(
+        self, cells: dict[str, npt.NDArray[Any]], columns: Columns, lengths: npt.NDArray[np.int64]
+    ) -> None:
+        """Write one trial into each column, from its own head on, over cells that are blank."""
+        heads, steps = self._heads[columns], self.task.num_steps
+        flat = (heads + np.arange(steps)[:, None]) * len(self.streams) + columns  # (T, m), indices of cells
+        shown = self.observations.reshape(-1, self.task.num_inputs)
+        shown[flat] = cells.pop("observations")  # zeros past the end of a trial: the next one writes over them
+        counted = np.flatnonzero(cells["counted"])
+        places = flat.reshape(-1)[counted]
+        for name, values in cells.items():
+            array = getattr(self, name)
+            array.reshape(-1, *array.shape[2:])[places] = values.reshape(-1, *values.shape[2:])[counted]
+        self.starts[heads, columns] = True
+        self.ends[heads + lengths - 1, columns] = True
+        self._heads[columns] = heads + lengths + self.gap

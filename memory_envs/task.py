@@ -1,0 +1,325 @@
+"""What a working-memory task is: parameters, and one pure function from trial keys to trials.
+
+In these tasks the stimulus never depends on the action, so a trial can be written down before it is played. The
+Gymnasium environment, the vector environment and the supervised batch are three ways of reading the same arrays.
+
+Axes, here and in the whole project: T steps, B trials, I inputs, H heads (answers a step). Time comes first.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import Any, ClassVar, Literal, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from memory_envs import checks, keys
+
+Floats = npt.NDArray[np.float64]
+AnySpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete
+T = TypeVar("T", bound="Task")
+
+UNSET: int = cast(int, None)
+"""Default of an integer parameter that follows from the others when it is left out (never seen after construction)."""
+
+CORRECT_WITHIN = 0.04
+"""A real-valued answer is called correct if its error is smaller: the criterion of Schmidt et al. (ICLR 2021)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """B trials, written down: what is shown and what should be answered at each step.
+
+    Attributes:
+        inputs: (T, B, I) float32, what is shown. Zeros past the end of a trial.
+        targets: (T, B, H), what should be answered: int64 labels 0 or 1, or float32 values in [-1, 1].
+            Zero wherever the answer does not count, and for heads that are not active.
+        mask: (T, B) bool, when the answer counts. May be a read-only view.
+        lengths: (B,) int64, steps in each trial; rows past them are padding.
+    """
+
+    inputs: npt.NDArray[np.float32]
+    targets: npt.NDArray[Any]
+    mask: npt.NDArray[np.bool_]
+    lengths: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(ABC):
+    """A working-memory task with a memory demand of N steps.
+
+    A task writes ``sample``, ``recall`` and ``_reference_score``, its channels and its bounds; everything else is
+    inherited. Tasks are immutable, hashable and picklable; equal parameters make equal tasks.
+
+    Attributes:
+        N: memory demand in steps: the oldest input that an answer needs can lie N - 1 steps back.
+        scoring: ``"dense"`` (every step from the first one at which the answer is defined counts) or ``"final"``
+            (only the last step of the trial counts).
+    """
+
+    name: ClassVar[str]
+    env_id: ClassVar[str]
+    default_N: ClassVar[int]
+    least_N: ClassVar[int] = 1
+    real_valued: ClassVar[bool] = False
+    perfect_score: ClassVar[float] = 1.0
+
+    N: int = field(default=UNSET, kw_only=False)
+    scoring: Literal["dense", "final"] = "dense"
+    _given: frozenset[str] = field(init=False, repr=False, compare=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        defaults = {f.name: f.default for f in fields(self) if f.init}
+        self._set(_given=frozenset(name for name, value in defaults.items() if getattr(self, name) is not value))
+        self._resolve()
+
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """Names of the parameters, N first."""
+        return tuple(f.name for f in fields(cls) if f.init)
+
+    def _resolve(self) -> None:
+        """Check the parameters and fill in those that were left out. A subclass extends it."""
+        n = self.default_N if self.N is None else self.N
+        self._set(N=checks.integer("N", n, self.least_N))
+        checks.choice("scoring", self.scoring, ("dense", "final"))
+
+    def _set(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    # -- what a task writes ------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def sample(self, keys: keys.Words) -> Trials:
+        """The trials of these keys, a pure function: keys (B,) uint64 -> Trials with T = ``num_steps``."""
+
+    @abstractmethod
+    def recall(self, window: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """The best answers of a subject that remembers the last k inputs.
+
+        Args:
+            window: (k, B, I), the last k inputs, the current one last; zeros for steps before the trial's start.
+
+        Returns:
+            (B, H) answers: int64 labels or float32 values.
+        """
+
+    @abstractmethod
+    def _reference_score(self, memory: int) -> float:
+        """``reference_score`` for 0 <= memory <= horizon."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[str, ...]:
+        """Names of the I input channels."""
+
+    @property
+    @abstractmethod
+    def head_labels(self) -> tuple[str, ...]:
+        """Names of the H answers."""
+
+    @property
+    @abstractmethod
+    def num_steps(self) -> int:
+        """Steps in the longest trial, T."""
+
+    @property
+    @abstractmethod
+    def input_bounds(self) -> tuple[tuple[float, float], ...]:
+        """Lowest and highest input of each channel, I pairs."""
+
+    # -- what every task has -----------------------------------------------------------------------------------
+
+    @property
+    def num_inputs(self) -> int:
+        """Input channels, I."""
+        return len(self.channels)
+
+    @property
+    def num_heads(self) -> int:
+        """Answers at each step, H."""
+        return len(self.head_labels)
+
+    @property
+    def active(self) -> tuple[bool, ...]:
+        """Which of the H answers are paid."""
+        return (True,) * self.num_heads
+
+    @property
+    def horizon(self) -> int:
+        """The smallest memory, in steps, with which an ideal subject is perfect in every trial."""
+        return self.N
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Shape of one action, of ``info["target"]`` and of ``info["correct"]``: (H,), or () for a single label."""
+        return (self.num_heads,)
+
+    @property
+    def observation_space(self) -> spaces.Box:
+        """A new Box (I,) of float32."""
+        low, high = np.array(self.input_bounds, np.float32).T
+        # The closing observation is all zeros whatever a channel shows.
+        return spaces.Box(np.minimum(low, 0), np.maximum(high, 0), dtype=np.float32)
+
+    @property
+    def action_space(self) -> AnySpace:
+        """A new space of answers: Discrete(2), MultiDiscrete([2] * H), or Box(-1, 1, (H,)) for real values."""
+        if self.real_valued:
+            return spaces.Box(-1.0, 1.0, (self.num_heads,), np.float32)
+        return spaces.MultiDiscrete([2] * self.num_heads) if self.answer_shape else spaces.Discrete(2)
+
+    @property
+    def chance_score(self) -> float:
+        """Expected score of answers drawn uniformly from the action space: 0 for labels."""
+        return 0.0
+
+    @property
+    def memoryless_score(self) -> float:
+        """The best expected score of a subject that sees the current input only."""
+        return self.reference_score(1)
+
+    def reference_score(self, memory: int) -> float:
+        """The expected score of the ideal subject whose answer may depend on the last ``memory`` inputs only.
+
+        At each step it gives the answer that is likeliest (or, for real values, best paid) given those inputs; it has
+        no clock. ``memory=1`` sees the current input only, ``memory=0`` sees nothing at all.
+
+        Args:
+            memory: steps remembered, the current one included; at least 0.
+
+        Returns:
+            The score before ``normalise``: 1 is perfect. Exact: a closed form, a finite sum, or quadrature to 1e-9.
+        """
+        return _reference_score(self, min(checks.integer("memory", memory, 0), self.horizon))
+
+    def normalise(self, score: npt.ArrayLike) -> Any:
+        """Rescale scores so that 1 is perfect and 0 is the best that a subject without memory can do.
+
+        Raises:
+            ValueError: a subject without memory is perfect already (such as parity with N = 1).
+        """
+        base = self.memoryless_score
+        if base > self.perfect_score - 1e-12:
+            raise ValueError(f"{self} needs no memory: there is no normalised score (N must be larger)")
+        scaled = (np.asarray(score, np.float64) - base) / (self.perfect_score - base)
+        return float(scaled) if np.ndim(score) == 0 else scaled
+
+    def equivalent_memory(self, score: npt.ArrayLike) -> Any:
+        """How many steps a subject with this expected score behaves as if it remembered.
+
+        Inverts ``reference_score``, linearly between its distinct values, each standing at the smallest memory that
+        reaches it: a score that a shorter memory reaches too proves no more than the shorter one. So chance is worth
+        0 steps, a perfect score ``horizon`` steps; scores outside are clipped.
+
+        Args:
+            score: one score or an array of them, before ``normalise``.
+        """
+        curve = [self.reference_score(k) for k in range(self.horizon + 1)]
+        known, steps = [curve[0]], [0]
+        for k, value in enumerate(curve):
+            if value > known[-1] + 1e-12:
+                known.append(value)
+                steps.append(k)
+        memory = np.interp(np.asarray(score, np.float64), known, steps)
+        return float(memory) if np.ndim(score) == 0 else memory
+
+    def weights(self, trials: Trials) -> Floats:
+        """What a step is worth, (T, B): 1 over the number of counted steps of its trial, 0 where none counts."""
+        counted = np.maximum(trials.mask.sum(axis=0), 1)
+        return np.asarray(trials.mask * (1.0 / counted), np.float64)
+
+    def correct(self, trials: Trials, answers: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which answers (T, B, H) are right, (T, B, H); False where the answer does not count or is not asked for."""
+        given = self._answers(trials, answers)
+        if self.real_valued:
+            right = np.abs(given.astype(np.float64) - trials.targets) < CORRECT_WITHIN
+        else:
+            right = given == trials.targets
+        return np.asarray(right & trials.mask[..., None] & np.array(self.active))
+
+    def rewards(self, trials: Trials, answers: npt.ArrayLike) -> Floats:
+        """What the answers (T, B, H) are paid at each step, (T, B): the environments' reward, to the last bit.
+
+        At a counted step (2 correct - 1) / (number of counted steps) for labels; for real values
+        max(1 - error^2 / variance, -1) over the same number, with the variance of the target. Averaged over active
+        heads. 0 where the answer does not count.
+        """
+        weights, heads = self.weights(trials), sum(self.active)
+        if self.real_valued:
+            error = self._answers(trials, answers).astype(np.float64) - trials.targets
+            points = np.maximum(1.0 - error * error * (1.0 / self.target_variance), -1.0)
+            # A negative number times a weight of 0 is -0.0: adding 0.0 makes it the 0.0 that a step without pay returns.
+            return np.asarray(points.sum(axis=-1) * (1.0 / heads) * weights + 0.0)
+        right = self.correct(trials, answers).sum(axis=-1)
+        return np.asarray(right * (weights * (2.0 / heads)) - weights)
+
+    def score(self, trials: Trials, answers: npt.ArrayLike) -> Floats:
+        """The masked, weighted score of each trial, (B,): 1 is perfect, 0 is guessing (labels)."""
+        return np.asarray(self.rewards(trials, answers).sum(axis=0))
+
+    @property
+    def target_variance(self) -> float:
+        """Variance of a real-valued target."""
+        raise TypeError(f"{self.name} asks for labels, which have no variance")
+
+    def batch(self, seed: int = 0, index: int = 0, size: int = 64) -> Trials:
+        """Batch number ``index`` of a seed's stream of trials: trials index * size ... of it, ``size`` of them.
+
+        Trial j of seed s is episode j of the environment that was reset with seed s.
+        """
+        index, size = checks.integer("index", index, 0), checks.integer("size", size, 1)
+        numbers = np.arange(size, dtype=np.uint64) + np.uint64(index * size)
+        return self.sample(keys.trial_keys(keys.stream(keys.check_seed(seed)), numbers))
+
+    def batches(self, seed: int = 0, size: int = 64) -> Iterator[Trials]:
+        """The endless stream of a seed's batches."""
+        index = 0
+        while True:
+            yield self.batch(seed, index, size)
+            index += 1
+
+    def replace(self: T, **changes: Any) -> T:
+        """The same task with some parameters changed; those that follow from others are worked out anew.
+
+        A parameter that was given at construction is kept, unless it is named here; naming it None frees it.
+        """
+        if "heads" in changes and "N" not in changes and "heads" in self._given:
+            changes["N"] = None  # N was the largest head, or agreed with it
+        return type(self)(**{name: getattr(self, name) for name in self._given} | changes)
+
+    __replace__ = replace
+
+    def to_dict(self) -> dict[str, Any]:
+        """The task as plain JSON data: its name and the parameters that were given."""
+        given = {name: getattr(self, name) for name in sorted(self._given)}
+        return {"task": self.name} | {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
+
+    def _answers(self, trials: Trials, answers: npt.ArrayLike) -> npt.NDArray[Any]:
+        given = np.asarray(answers)
+        if given.shape != trials.targets.shape:
+            raise ValueError(
+                f"answers must have the shape (T, B, H) = {trials.targets.shape} of the targets, got {given.shape}"
+            )
+        return given
+
+
+@lru_cache(maxsize=4096)
+def _reference_score(task: Task, memory: int) -> float:
+    return float(task._reference_score(memory))
+
+
+def time_mask(
+    first: int | npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], steps: int, scoring: str
+) -> npt.NDArray[np.bool_]:
+    """When answers count, (T, B): from step ``first`` (a number, or (B,)) on, or at each trial's last step only."""
+    time = np.arange(steps)[:, None]
+    if scoring == "final":
+        return np.asarray(time == lengths - 1)
+    return (time >= first) & (time < lengths)

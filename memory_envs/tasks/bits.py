@@ -1,0 +1,84 @@
+"""A stream of random bits: what the parity and the delayed-match tasks show."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from memory_envs import bitstreams, checks, keys
+from memory_envs.streams import HeadedTask
+from memory_envs.task import Floats, Trials, time_mask
+
+_BITS, _P = 0, 2  # lanes
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitTask(HeadedTask):
+    """A task on one channel of independent bits, equal to 1 with probability ``p``.
+
+    Attributes:
+        p: probability of a 1, or ``"uniform"``: drawn for each trial, uniform on [0, 1], as in the published training
+            (Khajehabdollahi et al. 2024).
+    """
+
+    p: float | Literal["uniform"] = 0.5
+
+    def _resolve(self) -> None:
+        super()._resolve()
+        if self.p != "uniform":
+            try:
+                self._set(p=checks.real("p", self.p, 0.0, 1.0))
+            except TypeError:
+                raise TypeError(f"p must be a number from 0 to 1 or 'uniform', got {self.p!r}") from None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return ("bit",)
+
+    @property
+    def input_bounds(self) -> tuple[tuple[float, float], ...]:
+        return ((0.0, 1.0),)
+
+    def sample(self, trial_keys: keys.Words) -> Trials:
+        steps, lengths = self.num_steps, self.lengths(trial_keys)
+        bits = self._draw(trial_keys)
+        mask = np.broadcast_to(np.arange(steps)[:, None] >= self.demand - 1, (steps, len(trial_keys)))
+        if self.scoring == "final":
+            bits = bitstreams.from_step(bits, 0, lengths)
+            mask = time_mask(0, lengths, steps, "final")
+        inputs = bitstreams.unpack(bits, steps).astype(np.float32)[..., None]
+        answers = bitstreams.from_step(self._answer(bits), self.demand - 1)
+        targets = bitstreams.unpack(answers, steps)
+        if self.scoring == "final":
+            targets *= mask[..., None]
+        return Trials(inputs, self.per_head(targets.astype(np.int64)), mask, lengths)
+
+    def _draw(self, trial_keys: keys.Words) -> keys.Words:
+        """Packed bits (W, B)."""
+        steps = self.num_steps
+        if self.p == 0.5:  # a random word is 64 fair bits
+            return keys.words(trial_keys, bitstreams.num_words(steps), _BITS)
+        p = keys.uniforms(trial_keys, 1, _P)[0] if self.p == "uniform" else self.p
+        threshold = np.floor(np.asarray(p, np.float64) * 2.0**32).astype(np.uint64)
+        return bitstreams.pack(keys.halves(trial_keys, steps, _BITS) < threshold)
+
+    @abstractmethod
+    def _answer(self, bits: keys.Words) -> keys.Words:
+        """Packed answers (W, B, A) of the active heads to packed bits (W, B)."""
+
+
+def posterior_mean(power: int, ones: npt.NDArray[np.int64], seen: int) -> Floats:
+    """E[(1 - 2 p)^power] for p uniform a priori, after ``ones`` 1s among ``seen`` bits: the same shape as ``ones``.
+
+    The integrand is a polynomial of degree seen + power, so Gauss and Legendre's quadrature is exact.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss((seen + power) // 2 + 1)
+    p = (nodes + 1) / 2
+    # In logarithms, and against its own largest value: p^ones would underflow in long windows.
+    log_likelihood = ones[:, None] * np.log(p) + (seen - ones[:, None]) * np.log1p(-p)
+    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True)) * weights
+    return np.asarray((likelihood @ (1 - 2 * p) ** power) / likelihood.sum(axis=1))

@@ -1,0 +1,140 @@
+"""Delayed addition: the sum of two values that were shown, with a cue, some time ago."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from memory_envs import checks, keys
+from memory_envs.task import Task, Trials, time_mask
+
+_VALUES, _FIRST, _SECOND = 0, 2, 3  # lanes
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelayedAddition(Task):
+    """Delayed addition (Haputhanthri et al. 2025; the adding problem of Hochreiter & Schmidhuber 1997 on a delay).
+
+    ## Description
+    A trial has N steps. Two values, each uniform on [-0.5, 0.5], are shown with a cue: the first in the first quarter
+    of the trial, the second after it and before the middle. From the second cue on, the subject gives their sum. The
+    adding problem of Schmidt et al. (2021) draws u from [0, 1] and scores the last step; TCN's puts the cues anywhere.
+
+    ## Observation space
+    ``Box((-0.5, 0, 0), (0.5, 1, 1), (3,), float32)``: value, cue (1 where the value is to be added), go (1 where the
+    answer counts). After the last answer: zeros.
+
+    ## Action space
+    ``Box(-1, 1, (1,), float32)``: the sum.
+
+    ## Reward
+    At a counted step max(1 - 6 error^2, -1) / (counted steps of the trial), in the same ``step`` as the answer; 1/6 is
+    the variance of the sum. A perfect episode returns 1. Steps count from the second cue on, or only the last step
+    counts (``scoring="final"``). ``info["correct"]``: the error is under 0.04.
+
+    ## Episode end
+    ``terminated`` after the answer to the trial's last step, N steps after the reset. Never ``truncated``.
+
+    ## Arguments
+    - ``N`` (20): steps in a trial, at least 3. The first cue may lie N - 1 steps before the last answer. The go channel
+      says when to answer, so that trials need no random length even with final scoring.
+    - ``scoring`` ("dense"): "dense" or "final".
+    - ``distractors`` (False): a fresh value at every step (the adding problem) instead of zeros between the cues.
+
+    There are no ``heads``: a trial has one sum.
+
+    ## Reference scores
+    A step is worth 1 if both cues lie within the last k steps, 1/2 if only the second does (the variance of a value
+    is half that of the sum), and 2/9 sqrt(3) + 2/sqrt(3) - 4/3 = 0.2063 if neither does (the answer is then 0);
+    averaged over the places of the cues. Answers drawn uniformly (chance): -0.1705.
+
+    ## Version history
+    - v0: first version.
+    """
+
+    name = "delayed-addition"
+    env_id = "MemoryDelayedAddition-v0"
+    default_N = 20
+    least_N = 3
+    real_valued = True
+    target_variance = 1 / 6
+
+    distractors: bool = False
+
+    def _resolve(self) -> None:
+        super()._resolve()
+        checks.flag("distractors", self.distractors)
+
+    @property
+    def num_steps(self) -> int:
+        return self.N
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return ("value", "cue", "go")
+
+    @property
+    def head_labels(self) -> tuple[str, ...]:
+        return ("sum",)
+
+    @property
+    def input_bounds(self) -> tuple[tuple[float, float], ...]:
+        return ((-0.5, 0.5), (0.0, 1.0), (0.0, 1.0))
+
+    @property
+    def last_first(self) -> int:
+        """The last step at which the first cue may fall: it lies in the first quarter."""
+        return -(-self.N // 4) - 1
+
+    @property
+    def last_second(self) -> int:
+        """The last step at which the second cue may fall: it lies before the middle."""
+        return -(-self.N // 2) - 1
+
+    def sample(self, trial_keys: keys.Words) -> Trials:
+        steps, count = self.num_steps, len(trial_keys)
+        first = keys.integers(trial_keys, 0, self.last_first, _FIRST)
+        second = keys.integers(trial_keys, first + 1, self.last_second, _SECOND)
+        lengths = np.broadcast_to(np.int64(steps), (count,))
+        columns = np.arange(count)
+
+        inputs = np.zeros((steps, count, 3), np.float32)
+        # Rounded once, here: the target is the sum of the values as they are shown.
+        values = (keys.uniforms(trial_keys, steps if self.distractors else 2, _VALUES) - 0.5).astype(np.float32)
+        if self.distractors:
+            inputs[..., 0] = values
+            addends = values[first, columns], values[second, columns]
+        else:
+            addends = values[0], values[1]
+            inputs[first, columns, 0], inputs[second, columns, 0] = addends
+        inputs[first, columns, 1] = inputs[second, columns, 1] = 1
+        mask = time_mask(second, lengths, steps, self.scoring)
+        inputs[..., 2] = mask
+        targets = np.where(mask, addends[0] + addends[1], np.float32(0))[..., None]
+        return Trials(inputs, targets, mask, lengths)
+
+    def recall(self, window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return (window[..., 0] * window[..., 1]).sum(axis=0, dtype=np.float32)[:, None]
+
+    @property
+    def chance_score(self) -> float:
+        # E max(1 - 6 e^2, -1) for e = answer - sum, answer uniform on [-1, 1]. Its density is even, and on [0, 2] it is
+        # F(1 - e) / 2 with F the distribution function of the sum: F(x) = 1 - (1 - x)^2 / 2 for 0 <= x <= 1. The floor
+        # is reached at a = 1/sqrt(3) < 1. With F(1 - e) = 1 - e^2 / 2:
+        a = 3**-0.5
+        inside = 2 * ((a - a**3 / 6) / 2)  # P(|e| < a)
+        square = 2 * ((a**3 / 3 - a**5 / 10) / 2)  # E[e^2; |e| < a]
+        return inside - 6 * square - (1 - inside)
+
+    def _reference_score(self, memory: int) -> float:
+        a = 3**-0.5  # beyond this error the reward is at its floor
+        nothing = 2 * (a - a**2 / 2 - 2 * a**3 + 1.5 * a**4) - (1 - a) ** 2
+        total = 0.0
+        for first in range(self.last_first + 1):
+            for second in range(first + 1, self.last_second + 1):
+                counted = np.arange(self.N - 1 if self.scoring == "final" else second, self.N)
+                worth = np.where(counted - first < memory, 1.0, np.where(counted - second < memory, 0.5, nothing))
+                total += worth.mean() / (self.last_second - first)
+        return total / (self.last_first + 1)

@@ -1,0 +1,150 @@
+"""The n-bit flip-flop: each channel's last pulse, held until the next one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from memory_envs import bitstreams, checks, keys
+from memory_envs.streams import StreamTask
+from memory_envs.task import Trials, time_mask
+
+_PULSES, _SIGNS = 0, 2  # lanes
+_ONE, _S32, _LOW32 = np.uint64(1), np.uint64(32), np.uint64(2**32 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlipFlop(StreamTask):
+    """3-bit flip-flop (Sussillo & Barak 2013; Haputhanthri et al. 2025).
+
+    ## Description
+    Each of ``bits`` channels shows 0, or now and then a pulse of +1 or -1, each sign equally likely. At each step the
+    subject says the sign of every channel's last pulse. All channels pulse at step 0, so that every answer is defined
+    from the start. The intervals between the pulses of a channel are uniform on 1 .. N: the answer never lies more than
+    N - 1 steps back. Golub's FlipFlopData pulses with probability 0.5, T = 64; the Computation-through-Dynamics
+    Benchmark with 0.01 up and 0.01 down, T = 500, with noise and some steps masked.
+
+    ## Observation space
+    ``Box(-1, 1, (bits,), float32)``: the pulses. After the last answer: zeros.
+
+    ## Action space
+    ``MultiDiscrete([2] * bits)``: for each channel 1 if its last pulse was +1, else 0.
+
+    ## Reward
+    At a counted step (2 correct - 1) / (counted steps of the trial), averaged over the channels, in the same ``step``
+    as the answer: a perfect episode returns 1, guessing 0 on average. Every step counts, or only the last one
+    (``scoring="final"``).
+
+    ## Episode end
+    ``terminated`` after the answer to the trial's last step, ``num_steps`` steps after the reset (final scoring: a
+    random number of steps). Never ``truncated``.
+
+    ## Arguments
+    - ``N`` (16): longest interval between the pulses of a channel, at least 1.
+    - ``bits`` (3): channels, at least 1. They are the heads of this task: one answer each.
+    - ``num_steps`` (4 N; final scoring 4 N + 1): steps in a trial. With final scoring the longest: lengths are uniform
+      on N + 2 .. num_steps.
+    - ``scoring`` ("dense"): "dense" or "final".
+    - ``pulse_probability`` (None): each channel pulses at each step after the first with this probability, instead of
+      at intervals up to N. The last pulse may then lie any number of steps back.
+
+    ## Reference scores
+    Chance 0. A memory of k steps is worth the share of counted steps whose last pulse lies within the last k steps (the
+    rest is guessed): exact from the renewal equation of the pulses. Without memory: the share of pulses themselves.
+
+    ## Version history
+    - v0: first version.
+    """
+
+    name = "flip-flop"
+    env_id = "MemoryFlipFlop-v0"
+    default_N = 16
+
+    bits: int = 3
+    pulse_probability: float | None = None
+
+    def _resolve(self) -> None:
+        super()._resolve()
+        self._set(bits=checks.integer("bits", self.bits, 1))
+        if self.pulse_probability is not None:
+            self._set(pulse_probability=checks.real("pulse_probability", self.pulse_probability, 0.0, 1.0))
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(f"pulse {i + 1}" for i in range(self.bits))
+
+    @property
+    def head_labels(self) -> tuple[str, ...]:
+        return tuple(f"bit {i + 1}" for i in range(self.bits))
+
+    @property
+    def input_bounds(self) -> tuple[tuple[float, float], ...]:
+        return ((-1.0, 1.0),) * self.bits
+
+    @property
+    def horizon(self) -> int:
+        return self.N if self.pulse_probability is None else self.num_steps
+
+    def sample(self, trial_keys: keys.Words) -> Trials:
+        steps, count, lengths = self.num_steps, len(trial_keys), self.lengths(trial_keys)
+        # Each channel is a stream of its own: one key for each trial and channel, (B * bits,).
+        channel_keys = keys.trial_keys(trial_keys[:, None], np.arange(self.bits)).reshape(-1)
+        pulses = self._draw_pulses(channel_keys)
+        signs = keys.words(channel_keys, len(pulses), _SIGNS)  # a sign for every step, used where there is a pulse
+        answers = bitstreams.last_value(signs, pulses)
+        shape = len(pulses), count, self.bits
+        mask = time_mask(0, lengths, steps, self.scoring)
+        if self.scoring == "final":
+            pulses = bitstreams.from_step(pulses.reshape(shape), 0, lengths).reshape(len(pulses), -1)
+        up, down = (bitstreams.unpack((pulses & s).reshape(shape), steps) for s in (signs, ~signs))
+        inputs = np.subtract(up.view(np.int8), down.view(np.int8)).astype(np.float32)
+        targets = bitstreams.unpack(answers.reshape(shape), steps)
+        if self.scoring == "final":
+            targets *= mask[..., None]
+        return Trials(inputs, targets.astype(np.int64), mask, lengths)
+
+    def _draw_pulses(self, channel_keys: keys.Words) -> keys.Words:
+        """When the channels pulse, packed: keys (n,) -> (W, n). Step 0 always does."""
+        steps = self.num_steps
+        if self.pulse_probability is not None:
+            threshold = np.uint64(self.pulse_probability * 2.0**32)
+            pulses = bitstreams.pack(keys.halves(channel_keys, steps, _PULSES) < threshold)
+            pulses[0] |= _ONE
+            return pulses
+        pulses = np.zeros((bitstreams.num_words(steps), len(channel_keys)), np.uint64)
+        pulses[0] = _ONE
+        now, drawn = np.zeros(len(channel_keys), np.uint64), 0
+        chunk = 1 + steps // (self.N + 1)  # words of two intervals each: the mean trial's need
+        while (now < steps).any():
+            for word in keys.words(channel_keys, chunk, _PULSES, drawn):
+                for half in (word & _LOW32, word >> _S32):
+                    now += _ONE + ((half * np.uint64(self.N)) >> _S32)
+                    for w in range(len(pulses)):
+                        bit = now - np.uint64(64 * w)  # wraps round to a large number before this word
+                        pulses[w] |= (bit < 64) * (_ONE << (bit & np.uint64(63)))
+            drawn += chunk
+        return pulses
+
+    def recall(self, window: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        steps = np.arange(1, len(window) + 1)[:, None, None]
+        latest = (steps * (window != 0)).max(axis=0, initial=0)  # 1 + index of the last pulse, 0 if there is none
+        shown = np.concatenate([np.zeros((1, *window.shape[1:]), np.float32), window])
+        return (np.take_along_axis(shown, latest[None], axis=0)[0] > 0).astype(np.int64)
+
+    def _reference_score(self, memory: int) -> float:
+        steps = self.num_steps
+        if self.pulse_probability is None:
+            survival = np.maximum(1 - np.arange(steps) / self.N, 0)  # P(interval > a)
+            hazard_of = np.where(np.arange(1, steps + 1) <= self.N, 1 / self.N, 0)  # P(interval = a), a = 1..
+        else:
+            q = 1 - self.pulse_probability
+            survival = q ** np.arange(steps)
+            hazard_of = self.pulse_probability * q ** np.arange(steps)
+        pulse = np.zeros(steps)  # P(a pulse at step t), by the renewal equation
+        pulse[0] = 1
+        for t in range(1, steps):
+            pulse[t] = pulse[:t] @ hazard_of[t - 1 :: -1]
+        within = [pulse[max(0, t - memory + 1) : t + 1][::-1] @ survival[: min(memory, t + 1)] for t in range(steps)]
+        return float(np.mean(within[self.N + 1 :] if self.scoring == "final" else within))

@@ -1,0 +1,341 @@
+"""The vector environment: plays B trials in lockstep, each column as the scalar environment would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium import error
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from memory_envs import checks, control, keys
+from memory_envs.rendering import to_pixels, to_text
+from memory_envs.tape import Tape
+from memory_envs.task import CORRECT_WITHIN, Task
+
+Array = npt.NDArray[Any]
+Step = tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], Array, Array, dict[str, Any]]
+
+
+class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
+    """Plays B copies of a task. ``gym.make_vec("MemoryParity-v0", num_envs=1024, N=8)`` makes one for parity.
+
+    Column i of an environment reset with seed s is bit for bit the scalar environment reset with s + i, whatever the
+    number of columns: observations, rewards, flags, infos. So it equals Gymnasium's ``SyncVectorEnv`` of scalar
+    environments (``vectorization_mode="sync"``) in every autoreset mode, at the speed of one batched draw.
+
+    Args:
+        task: a task, or the short name of one (``memory_envs.TASKS``).
+        num_envs: number of columns, B.
+        autoreset_mode: when an ended column begins its next trial: ``"NextStep"`` (in the step after, whose action is
+            ignored), ``"SameStep"`` (at once; the closing observation and info are in ``final_obs`` and
+            ``final_info``) or ``"Disabled"`` (by ``reset(options={"reset_mask": ...})`` only).
+        render_mode: None, ``"ansi"`` or ``"rgb_array"``: ``render`` then returns one drawing a column.
+        parameters: the task's parameters.
+    """
+
+    metadata = {  # noqa: RUF012 (Gymnasium's form)
+        "render_modes": ["ansi", "rgb_array"],
+        "render_fps": 4,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        task: str | Task,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        self.task = control.as_task(task, parameters)
+        self.num_envs = checks.integer("num_envs", num_envs, 1)
+        try:
+            self._mode = AutoresetMode(autoreset_mode)
+        except ValueError:
+            modes = [mode.value for mode in AutoresetMode]
+            raise ValueError(f"autoreset_mode must be one of {modes}, got {autoreset_mode!r}") from None
+        self.render_mode = control.check_render_mode(render_mode, self.metadata["render_modes"])
+        self.metadata = self.metadata | {"autoreset_mode": self._mode}
+        self.single_observation_space = self.task.observation_space
+        self.single_action_space = self.task.action_space
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        gap = 0 if self._mode is AutoresetMode.SAME_STEP else 1
+        self._tape = Tape(self.task, self.num_envs, gap, endless=self._mode is not AutoresetMode.DISABLED)
+        self._answer_shape = (self.num_envs, *self.task.answer_shape)
+        self._seeds: Sequence[int] | None = None
+        self._over = np.zeros(self.num_envs, np.bool_)  # kept up where nothing resets by itself
+        self._played: list[_Played] = []
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each column, as ``SyncVectorEnv`` gives them."""
+        if self._seeds is None:
+            base = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+            self._seeds = range(base, base + self.num_envs)
+        return tuple(self._seeds)
+
+    def set_task(self, task: Task) -> None:
+        """Play ``task`` in each column from its next trial on. Its spaces must be those of this environment.
+
+        Raises:
+            ValueError: it shows or asks for something else, so that the spaces differ.
+        """
+        task = control.same_spaces(self.task, task)
+        if task != self.task:
+            self.task = task
+            self._tape.set_task(task)
+
+    def reset(  # type: ignore[override]
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+        """Begin the next trial in all columns, or in those of ``options["reset_mask"]``, (B,) bool.
+
+        Args:
+            seed: an integer s (column i begins the stream of s + i), or one seed a column, where None goes on.
+            options: ``reset_mask``, and ``active_heads`` as in the scalar environment (for all columns at once).
+        """
+        options = dict(options or {})
+        mask = self._check_mask(options.pop("reset_mask", None), seed)
+        if mask is not None and options:
+            raise ValueError(f"options cannot change {sorted(options)} under a reset_mask: all columns share one task")
+        seeds = self._check_seeds(seed)
+        self.task = control.apply_options(self.task, options)
+        if self._seeds is None and (seeds is None or None in seeds):
+            fresh = self.np_random_seed
+            seeds = fresh if seeds is None else [f if s is None else s for f, s in zip(fresh, seeds, strict=True)]
+        if mask is None and (seeds is None or None not in seeds):
+            self._tape.task = self.task
+            self._tape.restart(None if seeds is None else keys.streams(seeds))  # type: ignore[arg-type]
+            self._seeds = self._seeds if seeds is None else seeds  # type: ignore[assignment]
+        else:
+            self._reset_some(np.ones(self.num_envs, np.bool_) if mask is None else mask, seeds)
+        chosen = np.ones(self.num_envs, np.bool_) if mask is None else mask.copy()
+        self._over[chosen] = False
+        if self.render_mode is not None:
+            self._begin_drawing(np.flatnonzero(chosen))
+        return self._tape.observations[self._tape.row].copy(), self._blank_info(chosen)
+
+    def step(self, actions: Array) -> Step:
+        """Answer the question about the last observation, in every column.
+
+        Args:
+            actions: (B,) labels, (B, H) labels, or (B, H) real values.
+
+        Raises:
+            gymnasium.error.InvalidAction: they are not in the action space.
+            gymnasium.error.ResetNeeded: no trial is in progress in some column.
+        """
+        if self._seeds is None:
+            raise error.ResetNeeded("step needs a trial in progress: call reset first")
+        tape, row = self._tape, self._tape.row
+        if self._mode is AutoresetMode.DISABLED and self._over.any():
+            ended = np.flatnonzero(self._over).tolist()
+            raise error.ResetNeeded(f"step needs a trial in progress in every column: reset columns {ended} first")
+        actions = self._read(actions)
+        counted, ends = tape.counted[row].copy(), tape.ends[row].copy()
+        if self.task.real_valued:
+            target, correct, rewards = self._judge_values(actions, counted)
+        else:
+            target = tape.targets[row].astype(np.int64)
+            correct = actions == target
+            if correct.ndim == 1:
+                correct &= counted
+                rewards = correct * tape.pay[row]
+            else:
+                correct &= counted[:, None]
+                rewards = _count(correct) * tape.pay[row]
+                if tape.some_not_asked:
+                    np.maximum(target, 0, out=target)
+            rewards -= tape.weights[row]
+        if self.render_mode is not None:
+            self._draw_answers(actions)
+        tape.advance()
+        known = np.ones((3, self.num_envs), np.bool_)
+        infos = {
+            "target": target,
+            "_target": known[0],
+            "counted": counted,
+            "_counted": known[1],
+            "correct": correct,
+            "_correct": known[2],
+        }
+        if self._mode is AutoresetMode.SAME_STEP:
+            if ends.any():
+                infos = self._final_infos(infos, ends)
+        elif self._mode is AutoresetMode.DISABLED:
+            self._over |= ends
+        return tape.observations[tape.row].copy(), rewards, ends, np.zeros(self.num_envs, np.bool_), infos
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A drawing of each column's trial so far: text or a picture, (B,) of them.
+
+        Raises:
+            gymnasium.error.ResetNeeded: no trial has begun.
+        """
+        if self.render_mode is None:
+            gym.logger.warn("render needs a render_mode, such as gym.make_vec(..., render_mode='rgb_array')")
+            return None
+        if self._seeds is None:
+            raise error.ResetNeeded("render needs a trial: call reset first")
+        draw = to_text if self.render_mode == "ansi" else to_pixels
+        return tuple(draw(played.view()) for played in self._played)
+
+    # -- actions and rewards -----------------------------------------------------------------------------------
+
+    def _read(self, actions: Any) -> Array:
+        """The actions as an array of labels or of real values, checked."""
+        if not isinstance(actions, np.ndarray):
+            try:
+                actions = np.asarray(actions)
+            except ValueError:
+                control.refuse(actions, self.action_space)
+        real = self.task.real_valued
+        if actions.shape != self._answer_shape or actions.dtype.kind not in ("fiu" if real else "iub"):
+            control.refuse(
+                actions,
+                self.action_space,
+                f" of shape {actions.shape} and dtype {actions.dtype}; wanted {self._answer_shape}",
+            )
+        # The bitwise or of labels is 0 or 1 just if all of them are: one pass, and negative ones show as well.
+        if not real and np.bitwise_or.reduce(actions, axis=None) in (0, 1):
+            return actions
+        good = np.abs(actions) <= 1 if real else (actions == 0) | (actions == 1)
+        if not good.all():
+            bad = ~good.reshape(self.num_envs, -1).all(axis=1)
+            if self._mode is AutoresetMode.NEXT_STEP:
+                bad &= ~self._tape.ends[self._tape.row - 1]  # the actions of a reset step are ignored
+            if bad.any():
+                column = int(np.argmax(bad))
+                control.refuse(actions[column], self.single_action_space, f" in column {column}")
+            actions = np.where(good, actions, 0)
+        return actions
+
+    def _judge_values(self, actions: Array, counted: npt.NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+        """Target, correct (B, H) and reward (B,) of real-valued answers."""
+        tape, task = self._tape, self.task
+        target = tape.targets[tape.row].copy()
+        miss = actions.astype(np.float64) - target
+        correct = (np.abs(miss) < CORRECT_WITHIN) & counted[:, None]
+        miss *= miss
+        miss *= 1.0 / task.target_variance
+        points = np.maximum(np.subtract(1.0, miss, out=miss), -1.0, out=miss)
+        total = points[:, 0] if points.shape[1] == 1 else points.sum(axis=-1) * (1.0 / points.shape[1])
+        total *= tape.weights[tape.row]
+        total += 0.0  # no step is paid -0.0
+        return target, correct, total
+
+    # -- infos -------------------------------------------------------------------------------------------------
+
+    def _blank_info(self, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
+        """The info of a reset: nothing has been answered. ``chosen`` (B,) says which columns have one."""
+        labels = np.float32 if self.task.real_valued else np.int64
+        blank = {
+            "target": np.zeros(self._answer_shape, labels),
+            "counted": np.zeros(self.num_envs, np.bool_),
+            "correct": np.zeros(self._answer_shape, np.bool_),
+        }
+        return {
+            key: value for name, array in blank.items() for key, value in ((name, array), (f"_{name}", chosen.copy()))
+        }
+
+    def _final_infos(self, infos: dict[str, Any], ends: npt.NDArray[np.bool_]) -> dict[str, Any]:
+        """The infos of a step in which some columns ended and began anew at once."""
+        ended = np.flatnonzero(ends)
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for column in ended:
+            final_obs[column] = np.zeros(self._tape.observations.shape[2], np.float32)
+        final_info = self._blank_info(ends)
+        for name in ("target", "counted", "correct"):
+            final_info[name][ended] = infos[name][ended]
+            infos[name][ended] = 0
+        return infos | {
+            "final_obs": final_obs,
+            "_final_obs": ends.copy(),
+            "final_info": final_info,
+            "_final_info": ends.copy(),
+        }
+
+    # -- resetting ---------------------------------------------------------------------------------------------
+
+    def _check_mask(self, mask: Any, seed: Any) -> npt.NDArray[np.bool_] | None:
+        if mask is None:
+            return None
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            raise TypeError(f"options['reset_mask'] must be an array of dtype bool, got {mask!r}")
+        if mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"options['reset_mask'] must have the shape ({self.num_envs},) and a True entry, got {mask!r}"
+            )
+        return mask
+
+    def _check_seeds(self, seed: Any) -> Sequence[int | None] | None:
+        """One seed a column, or None where every column goes on."""
+        if seed is None:
+            return None
+        if isinstance(seed, (Sequence, np.ndarray)):
+            if len(seed) != self.num_envs:
+                raise ValueError(
+                    f"seed must be an integer or have one entry a column ({self.num_envs}), got {len(seed)}"
+                )
+            return [None if s is None else keys.check_seed(s) for s in seed]
+        first = keys.check_seed(seed)
+        return range(first, first + self.num_envs)
+
+    def _reset_some(self, mask: npt.NDArray[np.bool_], seeds: Sequence[int | None] | None) -> None:
+        if self._tape.task != self.task:
+            self._tape.set_task(self.task)
+        if self._tape.numbers.max() == 0:
+            raise error.ResetNeeded("options['reset_mask'] needs trials in progress: reset all columns first")
+        columns = np.flatnonzero(mask)
+        anew = np.array([c for c in columns.tolist() if seeds is not None and seeds[c] is not None], np.int64)
+        if len(going_on := np.setdiff1d(columns, anew)):
+            self._tape.reset_columns(going_on)
+        if seeds is not None and len(anew):
+            assert self._seeds is not None
+            self._seeds = [
+                old if new is None or not on else new for old, new, on in zip(self._seeds, seeds, mask, strict=True)
+            ]
+            self._tape.reset_columns(anew, keys.streams([self._seeds[c] for c in anew.tolist()]))
+
+    # -- drawing -----------------------------------------------------------------------------------------------
+
+    def _begin_drawing(self, columns: npt.NDArray[np.int64]) -> None:
+        tape, numbers = self._tape, self._tape.playing()
+        if not self._played:
+            self._played = [_Played(self.task, tape.streams[:0], 0) for _ in range(self.num_envs)]
+        for c in columns:
+            self._played[c] = _Played(self.task, tape.streams[c : c + 1].copy(), int(numbers[c]))
+
+    def _draw_answers(self, actions: Array) -> None:
+        """Keep this step's answers, and turn to the next trial where one begins."""
+        tape = self._tape
+        resting = tape.ends[tape.row - 1] if tape.gap else np.zeros(self.num_envs, np.bool_)
+        for c in np.flatnonzero(~resting):
+            self._played[c].answers.append(np.atleast_1d(actions[c]))
+        begins = resting if tape.gap else tape.ends[tape.row]
+        for c in np.flatnonzero(begins):
+            self._played[c] = _Played(self.task, self._played[c].stream, self._played[c].number + 1)
+
+
+class _Played:
+    """What is needed to draw a column's trial: which one it is, and what was answered."""
+
+    def __init__(self, task: Task, stream: keys.Words, number: int) -> None:
+        self.task, self.stream, self.number = task, stream, number
+        self.answers: list[Array] = []
+
+    def view(self) -> Any:
+        one = control.trial(self.task, self.stream, self.number)
+        return control.view(self.task, one, np.array(self.answers).reshape(-1, self.task.num_heads))
+
+
+def _count(correct: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """How many of the heads (B, H) are right, (B,): a matrix product is the quickest sum over a short last axis."""
+    return correct.astype(np.float64) @ np.ones(correct.shape[1])
