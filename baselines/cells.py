@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from inspect import signature
 
 import torch
 from torch import Tensor, nn
@@ -151,4 +153,10 @@ class LeakyTauRNN(Cell):
         return {"tau_mean": tc.mean(), "tau_sd": tc.std(correction=0)}
 
 
-CELLS: dict[str, type[Cell]] = {"leaky": LeakyTauRNN}
+CELLS: dict[str, Callable[..., Cell]] = {"leaky": LeakyTauRNN}
+"""Short name -> a function of (input_size, units, *, generator, options of the cell)."""
+
+
+def cell_options(name: str) -> tuple[str, ...]:
+    """Names of the options that a cell takes beside its sizes and its generator."""
+    return tuple(name for name in signature(CELLS[name]).parameters if name not in ("input_size", "units", "generator"))

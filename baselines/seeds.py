@@ -18,10 +18,14 @@ def generator(seed: int, *name: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
+LARGEST = 2**32 - 1
+"""The largest seed of a run."""
+
+
 def evaluation_seed(seed: int) -> int:
     """A seed for fresh trials, never one that a run trains with.
 
-    A run trains on the trials of its own seed, below 2**32. A vector environment uses the seeds from the one it is
-    reset with upwards, one a column, so those of two runs lie 2**32 apart.
+    A run trains on the trials of its own seed, at most ``LARGEST``. A vector environment uses the seeds from the one it
+    is reset with upwards, one a column: those of two runs lie 2**32 apart.
     """
     return (seed + 1) << 32

@@ -2,6 +2,8 @@
 
 One integer operation then serves 64 steps, which is what makes drawing a trial cheap. Arrays are (W, ...) words,
 W = ceil(T / 64); the axes behind the first (trials, channels, heads) are untouched by every function.
+
+NumPy defines a shift by 64 or more (and so by a "negative" number that has wrapped round) as 0, unlike C.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def unpack(words: Words, steps: int) -> npt.NDArray[np.uint8]:
 
 def pack(bits: npt.NDArray[np.bool_]) -> Words:
     """(T, ...) -> packed (W, ...): the inverse of ``unpack``; steps past T are 0."""
-    steps, count, columns = len(bits), num_words(len(bits)), int(np.prod(bits.shape[1:]))
+    count, columns = num_words(len(bits)), int(np.prod(bits.shape[1:]))
     octets = np.zeros((8 * count, columns), np.uint8)
     for i in range(8):  # bit i of every byte: steps i, i + 8, ...
         every_eighth = bits[i::8].reshape(-1, columns).view(np.uint8)
@@ -60,6 +62,11 @@ def from_step(words: Words, first: int, lengths: npt.NDArray[np.int64] | None = 
     return words & upto.reshape(*upto.shape, *[1] * (words.ndim - 2))
 
 
+def at_step(steps: npt.NDArray[np.int64], count: int) -> Words:
+    """Signals that are 1 at one step only: steps (B,) -> (count, B) packed."""
+    return _ONE << (steps - np.arange(count)[:, None] * _WIDTH).astype(np.uint64)
+
+
 def delay(words: Words, steps: int) -> Words:
     """The signal ``steps`` steps later: y(t) = x(t - steps), 0 before the start."""
     whole, part = divmod(steps, _WIDTH)
@@ -68,8 +75,7 @@ def delay(words: Words, steps: int) -> Words:
         return out
     kept = words[: len(words) - whole]
     out[whole:] = kept << np.uint64(part)
-    if part:
-        out[whole + 1 :] |= kept[:-1] >> np.uint64(_WIDTH - part)
+    out[whole + 1 :] |= kept[:-1] >> np.uint64(_WIDTH - part)
     return out
 
 
@@ -99,6 +105,5 @@ def last_value(values: Words, known: Words) -> Words:
 
 
 def _below(counts: npt.NDArray[np.int64]) -> Words:
-    """Words whose lowest ``counts`` bits (0..64) are set. A shift by 64 is undefined, so 64 takes its own way."""
-    shifts = counts.astype(np.uint64)
-    return np.where(shifts == _WIDTH, _ALL, (_ONE << (shifts & _LAST)) - _ONE)
+    """Words whose lowest ``counts`` bits (0..64) are set."""
+    return (_ONE << counts.astype(np.uint64)) - _ONE

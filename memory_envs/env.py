@@ -14,6 +14,7 @@ from memory_envs import control, keys
 from memory_envs.rendering import Window, to_pixels, to_text
 from memory_envs.task import CORRECT_WITHIN, Task
 
+_RIGHT, _WRONG = np.array([True]), np.array([False])
 _BLOCK_CELLS = 4096  # steps written ahead at most: enough to spread the cost of drawing, little enough to forget
 
 
@@ -77,7 +78,9 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         self._number += 1
         if self.render_mode == "human":
             self.render()
-        return self._observations[0].copy(), self._info(self._blank, False, self._wrong)
+        blank: Any = 0 if self._single else np.zeros_like(self._targets[0])
+        wrong: Any = False if self._single else np.zeros(blank.shape, np.bool_)
+        return self._observations[0].copy(), {"target": blank, "counted": False, "correct": wrong}
 
     def step(self, action: Any) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Answer the question about the last observation.
@@ -92,7 +95,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         counted, weight = self._counted[t], self._weights[t]
         answer: Any
         target: Any
-        right: Any
+        correct: Any
         if self._single:
             try:
                 answer = operator.index(action)
@@ -101,25 +104,33 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
             if answer != 0 and answer != 1:
                 control.refuse(action, self.action_space)
             target = self._labels[t]
-            right = counted and answer == target
-            reward = right * (weight * 2.0) - weight
-        else:
-            answer = self._read(action)
+            correct = counted and answer == target
+            reward = correct * (weight * 2.0) - weight
+        elif self._playing.real_valued:
+            answer = self._as_array(action, "fiu").item()
+            if not -1.0 <= answer <= 1.0:
+                control.refuse(action, self.action_space)
+            miss = answer - self._values[t]
             target = self._targets[t].copy()
-            if self._playing.real_valued:
-                miss = answer.astype(np.float64) - target
-                right = (np.abs(miss) < CORRECT_WITHIN) & counted
-                points = np.maximum(1.0 - miss * miss * self._precision, -1.0)
-                reward = float(points.sum() * self._share * weight + 0.0)
-            else:
-                right = (answer == target) & (self._active if counted else False)
-                reward = int(right.sum()) * (weight * (2.0 * self._share)) - weight
+            correct = (_RIGHT if counted and abs(miss) < CORRECT_WITHIN else _WRONG).copy()
+            reward = max(1.0 - miss * miss * self._precision, -1.0) * weight + 0.0
+        else:
+            answer = self._read_labels(action)
+            target = self._targets[t].copy()
+            correct = answer == self._asked[t]
+            reward = correct.tolist().count(True) * (weight * (2.0 * self._share)) - weight
         self._t = t = t + 1
         if self.render_mode is not None:
             self._answers.append(answer)
             if self.render_mode == "human":
                 self.render()
-        return self._observations[t].copy(), reward, t == self._length, False, self._info(target, counted, right)
+        return (
+            self._observations[t].copy(),
+            reward,
+            t == self._length,
+            False,
+            {"target": target, "counted": counted, "correct": correct},
+        )
 
     def render(self) -> Any:
         """The trial so far: text (``"ansi"``), a picture (h, w, 3) uint8 (``"rgb_array"``), or None (``"human"``).
@@ -164,39 +175,40 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         self._block_weights = task.weights(self._trials)
         if self._playing is not task or not self._length:
             self._playing = task
-            self._single = task.answer_shape == ()
-            self._active = np.array(task.active)
+            self._single, self._answer_shape = task.answer_shape == (), task.answer_shape
             self._share = 1.0 / sum(task.active)
             self._precision = 1.0 / task.target_variance if task.real_valued else 0.0
-            self._blank: Any = 0 if self._single else np.zeros_like(self._trials.targets[0, 0])
-            self._wrong: Any = False if self._single else np.zeros(task.num_heads, np.bool_)
 
     def _begin(self, column: int) -> None:
         """Lay out one trial of the block for quick reading, with the observation of zeros at its end."""
-        trials, self._t = self._trials, 0
+        trials, task, self._t = self._trials, self._playing, 0
         self._length = length = int(trials.lengths[column])
         self._observations = np.zeros((length + 1, trials.inputs.shape[2]), np.float32)
         self._observations[:length] = trials.inputs[:length, column]
         self._targets = trials.targets[:length, column]
-        self._labels = self._targets[:, 0].tolist()
+        if self._single:
+            self._labels = self._targets[:, 0].tolist()
+        elif task.real_valued:
+            self._values = self._targets[:, 0].tolist()
+        else:  # no answer equals -1
+            asked = trials.mask[:length, column, None] & np.array(task.active)
+            self._asked = np.where(asked, self._targets, -1)
         self._counted = trials.mask[:length, column].tolist()
         self._weights = self._block_weights[:length, column].tolist()
         self._answers: list[Any] = []
 
-    def _info(self, target: Any, counted: bool, correct: Any) -> dict[str, Any]:
-        if not self._single:  # arrays are the caller's to keep and to change
-            target, correct = target.copy(), correct.copy()
-        return {"target": target, "counted": counted, "correct": correct}
+    def _read_labels(self, action: Any) -> npt.NDArray[Any]:
+        """The action as labels (H,)."""
+        answer = self._as_array(action, "iub")
+        if not {0, 1}.issuperset(answer.tolist()):
+            control.refuse(action, self.action_space)
+        return answer
 
-    def _read(self, action: Any) -> npt.NDArray[Any]:
-        """The action as an array (H,) of labels or of real values."""
+    def _as_array(self, action: Any, kinds: str) -> npt.NDArray[Any]:
         try:
             answer = np.asarray(action)
         except ValueError:
             control.refuse(action, self.action_space)
-        kinds, least = ("fiu", -1) if self._playing.real_valued else ("iub", 0)
-        if answer.dtype.kind not in kinds or answer.shape != self.action_space.shape:
-            control.refuse(action, self.action_space)
-        if not ((answer >= least) & (answer <= 1)).all():
+        if answer.dtype.kind not in kinds or answer.shape != self._answer_shape:
             control.refuse(action, self.action_space)
         return answer

@@ -125,6 +125,6 @@ def streams(seeds: Sequence[int]) -> Words:
 
 
 def trial_keys(stream_names: Words, numbers: npt.ArrayLike) -> Words:
-    """The key of trial ``numbers`` of each stream (broadcast together): word number ``numbers`` of the stream's name."""
+    """The key of trial ``numbers`` of each stream (broadcast together): that word of the stream's name."""
     counters = (np.atleast_1d(np.asarray(numbers, np.uint64)) + np.uint64(1)) * np.uint64(GAMMA)
     return mix64(stream_names + counters)

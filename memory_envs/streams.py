@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import checks, keys
+from memory_envs import bitstreams, checks, keys
 from memory_envs.task import UNSET, Task
 
 LENGTH_LANE = 1
@@ -29,8 +29,13 @@ class StreamTask(Task):
 
     @property
     def demand(self) -> int:
-        """Steps that the answers asked for reach back, the current one included: the first one at which they count."""
+        """Steps that the answers asked for reach back, the current one included."""
         return self.N
+
+    @property
+    def first_counted(self) -> int:
+        """The first step whose answer is defined."""
+        return 0
 
     def _resolve(self) -> None:
         super()._resolve()
@@ -48,6 +53,18 @@ class StreamTask(Task):
         if self.scoring == "dense":
             return np.broadcast_to(np.int64(self.num_steps), trial_keys.shape)
         return keys.integers(trial_keys, self.demand + 2, self.num_steps, LENGTH_LANE)
+
+    def keep_counted(
+        self, answers: keys.Words, lengths: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.bool_], keys.Words]:
+        """When answers count, (T, B), and the packed answers (W, B, A) with those that do not count set to 0."""
+        if self.scoring == "dense":
+            mask = np.arange(self.num_steps)[:, None] >= self.first_counted
+            return np.broadcast_to(mask, (self.num_steps, len(lengths))), bitstreams.from_step(
+                answers, self.first_counted
+            )
+        last = bitstreams.at_step(lengths - 1, len(answers))
+        return bitstreams.unpack(last, self.num_steps).view(np.bool_), answers & last[..., None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +105,10 @@ class HeadedTask(StreamTask):
     @property
     def horizon(self) -> int:
         return self.demand
+
+    @property
+    def first_counted(self) -> int:
+        return self.demand - 1
 
     def _resolve(self) -> None:
         if self.heads is not None:

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_envs import keys
-from memory_envs.task import Task
+from memory_envs.task import Task, Trials
 
 _BLOCK_CELLS = 2**17  # written at a time, in all columns: long enough that the cost of a call is spread thin
-_CHUNK_CELLS = 2**15  # drawn at a time: the arrays of one draw then stay in a core's cache
+_CHUNK_CELLS = 2**17  # drawn at a time: bounds the memory of a draw where there are very many columns
 _MOST_ROWS = 2**12
 NOT_ASKED = -1
 """Stands on the tape for the label of a head that is not active: no answer equals it."""
@@ -71,6 +71,8 @@ class Tape:
         self.weights, self.pay = np.zeros(shape), np.zeros(shape)
         self.counted, self.ends, self.starts = (np.zeros(shape, np.bool_) for _ in range(3))
         self._laid_out_for = span
+        self._layout: tuple[Task, int, int] | None = None
+        self._fresh = True  # nothing has been written
         self.row, self._in_step, self.some_not_asked = 1, True, False
 
     @property
@@ -115,9 +117,9 @@ class Tape:
         if self.row < self._rows:
             return
         gone = self.row - 1
+        kept = max(int(self._heads.max()) - gone, 1)
         for array in self._arrays():
-            kept = len(array) - gone
-            array[:kept] = array[gone:]
+            array[:kept] = array[gone : gone + kept]
             if not self._in_step:
                 array[kept:] = 0
         self._heads -= gone
@@ -144,7 +146,9 @@ class Tape:
 
     def _fall_out_of_step(self) -> None:
         """Blank what is not written, in every column."""
-        self._in_step = False
+        fresh, self._in_step, self._layout, self._fresh = self._fresh, False, None, False
+        if fresh:
+            return
         cells = np.nonzero(np.arange(len(self.starts))[:, None] >= self._heads)
         for array in self._arrays():
             array[cells] = 0
@@ -155,7 +159,7 @@ class Tape:
             self._write_trials(columns, 1)
             return
         while len(columns := columns[self._heads[columns] < self._rows]):
-            # As many as fit in every column even if each is as long as can be; shorter ones leave room for a next round.
+            # As many as fit in every column even if each is as long as can be; shorter ones leave room for another round.
             room = self._rows - int(self._heads[columns].max())
             self._write_trials(columns, -(-room // self._span))
 
@@ -165,66 +169,85 @@ class Tape:
         if (missing := needed - len(self.starts)) > 0:
             for name, array in zip(self._ARRAYS, self._arrays(), strict=True):
                 setattr(self, name, np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)]))
+        # In step, what does not depend on the trial may stand where the last block had it; it is not written again.
+        layout = (self.task, int(self._heads[columns[0]]), count) if self._in_step else None
+        known, self._layout = layout is not None and layout == self._layout, layout
         chunk = max(1, _CHUNK_CELLS // (self._span * count))
         for first in range(0, len(columns), chunk):
-            self._write_chunk(columns[first : first + chunk], count)
+            self._write_chunk(columns[first : first + chunk], count, known)
 
-    def _write_chunk(self, columns: Columns, count: int) -> None:
+    def _write_chunk(self, columns: Columns, count: int, known: bool) -> None:
         task, heads = self.task, self._heads[columns]
         numbers = self.numbers[columns] + np.arange(count, dtype=np.uint64)[:, None]
         trials = task.sample(keys.trial_keys(self.streams[columns], numbers).reshape(-1))
         self.numbers[columns] += np.uint64(count)
-        weights = task.weights(trials)
         targets = trials.targets if task.answer_shape else trials.targets[..., 0]
         if not task.real_valued:
             targets = targets.astype(np.int8)
             if not all(task.active):
                 targets[..., ~np.array(task.active)] = NOT_ASKED
                 self.some_not_asked = True
-        cells = {
-            "observations": trials.inputs,
-            "targets": targets,
-            "weights": weights,
-            "pay": weights * (2.0 / sum(task.active)),
-            "counted": trials.mask,
-        }
         if self._in_step and (trials.lengths == task.num_steps).all():
-            self._write_together(cells, slice(int(columns[0]), int(columns[-1]) + 1), int(heads[0]), count)
+            alike = known and trials.mask.strides[1] == 0
+            self._write_together(trials, targets, slice(int(columns[0]), int(columns[-1]) + 1), int(heads[0]), alike)
             self._heads[columns] += count * self._span
-        else:
-            if self._in_step:
-                self._fall_out_of_step()
-            for lengths in trials.lengths.reshape(count, -1):
-                m = len(columns)
-                self._write_apart({k: v[:, :m] for k, v in cells.items()}, columns, lengths)
-                cells = {k: v[:, m:] for k, v in cells.items()}
+            self._fresh = False
+            return
+        if self._in_step:
+            self._fall_out_of_step()
+        m = len(columns)
+        for j in range(0, count * m, m):
+            one = slice(j, j + m)
+            trial = Trials(trials.inputs[:, one], targets[:, one], trials.mask[:, one], trials.lengths[one])
+            self._write_apart(trial, columns)
 
-    def _write_together(self, cells: dict[str, npt.NDArray[Any]], columns: slice, head: int, count: int) -> None:
-        """Write ``count`` trials of one length into neighbouring columns, from row ``head`` on."""
-        steps, rows = self.task.num_steps, slice(head, head + count * self._span)
+    def _write_together(
+        self, trials: Trials, targets: npt.NDArray[Any], columns: slice, head: int, alike: bool
+    ) -> None:
+        """Write trials of one length into neighbouring columns, from row ``head`` on.
+
+        Trials are in the order (number, column). ``alike``: all of them count at the steps already on the tape.
+        """
+        steps = self.task.num_steps
+        count = trials.inputs.shape[1] // (columns.stop - columns.start)
+        rows = slice(head, head + count * self._span)
+        cells: dict[str, npt.NDArray[Any]] = {"observations": trials.inputs, "targets": targets}
+        if not alike:
+            weights = self.task.weights(trials)
+            cells |= {"weights": weights, "pay": weights * self._pay, "counted": trials.mask}
+            for array, step in ((self.starts, 0), (self.ends, steps - 1)):
+                array[rows, columns] = False
+                array[head + step : rows.stop : self._span, columns] = True
         for name, values in cells.items():
             # (rows, columns, ...) seen as (trial, step, column, ...)
             place = getattr(self, name)[rows, columns]
             place = place.reshape(count, self._span, *place.shape[1:])
             place[:, :steps] = values.reshape(steps, count, -1, *values.shape[2:]).swapaxes(0, 1)
             place[:, steps:] = 0
-        for array, step in ((self.starts, 0), (self.ends, steps - 1)):
-            array[rows, columns] = False
-            array[head + step : rows.stop : self._span, columns] = True
 
-    def _write_apart(
-        self, cells: dict[str, npt.NDArray[Any]], columns: Columns, lengths: npt.NDArray[np.int64]
-    ) -> None:
+    def _write_apart(self, trials: Trials, columns: Columns) -> None:
         """Write one trial into each column, from its own head on, over cells that are blank."""
         heads, steps = self._heads[columns], self.task.num_steps
         flat = (heads + np.arange(steps)[:, None]) * len(self.streams) + columns  # (T, m), indices of cells
-        shown = self.observations.reshape(-1, self.task.num_inputs)
-        shown[flat] = cells.pop("observations")  # zeros past the end of a trial: the next one writes over them
-        counted = np.flatnonzero(cells["counted"])
-        places = flat.reshape(-1)[counted]
-        for name, values in cells.items():
-            array = getattr(self, name)
-            array.reshape(-1, *array.shape[2:])[places] = values.reshape(-1, *values.shape[2:])[counted]
+        # Zeros past the end of a trial: the next one writes over them. A cell's inputs are moved as one item.
+        cell = np.dtype((np.void, 4 * self.task.num_inputs))
+        shown = np.ascontiguousarray(trials.inputs).view(cell)
+        self.observations.view(cell).reshape(-1)[flat.reshape(-1)] = shown.reshape(-1)
+        counted = np.flatnonzero(trials.mask)
+        places, of_column = flat.reshape(-1)[counted], counted % len(columns)
+        weights = (1.0 / np.bincount(of_column, minlength=len(columns)).clip(1))[of_column]
+        targets = trials.targets.reshape(-1, *trials.targets.shape[2:])[counted]
+        for array, values in (
+            (self.targets, targets),
+            (self.weights, weights),
+            (self.pay, weights * self._pay),
+            (self.counted, True),
+        ):
+            array.reshape(-1, *array.shape[2:])[places] = values
         self.starts[heads, columns] = True
-        self.ends[heads + lengths - 1, columns] = True
-        self._heads[columns] = heads + lengths + self.gap
+        self.ends[heads + trials.lengths - 1, columns] = True
+        self._heads[columns] = heads + trials.lengths + self.gap
+
+    @property
+    def _pay(self) -> float:
+        return 2.0 / sum(self.task.active)

@@ -67,6 +67,7 @@ class Task(ABC):
     default_N: ClassVar[int]
     least_N: ClassVar[int] = 1
     real_valued: ClassVar[bool] = False
+    """Answers are real numbers in [-1, 1] instead of labels 0 and 1. Such a task has one head."""
     perfect_score: ClassVar[float] = 1.0
 
     N: int = field(default=UNSET, kw_only=False)
@@ -232,8 +233,11 @@ class Task(ABC):
 
     def weights(self, trials: Trials) -> Floats:
         """What a step is worth, (T, B): 1 over the number of counted steps of its trial, 0 where none counts."""
-        counted = np.maximum(trials.mask.sum(axis=0), 1)
-        return np.asarray(trials.mask * (1.0 / counted), np.float64)
+        mask = trials.mask
+        if mask.strides[1] == 0:  # a view of one column: all trials count at the same steps
+            one = mask[:, :1] * (1.0 / max(int(mask[:, :1].sum()), 1))
+            return np.broadcast_to(one, mask.shape)
+        return np.asarray(mask * (1.0 / np.maximum(mask.sum(axis=0), 1)), np.float64)
 
     def correct(self, trials: Trials, answers: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Which answers (T, B, H) are right, (T, B, H); False where the answer does not count or is not asked for."""
@@ -248,17 +252,17 @@ class Task(ABC):
         """What the answers (T, B, H) are paid at each step, (T, B): the environments' reward, to the last bit.
 
         At a counted step (2 correct - 1) / (number of counted steps) for labels; for real values
-        max(1 - error^2 / variance, -1) over the same number, with the variance of the target. Averaged over active
-        heads. 0 where the answer does not count.
+        max(1 - error^2 / variance, -1) over the same number, with the variance of the target. Labels are averaged over
+        active heads. 0 where the answer does not count.
         """
-        weights, heads = self.weights(trials), sum(self.active)
+        weights = self.weights(trials)
         if self.real_valued:
             error = self._answers(trials, answers).astype(np.float64) - trials.targets
             points = np.maximum(1.0 - error * error * (1.0 / self.target_variance), -1.0)
-            # A negative number times a weight of 0 is -0.0: adding 0.0 makes it the 0.0 that a step without pay returns.
-            return np.asarray(points.sum(axis=-1) * (1.0 / heads) * weights + 0.0)
+            # A negative number times a weight of 0 is -0.0: adding 0.0 makes it the 0.0 of a step without pay.
+            return np.asarray(points[..., 0] * weights + 0.0)
         right = self.correct(trials, answers).sum(axis=-1)
-        return np.asarray(right * (weights * (2.0 / heads)) - weights)
+        return np.asarray(right * (weights * (2.0 / sum(self.active))) - weights)
 
     def score(self, trials: Trials, answers: npt.ArrayLike) -> Floats:
         """The masked, weighted score of each trial, (B,): 1 is perfect, 0 is guessing (labels)."""

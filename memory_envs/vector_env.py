@@ -92,7 +92,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             self.task = task
             self._tape.set_task(task)
 
-    def reset(  # type: ignore[override]
+    def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
         """Begin the next trial in all columns, or in those of ``options["reset_mask"]``, (B,) bool.
@@ -149,7 +149,8 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
                 correct &= counted
                 rewards = correct * tape.pay[row]
             else:
-                correct &= counted[:, None]
+                if not counted.all():  # for few heads, this broadcast costs more than all the rest
+                    correct &= counted[:, None]
                 rewards = _count(correct) * tape.pay[row]
                 if tape.some_not_asked:
                     np.maximum(target, 0, out=target)
@@ -157,7 +158,8 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         if self.render_mode is not None:
             self._draw_answers(actions)
         tape.advance()
-        known = np.ones((3, self.num_envs), np.bool_)
+        known = np.empty((3, self.num_envs), np.bool_)
+        known.fill(True)
         infos = {
             "target": target,
             "_target": known[0],
@@ -221,15 +223,15 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         """Target, correct (B, H) and reward (B,) of real-valued answers."""
         tape, task = self._tape, self.task
         target = tape.targets[tape.row].copy()
-        miss = actions.astype(np.float64) - target
-        correct = (np.abs(miss) < CORRECT_WITHIN) & counted[:, None]
+        miss = actions[:, 0].astype(np.float64) - target[:, 0]
+        correct = np.abs(miss) < CORRECT_WITHIN
+        correct &= counted
         miss *= miss
         miss *= 1.0 / task.target_variance
-        points = np.maximum(np.subtract(1.0, miss, out=miss), -1.0, out=miss)
-        total = points[:, 0] if points.shape[1] == 1 else points.sum(axis=-1) * (1.0 / points.shape[1])
-        total *= tape.weights[tape.row]
-        total += 0.0  # no step is paid -0.0
-        return target, correct, total
+        rewards = np.maximum(np.subtract(1.0, miss, out=miss), -1.0, out=miss)
+        rewards *= tape.weights[tape.row]
+        rewards += 0.0  # no step is paid -0.0
+        return target, correct[:, None], rewards
 
     # -- infos -------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from memory_envs import bitstreams, checks, keys
 from memory_envs.streams import HeadedTask
-from memory_envs.task import Floats, Trials, time_mask
+from memory_envs.task import Floats, Trials
 
 _BITS, _P = 0, 2  # lanes
 
@@ -46,16 +46,12 @@ class BitTask(HeadedTask):
     def sample(self, trial_keys: keys.Words) -> Trials:
         steps, lengths = self.num_steps, self.lengths(trial_keys)
         bits = self._draw(trial_keys)
-        mask = np.broadcast_to(np.arange(steps)[:, None] >= self.demand - 1, (steps, len(trial_keys)))
         if self.scoring == "final":
             bits = bitstreams.from_step(bits, 0, lengths)
-            mask = time_mask(0, lengths, steps, "final")
         inputs = bitstreams.unpack(bits, steps).astype(np.float32)[..., None]
-        answers = bitstreams.from_step(self._answer(bits), self.demand - 1)
-        targets = bitstreams.unpack(answers, steps)
-        if self.scoring == "final":
-            targets *= mask[..., None]
-        return Trials(inputs, self.per_head(targets.astype(np.int64)), mask, lengths)
+        mask, answers = self.keep_counted(self._answer(bits), lengths)
+        targets = bitstreams.unpack(answers, steps).astype(np.int64)
+        return Trials(inputs, self.per_head(targets), mask, lengths)
 
     def _draw(self, trial_keys: keys.Words) -> keys.Words:
         """Packed bits (W, B)."""

@@ -49,8 +49,8 @@ class EvidenceAccumulation(HeadedTask):
       even with final scoring.
     - ``delay`` (0): silent steps at the end of the trial, fewer than N.
     - ``bias`` (0.1): how far the probability of a positive pulse lies from 0.5, at most 0.5.
-    - ``noise`` (0): standard deviation of Gaussian noise on the evidence. The noisy values are summed, so that a perfect
-      subject still scores 1; a sum is then never zero.
+    - ``noise`` (0): standard deviation of Gaussian noise on the evidence. The noisy values are summed, so that a
+      perfect subject still scores 1; a sum is then never zero.
     - ``heads`` (None): windows, increasing and odd (an even window could tie for one head and not for another), such
       as (1, 3, 5); N is then the largest and may be left out, and ``delay`` must be 0.
     - ``active_heads`` (all): those of ``heads`` that are asked and paid.
@@ -132,7 +132,7 @@ class EvidenceAccumulation(HeadedTask):
     def _sample_stream(self, trial_keys: keys.Words) -> Trials:
         steps, lengths = self.num_steps, self.lengths(trial_keys)
         evidence = self._evidence(trial_keys, steps)
-        mask = time_mask(self.demand - 1, lengths, steps, self.scoring)
+        mask = time_mask(self.first_counted, lengths, steps, self.scoring)
         sums = np.cumsum(evidence, axis=0, dtype=evidence.dtype)
         targets = np.zeros((steps, len(trial_keys), len(self.asked)), np.int64)
         for i, n in enumerate(self.asked):
@@ -156,10 +156,11 @@ class EvidenceAccumulation(HeadedTask):
 
     def _redraw_ties(self, evidence: npt.NDArray[np.int32 | np.float64], trial_keys: keys.Words) -> None:
         """Draw the pulses of trials that sum to zero again, in place, until none does."""
-        attempt = 0
-        while len(tied := np.flatnonzero(evidence.sum(axis=0) == 0)):
+        attempt, tied = 0, np.flatnonzero(evidence.sum(axis=0) == 0)
+        while len(tied):
             attempt += 1
-            evidence[:, tied] = self._evidence(trial_keys[tied], len(evidence), attempt)
+            evidence[:, tied] = again = self._evidence(trial_keys[tied], len(evidence), attempt)
+            tied = tied[again.sum(axis=0) == 0]
 
     def recall(self, window: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
         evidence = window[..., 0].astype(np.float64)

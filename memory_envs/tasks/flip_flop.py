@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from memory_envs import bitstreams, checks, keys
 from memory_envs.streams import StreamTask
-from memory_envs.task import Trials, time_mask
+from memory_envs.task import Trials
 
 _PULSES, _SIGNS = 0, 2  # lanes
 _ONE, _S32, _LOW32 = np.uint64(1), np.uint64(32), np.uint64(2**32 - 1)
@@ -88,21 +88,21 @@ class FlipFlop(StreamTask):
         return self.N if self.pulse_probability is None else self.num_steps
 
     def sample(self, trial_keys: keys.Words) -> Trials:
-        steps, count, lengths = self.num_steps, len(trial_keys), self.lengths(trial_keys)
+        steps, lengths = self.num_steps, self.lengths(trial_keys)
         # Each channel is a stream of its own: one key for each trial and channel, (B * bits,).
         channel_keys = keys.trial_keys(trial_keys[:, None], np.arange(self.bits)).reshape(-1)
         pulses = self._draw_pulses(channel_keys)
         signs = keys.words(channel_keys, len(pulses), _SIGNS)  # a sign for every step, used where there is a pulse
         answers = bitstreams.last_value(signs, pulses)
-        shape = len(pulses), count, self.bits
-        mask = time_mask(0, lengths, steps, self.scoring)
+        shape = len(pulses), len(trial_keys), self.bits
+        pulses, answers = pulses.reshape(shape), answers.reshape(shape)
         if self.scoring == "final":
-            pulses = bitstreams.from_step(pulses.reshape(shape), 0, lengths).reshape(len(pulses), -1)
-        up, down = (bitstreams.unpack((pulses & s).reshape(shape), steps) for s in (signs, ~signs))
-        inputs = np.subtract(up.view(np.int8), down.view(np.int8)).astype(np.float32)
-        targets = bitstreams.unpack(answers.reshape(shape), steps)
-        if self.scoring == "final":
-            targets *= mask[..., None]
+            pulses = bitstreams.from_step(pulses, 0, lengths)
+        # At a pulse the answer is its sign: 0 and 1 become -1 and 1, and 0 where there is no pulse.
+        up = bitstreams.unpack(answers, steps).view(np.int8)
+        inputs = ((2 * up - 1) * bitstreams.unpack(pulses, steps).view(np.int8)).astype(np.float32)
+        mask, answers = self.keep_counted(answers, lengths)
+        targets = up if self.scoring == "dense" else bitstreams.unpack(answers, steps)
         return Trials(inputs, targets.astype(np.int64), mask, lengths)
 
     def _draw_pulses(self, channel_keys: keys.Words) -> keys.Words:
@@ -115,16 +115,22 @@ class FlipFlop(StreamTask):
             return pulses
         pulses = np.zeros((bitstreams.num_words(steps), len(channel_keys)), np.uint64)
         pulses[0] = _ONE
-        now, drawn = np.zeros(len(channel_keys), np.uint64), 0
+        going_on, now, drawn = np.arange(len(channel_keys)), np.zeros(len(channel_keys), np.uint64), 0
         chunk = 1 + steps // (self.N + 1)  # words of two intervals each: the mean trial's need
-        while (now < steps).any():
-            for word in keys.words(channel_keys, chunk, _PULSES, drawn):
+        while len(going_on):
+            more = np.zeros((len(pulses), len(going_on)), np.uint64)
+            for word in keys.words(channel_keys[going_on], chunk, _PULSES, drawn):
                 for half in (word & _LOW32, word >> _S32):
-                    now += _ONE + ((half * np.uint64(self.N)) >> _S32)
+                    half *= np.uint64(self.N)
+                    half >>= _S32
+                    half += _ONE
+                    now += half
                     for w in range(len(pulses)):
-                        bit = now - np.uint64(64 * w)  # wraps round to a large number before this word
-                        pulses[w] |= (bit < 64) * (_ONE << (bit & np.uint64(63)))
+                        more[w] |= _ONE << (now - np.uint64(64 * w))  # 0 outside this word's 64 steps
+            pulses[:, going_on] |= more
             drawn += chunk
+            short = now < steps
+            going_on, now = going_on[short], now[short]
         return pulses
 
     def recall(self, window: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

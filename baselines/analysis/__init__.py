@@ -1,0 +1,1 @@
+"""What a trained network does, and what its training was like."""

@@ -1,0 +1,210 @@
+"""Backpropagation through time: ``train()``, a generator of reports. It knows nothing of files or of printing.
+
+Axes: T steps, B trials, I inputs, H heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from baselines import losses, seeds
+from baselines.curriculum import Curriculum
+from baselines.losses import LossTerm
+from baselines.network import RecurrentNetwork, head_keys
+from baselines.recipes import Recipe
+from memory_envs import Task, task_from_dict
+
+
+@dataclass(frozen=True)
+class Report:
+    """One test, and what training was like since the one before.
+
+    Attributes:
+        update: updates so far.
+        task: the stage that was tested.
+        scores: accuracy of each of its H heads on the batches since the last test, by the name of its readout.
+        losses: mean of each loss term since the last test.
+        gradient_norm: mean norm of the gradient since the last test, before clipping.
+        readings: what the cell tells of itself now.
+        solved: the stage is solved, and the curriculum has gone on.
+        finished: it was the last one.
+    """
+
+    update: int
+    task: Task
+    scores: dict[str, float]
+    losses: dict[str, float]
+    gradient_norm: float
+    readings: dict[str, float]
+    solved: bool = False
+    finished: bool = False
+
+    @property
+    def loss(self) -> float:
+        """The sum of the loss terms, which is what is minimised."""
+        return sum(self.losses.values())
+
+
+class Learner:
+    """Everything that training changes: weights, the optimiser's moments, the stage, the running test, the counter.
+
+    Args:
+        network: what is trained, on the device where it is to be trained.
+        task: the first stage.
+        recipe: settings of the optimisation.
+        seed: of the trials, the initial states and the new readouts.
+        terms: loss terms, of which the sum is minimised. None: the loss of the task alone.
+    """
+
+    def __init__(
+        self,
+        network: RecurrentNetwork,
+        task: Task,
+        recipe: Recipe,
+        *,
+        seed: int,
+        terms: Mapping[str, LossTerm] | None = None,
+    ) -> None:
+        self.network = network
+        self.recipe = recipe
+        self.seed = seed
+        self.terms = {"task": losses.task_loss(task)} if terms is None else dict(terms)
+        self.update = 0
+        # Fused: one pass over each tensor. Moments and step counts are kept tensor by tensor, so that a new readout
+        # starts with its own and leaves the others' alone.
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
+        self.set_task(task)
+
+    def set_task(self, task: Task) -> None:
+        """Go on with this task from the next update. Nothing is re-initialised; readouts that are missing are added."""
+        if not all(task.active):
+            raise ValueError(f"task must have all of its heads active, got {task}")
+        self.task, self.heads = task, head_keys(task)
+        self.practice = _with_length(task, self.recipe.trial_length)
+        for key in self.heads:
+            if key not in self.network.readouts:
+                readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
+                # Into the one group there is: every group costs the optimiser a call of its own.
+                self.optimizer.param_groups[0]["params"].extend(readout.parameters())
+        self._begin_test()
+
+    def learn(self) -> None:
+        """One update. Waits for no result: a GPU is kept busy."""
+        size, network = self.recipe.batch_size, self.network
+        trials = self.practice.batch(self.seed, self.update, size)
+        inputs, targets, mask = (self._to_device(array) for array in (trials.inputs, trials.targets, trials.mask))
+        state = network.cell.training_state(size, seeds.generator(self.seed, "state", self.update))
+        rollout = network(inputs, self.heads, state)
+        terms = losses.evaluate(self.terms, rollout, targets, mask)
+        self.optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip_norm)
+        self.optimizer.step()
+        self.update += 1
+        with torch.no_grad():
+            correct = network.correct(rollout.answers, targets) & mask[..., None]
+            self._add("correct", correct.sum((0, 1)))
+            self._add("counted", mask.sum())
+            self._add("gradient_norm", norm)
+            for name, value in terms.items():
+                self._add(f"loss_{name}", value)
+        self._tested += 1
+
+    def test(self) -> Report:
+        """What the batches since the last test say; a new test begins. Here alone the host waits for the device."""
+        sums = {name: value.tolist() for name, value in self._sums.items()}
+        readings = {name: value.item() for name, value in self.network.cell.readings().items()}
+        report = Report(
+            update=self.update,
+            task=self.task,
+            scores={key: n / sums["counted"] for key, n in zip(self.heads, sums["correct"], strict=True)},
+            losses={name: sums[f"loss_{name}"] / self._tested for name in self.terms},
+            gradient_norm=sums["gradient_norm"] / self._tested,
+            readings=readings,
+        )
+        self._begin_test()
+        return report
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything that training changes: named tensors, and the rest as plain JSON data."""
+        names = {parameter: name for name, parameter in self.network.named_parameters()}
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for parameter, moments in self.optimizer.state.items():
+            tensors |= {f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items()}
+        tensors |= {f"test.{name}": value for name, value in self._sums.items()}
+        plain = {"update": self.update, "tested": self._tested, "task": self.task.to_dict()}
+        return tensors, plain | {"readouts": list(self.network.readouts)}
+
+    def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+        """Go on from where ``state`` was taken of a learner that was made with the same arguments."""
+        for key in plain["readouts"]:
+            if key not in self.network.readouts:
+                readout = self.network.add_readout(key)
+                self.optimizer.param_groups[0]["params"].extend(readout.parameters())
+        self.set_task(task_from_dict(plain["task"]))
+        self.network.load_state_dict(_under("network.", tensors))
+        for name, parameter in self.network.named_parameters():
+            if moments := _under(f"optimizer.{name}.", tensors):
+                self.optimizer.state[parameter] = moments
+        self.update, self._tested, self._sums = plain["update"], plain["tested"], _under("test.", tensors)
+
+    def _begin_test(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._tested = 0
+
+    def _add(self, name: str, value: Tensor) -> None:
+        self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
+
+    def _to_device(self, array: npt.NDArray[Any]) -> Tensor:
+        device = next(self.network.parameters()).device
+        tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+        if device.type == "cuda":  # a copy from pinned memory does not wait for what the device is doing
+            tensor = tensor.pin_memory()
+        return tensor.to(device, non_blocking=True)
+
+
+def train(
+    learner: Learner, curriculum: Curriculum, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Report]:
+    """Train through the stages of a curriculum until the last is solved or ``stop()`` says so.
+
+    Args:
+        learner: what is trained; between two reports, and after the last, it is the caller's to read and save.
+        curriculum: which stage follows.
+        stop: asked before every update.
+
+    Yields:
+        A report after each test.
+    """
+    while not stop():
+        learner.learn()
+        if learner.update % learner.recipe.test_every == 0:
+            report = learner.test()
+            task = curriculum(report.task, list(report.scores.values()))
+            if task is not None and task != report.task:
+                learner.set_task(task)
+            yield replace(report, solved=task != report.task, finished=task is None)
+            if task is None:
+                return
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value.clone() for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _with_length(task: Task, multiple: float) -> Task:
+    """The task with trials of ``multiple`` times N steps, where its trials may be of any length."""
+    if "num_steps" not in task.parameters():
+        return task
+    least = task.N + (2 if task.scoring == "final" else 0)
+    try:
+        return task.replace(num_steps=max(round(multiple * task.N), least))
+    except ValueError:  # evidence accumulation without heads: a trial has N steps
+        return task

@@ -1,0 +1,114 @@
+"""A recurrent network: a cell and one linear readout for each answer.
+
+Axes: T steps, B trials, I inputs, H heads, K numbers a head (2 logits, or 1 real value), U units, S state size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from baselines.cells import Cell
+from memory_envs import Task
+from memory_envs.task import CORRECT_WITHIN
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """What a network did over whole trials.
+
+    Attributes:
+        outputs: (T, B, U), the cell's output.
+        states: (T, B, S), the cell's state.
+        answers: (T, B, H, K), logits of the two labels, or the value itself with K = 1.
+    """
+
+    outputs: Tensor
+    states: Tensor
+    answers: Tensor
+
+
+def head_keys(task: Task) -> tuple[str, ...]:
+    """The names under which a network keeps its readouts for a task's H answers.
+
+    A task with ``heads`` has one for each N, the same whatever the others are. Elsewhere they go by position, so that
+    the one readout of a single-head task is re-used as its N grows.
+    """
+    heads: tuple[int, ...] | None = getattr(task, "heads", None)
+    return tuple(map(str, range(task.num_heads) if heads is None else heads))
+
+
+class RecurrentNetwork(nn.Module):
+    """A cell with readouts that can be added at any time without touching what is there.
+
+    Args:
+        cell: the recurrent part.
+        width: K, numbers a readout gives.
+    """
+
+    def __init__(self, cell: Cell, width: int) -> None:
+        super().__init__()
+        self.cell = cell
+        self.width = width
+        self.readouts = nn.ModuleDict()
+
+    def add_readout(self, key: str, generator: torch.Generator | None = None) -> nn.Linear:
+        """A new readout called ``key``; weights and biases ~ U(-1/sqrt(U), 1/sqrt(U)).
+
+        Raises:
+            ValueError: there is one of this name.
+        """
+        if key in self.readouts:
+            raise ValueError(f"key must be new, got {key!r}; there are {list(self.readouts)}")
+        like = next(self.cell.parameters())
+        readout = nn.Linear(self.cell.output_size, self.width, device="meta").to_empty(device="cpu")
+        bound = 1 / math.sqrt(self.cell.output_size)
+        with torch.no_grad():
+            for parameter in readout.parameters():
+                parameter.uniform_(-bound, bound, generator=generator)
+        self.readouts[key] = readout.to(like)
+        return readout
+
+    def read(self, outputs: Tensor, heads: Sequence[str]) -> Tensor:
+        """The answers of some readouts to the cell's outputs: (..., U) -> (..., H, K), in one product."""
+        readouts = [self.readouts[key] for key in heads]
+        weight, bias = (torch.cat([getattr(readout, name) for readout in readouts]) for name in ("weight", "bias"))
+        return nn.functional.linear(outputs, weight, bias).unflatten(-1, (len(readouts), self.width))
+
+    def forward(self, inputs: Tensor, heads: Sequence[str], state: Tensor | None = None) -> Rollout:
+        """Whole trials: inputs (T, B, I) -> what the network did.
+
+        Args:
+            inputs: (T, B, I).
+            heads: which readouts answer, H of them.
+            state: before the first step, (B, S); None: the cell's ``initial_state``.
+        """
+        if state is None:
+            state = self.cell.initial_state(inputs.shape[1])
+        outputs, states = self.cell.unroll(inputs, state)
+        return Rollout(outputs, states, self.read(outputs, heads))
+
+    def step(self, inputs: Tensor, heads: Sequence[str], state: Tensor) -> tuple[Tensor, Tensor]:
+        """One step: inputs (B, I), state (B, S) -> answers (B, H, K), new state (B, S)."""
+        output, state = self.cell.step(inputs, state)
+        return self.read(output, heads), state
+
+    def choose(self, answers: Tensor) -> Tensor:
+        """What is answered: (..., H, K) -> the likelier label, or the value cut to [-1, 1]: (..., H)."""
+        if self.width == 1:
+            return answers[..., 0].clamp(-1, 1)
+        return (answers[..., 1] > answers[..., 0]).long()
+
+    def correct(self, answers: Tensor, targets: Tensor) -> Tensor:
+        """Which answers (..., H, K) are right for targets (..., H), by the environments' criterion: (..., H) bool."""
+        chosen = self.choose(answers)
+        return chosen == targets if self.width > 1 else (chosen - targets).abs() < CORRECT_WITHIN
+
+
+def answer_width(task: Task) -> int:
+    """K, the numbers that a readout gives for a task: 1 for real values, else one logit for each of the two labels."""
+    return 1 if task.real_valued else 2

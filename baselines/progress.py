@@ -1,0 +1,121 @@
+"""What a person sees of a run: a live display on a terminal, plain lines elsewhere, and a table at the end."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from baselines.agents import Evaluation
+from baselines.settings import Plan
+from baselines.training import Progress
+
+SHOWN_HEADS = 24
+"""Of more heads than these the display shows the last ones, and the worst of the others."""
+
+PLAIN_SECONDS = 5.0
+"""Seconds between plain lines, unless a stage is solved."""
+
+
+class Display:
+    """Shows a run as it goes; use as a context manager and hand it each ``Progress``.
+
+    Args:
+        console: where to.
+        plan: of the run, for its names, its last N, its threshold and its budget.
+    """
+
+    def __init__(self, console: Console, plan: Plan) -> None:
+        self.console = console
+        self.plan = plan
+        self.latest: Progress | None = None
+        self._solved = ""
+        self._began = self._line_due = time.monotonic()
+        # It draws itself anew four times a second: the time left goes on between two reports.
+        self._live = Live(self, console=console, refresh_per_second=4, transient=False) if console.is_terminal else None
+
+    def __enter__(self) -> Display:
+        self._began = self._line_due = time.monotonic()
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Take in a report."""
+        self.latest = progress
+        if progress.report.solved:
+            self._solved = f"N = {progress.report.task.N} solved after {progress.report.update} updates"
+        if self._live is None and (progress.report.solved or time.monotonic() >= self._line_due):
+            self._line_due = time.monotonic() + PLAIN_SECONDS
+            self.console.print(plain_line(progress, self._time_left()), soft_wrap=True, highlight=False)
+
+    def __rich__(self) -> RenderableType:
+        settings, progress = self.plan.settings, self.latest
+        title = Text(f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}", style="bold")
+        if progress is None:
+            return Group(title, Text(f"starting; {self._time_left()}"))
+        report = progress.report
+        stages = list(self.plan.curriculum.stages())
+        done = sum(n <= (progress.largest_n or 0) for n in stages)
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(f"stage N = {report.task.N} of {stages[-1]}", ProgressBar(len(stages), done, width=30), self._solved)
+        return Group(title, bar, self._heads(progress), Text(", ".join([*_numbers(progress), self._time_left()])))
+
+    def _heads(self, progress: Progress) -> RenderableType:
+        report = progress.report
+        scores = dict(zip(report.task.head_labels, report.scores.values(), strict=True))
+        last = list(scores.items())[-SHOWN_HEADS:]
+        cells = [Text(f"{label} {score:.3f}", style=self._colour(score)) for label, score in last]
+        if others := list(scores.values())[:-SHOWN_HEADS]:
+            cells.insert(0, Text(f"{len(others)} before: {min(others):.3f} or more", style=self._colour(min(others))))
+        return Columns(cells, padding=(0, 2))
+
+    def _colour(self, score: float) -> str:
+        return "green" if score > self.plan.curriculum.threshold else "yellow" if score > 0.6 else "red"
+
+    def _time_left(self) -> str:
+        left = max(self.plan.settings.budget - (time.monotonic() - self._began), 0)
+        return f"{left // 60:.0f} min {left % 60:02.0f} s left"
+
+
+def plain_line(progress: Progress, time_left: str) -> str:
+    """A report in one line."""
+    report = progress.report
+    scores = list(report.scores.values())
+    stage = f"N = {report.task.N}{' solved' if report.solved else ''}"
+    accuracy = f"accuracy {sum(scores) / len(scores):.3f} (last head {scores[-1]:.3f}, worst {min(scores):.3f})"
+    return f"update {report.update}: {stage}, {accuracy}, {', '.join([*_numbers(progress), time_left])}"
+
+
+def _numbers(progress: Progress) -> list[str]:
+    report = progress.report
+    words = [f"{name} {value:.3f}" for name, value in report.readings.items()]
+    rate = report.update / progress.seconds
+    return [f"loss {report.loss:.3f}", *words, f"{rate:.0f} updates/s", f"{progress.cpu_seconds:.1f} CPU s"]
+
+
+def score_table(played: Evaluation) -> Table:
+    """How each head did on fresh trials in the environment, beside chance and the perfect score."""
+    task = played.task
+    table = Table(title=f"{task.env_id}: {played.episodes} fresh trials of {task.num_steps} steps")
+    for column in ("head", "accuracy", "score", "chance", "perfect"):
+        table.add_column(column, justify="left" if column == "head" else "right")
+    limits = (f"{task.chance_score:.3f}", f"{task.perfect_score:.3f}")
+    for label, accuracy in played.accuracy.items():
+        # A label pays 2 correct - 1; what a real-valued answer pays is in the return alone.
+        table.add_row(label, f"{accuracy:.4f}", "" if task.real_valued else f"{2 * accuracy - 1:.4f}", *limits)
+    table.add_section()
+    table.add_row("mean return", "", f"{played.score:.4f} +- {1.96 * played.standard_error:.4f}", *limits)
+    return table

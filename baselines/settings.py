@@ -1,0 +1,223 @@
+"""What a training run is asked to do: ``Settings``, checked and resolved into a ``Plan`` before anything is written.
+
+The command line is generated from these fields: their ``help`` is its help.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from baselines import recipes, seeds
+from baselines.cells import CELLS, cell_options
+from baselines.curriculum import CURRICULA, Curriculum
+from baselines.network import RecurrentNetwork, answer_width
+from baselines.recipes import RECIPES, Recipe
+from memory_envs import TASKS, Task, checks, make_task
+
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be. ``name`` is the field; the message says its value and what is allowed."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def _option(help: str, default: object = None, **rules: object) -> Any:
+    if default is dict:
+        return field(default_factory=dict, metadata={"help": help} | rules)
+    return field(default=default, metadata={"help": help} | rules)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A training run, as it is asked for."""
+
+    task: str = _option("task", "parity", choices=tuple(TASKS))
+    cell: str = _option("recurrent cell", "leaky", choices=tuple(CELLS))
+    curriculum: str = _option("how N grows", "multi-head", choices=tuple(CURRICULA))
+    n_max: int = _option("N of the last stage: the run ends when it is solved", 12)
+    first_n: int | None = _option("N of the first stage (default: 2, or the task's least N)")
+    step: int = _option("by how much N grows", 1)
+    threshold: float = _option("accuracy above which a stage is solved: the mean over heads, and the last head's", 0.98)
+    recipe: str = _option("settings of the optimisation; options below replace them", "fast", choices=tuple(RECIPES))
+    seed: int = _option("of everything random in the run", 0)
+    task_args: dict[str, Any] = _option("further arguments of the task, such as p=uniform", dict)
+    cell_args: dict[str, Any] = _option("further arguments of the cell, such as form=mod", dict)
+    overrides: dict[str, Any] = _option("values that replace the recipe's, by name", dict, hidden=True)
+    budget: float = _option("seconds of training after which the run stops", 600.0)
+    episodes: int = _option("fresh trials that the trained network plays in the environment", 1000)
+    device: str = _option("where to train: cpu, cuda, cuda:1", "cpu")
+    out: Path | None = _option("run folder (default: a name made of the settings, under runs/)")
+
+    def plan(self) -> Plan:
+        """The parts of the run.
+
+        Raises:
+            SettingsError: a value is unknown, out of range, or does not go with the others.
+        """
+        for setting in fields(self):
+            if "choices" in setting.metadata:
+                _check(setting.name, checks.choice, getattr(self, setting.name), setting.metadata["choices"])
+        _check("seed", checks.integer, self.seed, 0, seeds.LARGEST)
+        _check("episodes", checks.integer, self.episodes, 2, 100_000)
+        _check("budget", _positive, self.budget)
+        _check("device", _device, self.device)
+        recipe = self._recipe()
+        task = self._task()
+        curriculum = self._curriculum(task)
+        plan = Plan(self, task, curriculum, recipe)
+        _blame("cell_args", plan.new_cell, units=1)
+        self._check_folder()
+        return plan
+
+    def _check_folder(self) -> None:
+        folder = self.folder
+        taken = not folder.is_dir() or any(folder.iterdir()) if folder.exists() else False
+        if taken:
+            raise SettingsError("out", f"out must be a new or an empty folder, got {str(folder)!r}, which holds a run")
+
+    def _recipe(self) -> Recipe:
+        recipe = recipes.find(self.recipe, self.task, self.cell)
+        known = {setting.name: setting for setting in fields(recipe)}
+        for name, value in self.overrides.items():
+            if name not in known:
+                raise SettingsError("overrides", f"overrides must be among {list(known)}, got {name!r}")
+            _check(name, recipes.check, value, known[name])
+        return dataclasses.replace(recipe, **self.overrides)
+
+    def _task(self) -> Task:
+        kind = TASKS[self.task]
+        allowed = [name for name in kind.parameters() if name not in ("N", "heads", "active_heads", "num_steps")]
+        if unknown := [name for name in self.task_args if name not in allowed]:
+            raise SettingsError(
+                "task_args",
+                f"task_args must be among {allowed} for {self.task}, got {unknown[0]!r} "
+                "(the curriculum sets N and the heads, the recipe the length of trials)",
+            )
+        return _blame("task_args", make_task, self.task, **self.task_args)
+
+    def _curriculum(self, task: Task) -> Curriculum:
+        _check("step", checks.integer, self.step, 1, 1_000)
+        _check("threshold", _fraction, self.threshold)
+        first = max(2, task.least_N) if self.first_n is None else self.first_n
+        _check("first_n", checks.integer, first, task.least_N, 1_000)
+        if _check("n_max", checks.integer, self.n_max, 1, 1_000) < first:
+            raise SettingsError("n_max", f"n_max must be at least the N of the first stage, {first}, got {self.n_max}")
+        curriculum = CURRICULA[self.curriculum](
+            first_n=first, n_max=self.n_max, step=self.step, threshold=self.threshold
+        )
+        if why := curriculum.refusal(task):
+            raise SettingsError("curriculum", f"{self.curriculum!r} {why} (got task {self.task!r})")
+        for n in (first, self.n_max):
+            _blame("curriculum", curriculum.stage, task, n)
+        return curriculum
+
+    @property
+    def folder(self) -> Path:
+        """The run folder: ``out``, or a name made of what was asked for."""
+        if self.out is not None:
+            return self.out
+        words = [self.task, self.cell, self.curriculum, f"n{self.n_max}", f"seed{self.seed}"]
+        silent = ("task", "cell", "curriculum", "n_max", "seed", "budget", "episodes", "out")
+        given: dict[str, Any] = {s.name: getattr(self, s.name) for s in fields(self) if s.name not in silent}
+        usual = Settings()
+        for name, value in given.items():
+            if isinstance(value, dict):
+                words += [f"{key}={_file_word(word)}" for key, word in value.items()]
+            elif value != getattr(usual, name):
+                words.append(f"{name}={_file_word(value)}")
+        return Path("runs") / "_".join(words)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain JSON data, without the folder that holds them."""
+        plain = dataclasses.asdict(self)
+        del plain["out"]
+        return plain
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training run, resolved into its parts.
+
+    Attributes:
+        settings: what was asked for.
+        task: before the curriculum sets its N.
+        curriculum: the stages.
+        recipe: the optimisation, with what was asked for put in.
+    """
+
+    settings: Settings
+    task: Task
+    curriculum: Curriculum
+    recipe: Recipe
+
+    def new_cell(self, units: int) -> Any:
+        """A cell of this many units with its initial weights."""
+        name, options = self.settings.cell, self.settings.cell_args
+        if unknown := [option for option in options if option not in cell_options(name)]:
+            raise ValueError(f"cell_args must be among {list(cell_options(name))} for {name}, got {unknown[0]!r}")
+        generator = seeds.generator(self.settings.seed, "cell")
+        return CELLS[name](self.task.num_inputs, units, generator=generator, **options)
+
+    def new_network(self) -> RecurrentNetwork:
+        """The network before training, without readouts, on the run's device."""
+        network = RecurrentNetwork(self.new_cell(self.recipe.units), answer_width(self.task))
+        return network.to(self.settings.device)
+
+
+def _check(name: str, check: Callable[..., T], value: object, *rule: Any) -> T:
+    try:
+        return check(name, value, *rule)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(name, str(error)) from None
+
+
+def _blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """``make(...)``, where the setting ``name`` is to blame for what goes wrong."""
+    try:
+        return make(*args, **kwargs)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(name, str(error)) from None
+
+
+def _positive(name: str, value: object) -> float:
+    number = checks.real(name, value, 0.0, float("inf"))
+    if not number:
+        raise ValueError(f"{name} must be above 0, got {value!r}")
+    return number
+
+
+def _fraction(name: str, value: object) -> float:
+    number = checks.real(name, value, 0.0, 1.0)
+    if number in (0.0, 1.0):
+        raise ValueError(f"{name} must lie between 0 and 1, got {value!r}")
+    return number
+
+
+def _device(name: str, value: object) -> None:
+    try:
+        device = torch.device(str(value))
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"{name} must be cpu, cuda or cuda:<number>, got {value!r}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"{name} must be a device that there is, got {value!r} ({torch.cuda.device_count()} of CUDA)")
+
+
+def _file_word(value: object) -> str:
+    return "".join(c if c.isalnum() or c in ".-+" else "-" for c in str(value))
+
+
+def from_dict(plain: Mapping[str, Any]) -> Settings:
+    """The settings that ``to_dict`` wrote down."""
+    return Settings(**plain)
