@@ -44,7 +44,7 @@ class NetworkAgent:
         if missing := [key for key in self.heads if key not in network.readouts]:
             raise ValueError(f"task must ask for heads among {list(network.readouts)}, got {task} (no {missing})")
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def predict(
         self,
         observation: npt.ArrayLike,
@@ -70,7 +70,7 @@ class NetworkAgent:
             now = torch.where(fresh, start, now)
         answers, now = self.network.step(inputs, self.heads, now)
         chosen = self.network.choose(answers).cpu().numpy()
-        return chosen.reshape(*shown.shape[:-1], *self.task.answer_shape), (now.cpu().numpy(),)
+        return chosen.reshape((*shown.shape[:-1], *self.task.answer_shape)), (now.cpu().numpy(),)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Axes: T steps, B trials, I inputs, H heads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,32 @@ from baselines import losses, seeds
 from baselines.curriculum import Curriculum
 from baselines.losses import LossTerm
 from baselines.network import RecurrentNetwork, head_keys
-from baselines.recipes import Recipe
 from memory_envs import Task, task_from_dict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of the optimisation. A field's ``help`` is the command line's, its ``range`` inclusive.
+
+    The optimiser is Adam with torch's other defaults; the loss is averaged over heads and counted steps.
+    """
+
+    units: int = field(metadata={"help": "units of the cell", "range": (1, 20_000)})
+    batch_size: int = field(metadata={"help": "trials in an update", "range": (1, 1_000_000)})
+    learning_rate: float = field(metadata={"help": "step size of Adam", "range": (1e-9, 10)})
+    clip_norm: float = field(metadata={"help": "largest norm of the gradient", "range": (1e-9, 1e9)})
+    trial_length: float = field(
+        metadata={
+            "help": "steps in a training trial, in multiples of N, where the task lets one choose",
+            "range": (1, 1_000),
+        }
+    )
+    test_every: int = field(
+        metadata={
+            "help": "updates between tests; a test is the accuracy on the batches trained on since the last one",
+            "range": (1, 1_000_000),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -63,6 +87,11 @@ class Learner:
         terms: loss terms, of which the sum is minimised. None: the loss of the task alone.
     """
 
+    _sums: dict[str, Tensor]
+    """Sums over the batches since the last test."""
+    _tested: int
+    """How many these are."""
+
     def __init__(
         self,
         network: RecurrentNetwork,
@@ -104,7 +133,7 @@ class Learner:
         rollout = network(inputs, self.heads, state)
         terms = losses.evaluate(self.terms, rollout, targets, mask)
         self.optimizer.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(terms.values())).sum())
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip_norm)
         self.optimizer.step()
         self.update += 1
@@ -119,12 +148,13 @@ class Learner:
 
     def test(self) -> Report:
         """What the batches since the last test say; a new test begins. Here alone the host waits for the device."""
-        sums = {name: value.tolist() for name, value in self._sums.items()}
+        correct = self._sums["correct"].tolist()
+        sums = {name: value.item() for name, value in self._sums.items() if name != "correct"}
         readings = {name: value.item() for name, value in self.network.cell.readings().items()}
         report = Report(
             update=self.update,
             task=self.task,
-            scores={key: n / sums["counted"] for key, n in zip(self.heads, sums["correct"], strict=True)},
+            scores={key: n / max(sums["counted"], 1) for key, n in zip(self.heads, correct, strict=True)},
             losses={name: sums[f"loss_{name}"] / self._tested for name in self.terms},
             gradient_norm=sums["gradient_norm"] / self._tested,
             readings=readings,
@@ -134,7 +164,7 @@ class Learner:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that training changes: named tensors, and the rest as plain JSON data."""
-        names = {parameter: name for name, parameter in self.network.named_parameters()}
+        names: dict[Tensor, str] = {parameter: name for name, parameter in self.network.named_parameters()}
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         for parameter, moments in self.optimizer.state.items():
             tensors |= {f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items()}
@@ -153,10 +183,11 @@ class Learner:
         for name, parameter in self.network.named_parameters():
             if moments := _under(f"optimizer.{name}.", tensors):
                 self.optimizer.state[parameter] = moments
-        self.update, self._tested, self._sums = plain["update"], plain["tested"], _under("test.", tensors)
+        self.update, self._tested = plain["update"], plain["tested"]
+        self._sums = _under("test.", tensors)
 
     def _begin_test(self) -> None:
-        self._sums: dict[str, Tensor] = {}
+        self._sums = {}
         self._tested = 0
 
     def _add(self, name: str, value: Tensor) -> None:
@@ -170,9 +201,7 @@ class Learner:
         return tensor.to(device, non_blocking=True)
 
 
-def train(
-    learner: Learner, curriculum: Curriculum, stop: Callable[[], bool] = lambda: False
-) -> Iterator[Report]:
+def train(learner: Learner, curriculum: Curriculum, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
     """Train through the stages of a curriculum until the last is solved or ``stop()`` says so.
 
     Args:

@@ -108,7 +108,7 @@ class LeakyTauRNN(Cell):
 
     @property
     def time_constants(self) -> Tensor:
-        """tc = max(tau, 1), in steps, (U,)."""
+        """The time constants max(tau, 1), in steps, (U,)."""
         return self.tau.clamp(min=1)
 
     @property

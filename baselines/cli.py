@@ -1,4 +1,4 @@
-"""The command line. It holds no logic: options are the fields of ``Settings`` and ``Recipe``, work is done elsewhere."""
+"""The command line, without logic: options are the fields of ``Settings`` and ``Recipe``, work is done elsewhere."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rich.console import Console
 
 from baselines import process
 from baselines.analysis.figures import training_figure
+from baselines.bptt import Recipe
 from baselines.progress import Display, score_table
-from baselines.recipes import Recipe
 from baselines.runs import RunError
 from baselines.settings import Settings, SettingsError
 from baselines.training import TrainingRun
@@ -73,12 +73,13 @@ def closing_line(summary: dict[str, Any], path: Path) -> str:
         "solved": "solved",
         "budget": "stopped, for the budget is used up",
         "interrupted": "interrupted",
-        "diverged": "stopped, for the loss is no longer a finite number; the checkpoint is that of the last solved stage",
+        "diverged": "stopped, for the loss is not finite (the checkpoint is that of the last solved stage)",
     }[summary["status"]]
-    largest = summary["largest_n"]
+    largest = "none" if summary["largest_n"] is None else summary["largest_n"]
+    saved = ", ".join(sorted(entry.name for entry in path.iterdir()))
     return (
-        f"{why} after {summary['updates']} updates, {summary['cpu_seconds']:.1f} CPU s; largest N solved: "
-        f"{'none' if largest is None else largest}. Saved in {path}: {', '.join(sorted(p.name for p in path.iterdir()))}"
+        f"{why} after {summary['updates']} updates, {summary['cpu_seconds']:.1f} CPU s; "
+        f"largest N solved: {largest}. Saved in {path}: {saved}"
     )
 
 
@@ -109,10 +110,10 @@ def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: objec
         default = []
     elif default is not None:
         help += f" (default: {default})"
-    many = {"nargs": "+", "metavar": "KEY=VALUE"} if kind.startswith("dict") else {"metavar": kind.upper()}
-    parser.add_argument(
-        f"--{setting.name.replace('_', '-')}", type=_READERS[kind], default=default, help=help, **many
+    many: dict[str, Any] = (
+        {"nargs": "+", "metavar": "KEY=VALUE"} if kind.startswith("dict") else {"metavar": kind.upper()}
     )
+    parser.add_argument(f"--{setting.name.replace('_', '-')}", type=_READERS[kind], default=default, help=help, **many)
 
 
 def _number(kind: type, words: str) -> Callable[[str], Any]:

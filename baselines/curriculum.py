@@ -69,7 +69,8 @@ class Curriculum(ABC):
         """
         if not self.solved(scores):
             return task
-        return None if task.N >= self.n_max else self.stage(task, min(task.N + self.step, self.n_max))
+        later = [n for n in self.stages() if n > task.N]
+        return self.stage(task, later[0]) if later else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 
 class Activation(NamedTuple):
@@ -55,7 +55,7 @@ def folded(
     Returns:
         (T, B, U).
     """
-    states: Tensor = _Folded.apply(inputs, state, matrix, input_weight, bias, activation)
+    states: Tensor = _Folded.apply(inputs, state, matrix, input_weight, bias, activation)  # type: ignore[no-untyped-call]
     return states
 
 
@@ -73,7 +73,7 @@ def leaky(
 
     Arguments as for ``folded``; ``keep`` and ``gain`` are (U,). Returns (T, B, U).
     """
-    states: Tensor = _Leaky.apply(inputs, state, matrix, input_weight, bias, keep, gain, activation)
+    states: Tensor = _Leaky.apply(inputs, state, matrix, input_weight, bias, keep, gain, activation)  # type: ignore[no-untyped-call]
     return states
 
 
@@ -107,7 +107,7 @@ class _Folded(torch.autograd.Function):
         return states[1:]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, states, matrix, input_weight = ctx.saved_tensors
         transposed = matrix.t()
@@ -152,7 +152,7 @@ class _Leaky(torch.autograd.Function):
         return states[1:]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, states, values, matrix, input_weight, keep, gain = ctx.saved_tensors
         transposed = matrix.t()
@@ -173,7 +173,7 @@ class _Leaky(torch.autograd.Function):
 
 
 def _weight_gradients(
-    ctx: FunctionCtx,
+    ctx: Any,
     inputs: Tensor,
     states: Tensor,
     delta: Tensor,

@@ -65,6 +65,7 @@ class RecurrentNetwork(nn.Module):
         if key in self.readouts:
             raise ValueError(f"key must be new, got {key!r}; there are {list(self.readouts)}")
         like = next(self.cell.parameters())
+        # By way of "meta", for nn.Linear would draw from torch's global generator.
         readout = nn.Linear(self.cell.output_size, self.width, device="meta").to_empty(device="cpu")
         bound = 1 / math.sqrt(self.cell.output_size)
         with torch.no_grad():
@@ -77,7 +78,8 @@ class RecurrentNetwork(nn.Module):
         """The answers of some readouts to the cell's outputs: (..., U) -> (..., H, K), in one product."""
         readouts = [self.readouts[key] for key in heads]
         weight, bias = (torch.cat([getattr(readout, name) for readout in readouts]) for name in ("weight", "bias"))
-        return nn.functional.linear(outputs, weight, bias).unflatten(-1, (len(readouts), self.width))
+        answers = nn.functional.linear(outputs, weight, bias)
+        return answers.view(*outputs.shape[:-1], len(readouts), self.width)
 
     def forward(self, inputs: Tensor, heads: Sequence[str], state: Tensor | None = None) -> Rollout:
         """Whole trials: inputs (T, B, I) -> what the network did.

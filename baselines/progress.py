@@ -70,7 +70,9 @@ class Display:
         stages = list(self.plan.curriculum.stages())
         done = sum(n <= (progress.largest_n or 0) for n in stages)
         bar = Table.grid(padding=(0, 1))
-        bar.add_row(f"stage N = {report.task.N} of {stages[-1]}", ProgressBar(len(stages), done, width=30), self._solved)
+        bar.add_row(
+            f"stage N = {report.task.N} of {stages[-1]}", ProgressBar(len(stages), done, width=30), self._solved
+        )
         return Group(title, bar, self._heads(progress), Text(", ".join([*_numbers(progress), self._time_left()])))
 
     def _heads(self, progress: Progress) -> RenderableType:
@@ -86,8 +88,8 @@ class Display:
         return "green" if score > self.plan.curriculum.threshold else "yellow" if score > 0.6 else "red"
 
     def _time_left(self) -> str:
-        left = max(self.plan.settings.budget - (time.monotonic() - self._began), 0)
-        return f"{left // 60:.0f} min {left % 60:02.0f} s left"
+        left = max(int(self.plan.settings.budget - (time.monotonic() - self._began)), 0)
+        return f"{left // 60} min {left % 60} s left"
 
 
 def plain_line(progress: Progress, time_left: str) -> str:

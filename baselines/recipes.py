@@ -2,46 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, field
-from typing import Any
-
-from memory_envs import checks
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Settings of the optimisation. A field's ``help`` is the command line's.
-
-    The optimiser is Adam with torch's other defaults; the loss is averaged over heads and counted steps.
-    """
-
-    units: int = field(metadata={"help": "units of the cell", "range": (1, 20_000)})
-    batch_size: int = field(metadata={"help": "trials in an update", "range": (1, 1_000_000)})
-    learning_rate: float = field(metadata={"help": "step size of Adam", "range": (1e-9, 10)})
-    clip_norm: float = field(metadata={"help": "largest norm of the gradient", "range": (1e-9, 1e9)})
-    trial_length: float = field(
-        metadata={
-            "help": "steps in a training trial, in multiples of N, where the task lets one choose",
-            "range": (1, 1_000),
-        }
-    )
-    test_every: int = field(
-        metadata={
-            "help": "updates between tests; a test is the accuracy on the batches trained on since the last one",
-            "range": (1, 1_000_000),
-        }
-    )
-
-
-def check(name: str, value: object, setting: Field[Any]) -> float:
-    """A value for a field of ``Recipe``.
-
-    Raises:
-        ValueError, TypeError: it is of another type or outside the field's range.
-    """
-    least, most = setting.metadata["range"]
-    return checks.integer(name, value, least, most) if setting.type == "int" else checks.real(name, value, least, most)
-
+from baselines.bptt import Recipe
 
 ANY = ("*", "*")
 

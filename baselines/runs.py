@@ -14,17 +14,17 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from baselines.network import RecurrentNetwork
-from baselines.settings import Plan, Settings
+from baselines.settings import Plan, Settings, SettingsError
 from memory_envs import Task, task_from_dict
 
 FORMAT = 1
@@ -36,7 +36,7 @@ class RunError(Exception):
 
 
 class RunFolder:
-    """The folder of one run, open for writing.
+    """The folder of one run, for writing.
 
     Args:
         path: of the folder; made with its parents where it is missing.
@@ -44,17 +44,21 @@ class RunFolder:
         columns: of ``metrics.csv``.
 
     Raises:
-        RunError: it is a file, holds something, or cannot be written.
+        SettingsError: it is a file, holds something, or cannot be made.
+        RunError: it cannot be written.
     """
 
     def __init__(self, path: Path, plan: Plan, columns: Sequence[str]) -> None:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise RunError(f"the run folder {path} is not empty: nothing was written (name another with --out)")
+            held = sorted(entry.name for entry in path.iterdir())
         except OSError as error:
-            raise RunError(f"the run folder {path} cannot be made: {error.strerror}") from None
+            raise SettingsError(
+                "out", f"out must be a folder that can be made, got {path} ({error.strerror})"
+            ) from None
+        if held:
+            raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held[0]}")
         self._write_json(
             "config.json",
             {
@@ -65,26 +69,26 @@ class RunFolder:
                 "versions": versions(),
             },
         )
-        with _writing(path / "metrics.csv"):
-            self._metrics = open(path / "metrics.csv", "x", newline="", encoding="utf-8")  # noqa: SIM115 (till the end)
-            self._rows = csv.DictWriter(self._metrics, list(columns), restval="")
-            self._rows.writeheader()
+        self._columns = list(columns)
+        self._write_row(dict(zip(columns, columns, strict=True)))
 
     def add_metrics(self, row: Mapping[str, object]) -> None:
         """Append one row; what is missing stays empty."""
-        with _writing(self.path / "metrics.csv"):
-            self._rows.writerow(row)
-            self._metrics.flush()
+        self._write_row(row)
+
+    def _write_row(self, row: Mapping[str, object]) -> None:
+        file = self.path / "metrics.csv"
+        with _writing(file), open(file, "a", newline="", encoding="utf-8") as opened:
+            csv.DictWriter(opened, self._columns, restval="").writerow(row)
 
     def save_checkpoint(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
         """Replace the checkpoint, all at once: a reader sees the old one or the new one."""
         header = {"format": str(FORMAT), "state": json.dumps(plain)}
         whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        _replace(self.path / "checkpoint.safetensors", lambda part: save_file(whole, part, header))
+        _replace(self.path / "checkpoint.safetensors", lambda part: part.write_bytes(save(whole, header)))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Say how the run ended, and close the folder."""
-        self._metrics.close()
+        """Say how the run ended."""
         self._write_json("summary.json", summary)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
@@ -104,11 +108,14 @@ def versions() -> dict[str, str]:
 
 
 def read_settings(path: Path) -> Settings:
-    """What was asked for in the run at ``path``."""
+    """What was asked for in the run at ``path``, with every value of its recipe put in: recipes may change."""
     config = _read_json(path / "config.json")
     if config.get("format") != FORMAT:
         raise RunError(f"{path / 'config.json'} has the format {config.get('format')!r}; known: {FORMAT}")
-    return Settings(**config["settings"])
+    try:
+        return replace(Settings(**config["settings"]), overrides=config["recipe"])
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path / 'config.json'} is not that of a run: {error}") from None
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -142,8 +149,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def load_network(path: Path) -> tuple[RecurrentNetwork, Task]:
     """The network of the run at ``path`` as it was last saved, on the CPU, and the task of its stage."""
     tensors, plain = read_checkpoint(path)
-    settings = read_settings(path)
-    network = settings.plan().new_network().cpu()
+    network = replace(read_settings(path), device="cpu").plan().new_network()
     for key in plain["readouts"]:
         network.add_readout(key)
     own = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}

@@ -6,18 +6,19 @@ The command line is generated from these fields: their ``help`` is its help.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from baselines import recipes, seeds
-from baselines.cells import CELLS, cell_options
+from baselines.bptt import Recipe
+from baselines.cells import CELLS, Cell, cell_options
 from baselines.curriculum import CURRICULA, Curriculum
 from baselines.network import RecurrentNetwork, answer_width
-from baselines.recipes import RECIPES, Recipe
+from baselines.recipes import RECIPES
 from memory_envs import TASKS, Task, checks, make_task
 
 T = TypeVar("T")
@@ -31,32 +32,44 @@ class SettingsError(ValueError):
         self.name = name
 
 
-def _option(help: str, default: object = None, **rules: object) -> Any:
-    if default is dict:
-        return field(default_factory=dict, metadata={"help": help} | rules)
-    return field(default=default, metadata={"help": help} | rules)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """A training run, as it is asked for."""
 
-    task: str = _option("task", "parity", choices=tuple(TASKS))
-    cell: str = _option("recurrent cell", "leaky", choices=tuple(CELLS))
-    curriculum: str = _option("how N grows", "multi-head", choices=tuple(CURRICULA))
-    n_max: int = _option("N of the last stage: the run ends when it is solved", 12)
-    first_n: int | None = _option("N of the first stage (default: 2, or the task's least N)")
-    step: int = _option("by how much N grows", 1)
-    threshold: float = _option("accuracy above which a stage is solved: the mean over heads, and the last head's", 0.98)
-    recipe: str = _option("settings of the optimisation; options below replace them", "fast", choices=tuple(RECIPES))
-    seed: int = _option("of everything random in the run", 0)
-    task_args: dict[str, Any] = _option("further arguments of the task, such as p=uniform", dict)
-    cell_args: dict[str, Any] = _option("further arguments of the cell, such as form=mod", dict)
-    overrides: dict[str, Any] = _option("values that replace the recipe's, by name", dict, hidden=True)
-    budget: float = _option("seconds of training after which the run stops", 600.0)
-    episodes: int = _option("fresh trials that the trained network plays in the environment", 1000)
-    device: str = _option("where to train: cpu, cuda, cuda:1", "cpu")
-    out: Path | None = _option("run folder (default: a name made of the settings, under runs/)")
+    task: str = field(default="parity", metadata={"help": "task", "choices": tuple(TASKS)})
+    cell: str = field(default="leaky", metadata={"help": "recurrent cell", "choices": tuple(CELLS)})
+    curriculum: str = field(default="multi-head", metadata={"help": "how N grows", "choices": tuple(CURRICULA)})
+    n_max: int = field(default=12, metadata={"help": "N of the last stage: the run ends when it is solved"})
+    first_n: int | None = field(
+        default=None, metadata={"help": "N of the first stage (default: 2, or the task's least N)"}
+    )
+    step: int = field(default=1, metadata={"help": "by how much N grows"})
+    threshold: float = field(
+        default=0.98,
+        metadata={"help": "accuracy above which a stage is solved: the mean over heads, and the last head's"},
+    )
+    recipe: str = field(
+        default="fast",
+        metadata={"help": "settings of the optimisation; options below replace them", "choices": tuple(RECIPES)},
+    )
+    seed: int = field(default=0, metadata={"help": "of everything random in the run"})
+    task_args: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "further arguments of the task, such as p=uniform"}
+    )
+    cell_args: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "further arguments of the cell, such as form=mod"}
+    )
+    overrides: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "values that replace the recipe's, by name"}
+    )
+    budget: float = field(default=600.0, metadata={"help": "seconds of training after which the run stops"})
+    episodes: int = field(
+        default=1000, metadata={"help": "fresh trials that the trained network plays in the environment"}
+    )
+    device: str = field(default="cpu", metadata={"help": "where to train: cpu, cuda, cuda:1"})
+    out: Path | None = field(
+        default=None, metadata={"help": "run folder (default: a name made of the settings, under runs/)"}
+    )
 
     def plan(self) -> Plan:
         """The parts of the run.
@@ -76,14 +89,7 @@ class Settings:
         curriculum = self._curriculum(task)
         plan = Plan(self, task, curriculum, recipe)
         _blame("cell_args", plan.new_cell, units=1)
-        self._check_folder()
         return plan
-
-    def _check_folder(self) -> None:
-        folder = self.folder
-        taken = not folder.is_dir() or any(folder.iterdir()) if folder.exists() else False
-        if taken:
-            raise SettingsError("out", f"out must be a new or an empty folder, got {str(folder)!r}, which holds a run")
 
     def _recipe(self) -> Recipe:
         recipe = recipes.find(self.recipe, self.task, self.cell)
@@ -91,7 +97,7 @@ class Settings:
         for name, value in self.overrides.items():
             if name not in known:
                 raise SettingsError("overrides", f"overrides must be among {list(known)}, got {name!r}")
-            _check(name, recipes.check, value, known[name])
+            _check(name, _recipe_value, value, known[name])
         return dataclasses.replace(recipe, **self.overrides)
 
     def _task(self) -> Task:
@@ -160,7 +166,7 @@ class Plan:
     curriculum: Curriculum
     recipe: Recipe
 
-    def new_cell(self, units: int) -> Any:
+    def new_cell(self, units: int) -> Cell:
         """A cell of this many units with its initial weights."""
         name, options = self.settings.cell, self.settings.cell_args
         if unknown := [option for option in options if option not in cell_options(name)]:
@@ -187,6 +193,11 @@ def _blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return make(*args, **kwargs)
     except (ValueError, TypeError) as error:
         raise SettingsError(name, str(error)) from None
+
+
+def _recipe_value(name: str, value: object, setting: Field[Any]) -> float:
+    least, most = setting.metadata["range"]
+    return checks.integer(name, value, least, most) if setting.type == "int" else checks.real(name, value, least, most)
 
 
 def _positive(name: str, value: object) -> float:
@@ -216,8 +227,3 @@ def _device(name: str, value: object) -> None:
 
 def _file_word(value: object) -> str:
     return "".join(c if c.isalnum() or c in ".-+" else "-" for c in str(value))
-
-
-def from_dict(plain: Mapping[str, Any]) -> Settings:
-    """The settings that ``to_dict`` wrote down."""
-    return Settings(**plain)

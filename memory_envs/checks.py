@@ -24,11 +24,11 @@ def integer(name: str, value: object, least: int, most: int | None = None) -> in
 
 def real(name: str, value: object, least: float, most: float) -> float:
     """A finite real number within [least, most]."""
-    rule = f"a number of at least {least:g}" if most == float("inf") else f"a number from {least:g} to {most:g}"
+    rule = f"a number from {least:g} to {most:g}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})")
     number = float(value)
-    if not (least <= number <= most) or number == float("inf"):
+    if not least <= number <= most:
         raise ValueError(f"{name} must be {rule}, got {value!r}")
     return number
 

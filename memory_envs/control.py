@@ -46,13 +46,18 @@ def same_spaces(old: Task, new: Task) -> Task:
 
 def apply_options(task: Task, options: Mapping[str, Any] | None) -> Task:
     """The task that ``reset(options=...)`` asks for: ``active_heads`` is the only option."""
+    if options is None:
+        return task
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options must be a dictionary or None, got {options!r} ({type(options).__name__})")
+    if unknown := [key for key in options if key != "active_heads"]:
+        raise ValueError(f"options has the unknown key {unknown[0]!r}; known: 'active_heads'")
     if not options:
         return task
-    if unknown := sorted(set(options) - {"active_heads"}):
-        raise ValueError(f"options has the unknown key {unknown[0]!r}; known: 'active_heads'")
     if getattr(task, "heads", None) is None:
         raise ValueError(f"options['active_heads'] needs a task with heads, and this one has none: {task}")
-    return task.replace(active_heads=options["active_heads"])
+    changed = task.replace(active_heads=options["active_heads"])
+    return task if changed == task else changed  # the very same task needs no trial drawn anew
 
 
 def refuse(action: object, space: Space[Any], why: str = "") -> NoReturn:

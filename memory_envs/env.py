@@ -199,7 +199,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
 
     def _read_labels(self, action: Any) -> npt.NDArray[Any]:
         """The action as labels (H,)."""
-        answer = self._as_array(action, "iub")
+        answer = self._as_array(action, "iu")
         if not {0, 1}.issuperset(answer.tolist()):
             control.refuse(action, self.action_space)
         return answer

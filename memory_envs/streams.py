@@ -39,6 +39,9 @@ class StreamTask(Task):
 
     def _resolve(self) -> None:
         super()._resolve()
+        self._resolve_num_steps()
+
+    def _resolve_num_steps(self) -> None:
         if self.num_steps is None:
             self._set(num_steps=4 * self.demand + (self.scoring == "final"))
         else:

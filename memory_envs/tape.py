@@ -159,7 +159,7 @@ class Tape:
             self._write_trials(columns, 1)
             return
         while len(columns := columns[self._heads[columns] < self._rows]):
-            # As many as fit in every column even if each is as long as can be; shorter ones leave room for another round.
+            # As many as surely fit in every column; trials shorter than the longest leave room for another round.
             room = self._rows - int(self._heads[columns].max())
             self._write_trials(columns, -(-room // self._span))
 

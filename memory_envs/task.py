@@ -113,7 +113,7 @@ class Task(ABC):
 
     @abstractmethod
     def _reference_score(self, memory: int) -> float:
-        """``reference_score`` for 0 <= memory <= horizon."""
+        """``reference_score`` for 0 <= memory < horizon."""
 
     @property
     @abstractmethod
@@ -198,7 +198,9 @@ class Task(ABC):
         Returns:
             The score before ``normalise``: 1 is perfect. Exact: a closed form, a finite sum, or quadrature to 1e-9.
         """
-        return _reference_score(self, min(checks.integer("memory", memory, 0), self.horizon))
+        if checks.integer("memory", memory, 0) >= self.horizon:
+            return self.perfect_score
+        return _reference_score(self, int(memory))
 
     def normalise(self, score: npt.ArrayLike) -> Any:
         """Rescale scores so that 1 is perfect and 0 is the best that a subject without memory can do.
@@ -296,7 +298,8 @@ class Task(ABC):
         """
         if "heads" in changes and "N" not in changes and "heads" in self._given:
             changes["N"] = None  # N was the largest head, or agreed with it
-        return type(self)(**{name: getattr(self, name) for name in self._given} | changes)
+        parameters = {name: getattr(self, name) for name in self._given} | changes
+        return type(self)(**{name: value for name, value in parameters.items() if value is not None})
 
     __replace__ = replace
 

@@ -101,7 +101,9 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             seed: an integer s (column i begins the stream of s + i), or one seed a column, where None goes on.
             options: ``reset_mask``, and ``active_heads`` as in the scalar environment (for all columns at once).
         """
-        options = dict(options or {})
+        if options is not None and not isinstance(options, dict):
+            raise TypeError(f"options must be a dictionary or None, got {options!r} ({type(options).__name__})")
+        options = dict(options or {})  # a copy: the caller's stays whole
         mask = self._check_mask(options.pop("reset_mask", None), seed)
         if mask is not None and options:
             raise ValueError(f"options cannot change {sorted(options)} under a reset_mask: all columns share one task")
@@ -122,7 +124,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             self._begin_drawing(np.flatnonzero(chosen))
         return self._tape.observations[self._tape.row].copy(), self._blank_info(chosen)
 
-    def step(self, actions: Array) -> Step:
+    def step(self, actions: Any) -> Step:
         """Answer the question about the last observation, in every column.
 
         Args:
@@ -199,7 +201,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             except ValueError:
                 control.refuse(actions, self.action_space)
         real = self.task.real_valued
-        if actions.shape != self._answer_shape or actions.dtype.kind not in ("fiu" if real else "iub"):
+        if actions.shape != self._answer_shape or actions.dtype.kind not in ("fiu" if real else "iu"):
             control.refuse(
                 actions,
                 self.action_space,

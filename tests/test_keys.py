@@ -348,3 +348,12 @@ def test_from_step(data: st.DataObject, steps: int, first: int, cut: bool) -> No
     by_head = bitstreams.from_step(np.stack([packed, packed], axis=-1), first, np.array(lengths) if cut else None)
     np.testing.assert_array_equal(by_head, np.stack([kept, kept], axis=-1))
     np.testing.assert_array_equal(packed, before)
+
+
+@law
+@given(st.lists(st.integers(0, 199), min_size=1, max_size=4), st.integers(1, 4))
+def test_at_step(steps: list[int], count: int) -> None:
+    signals = bitstreams.at_step(np.array(steps), count)
+    assert signals.dtype == np.uint64
+    unpacked = columns_of(bitstreams.unpack(signals, 64 * count))
+    assert unpacked == [[int(t == step) for t in range(64 * count)] for step in steps]

@@ -116,9 +116,8 @@ def test_many_columns_over_many_blocks(name: str) -> None:
         done = False
         for _ in range(blocks):
             np.testing.assert_array_equal(observations[column], expected)
-            actions = np.zeros(envs.action_space.shape, envs.action_space.dtype)
-            if not task.real_valued:
-                actions[...] = generator.integers(0, 2, actions.shape)
+            shape = (700, *task.answer_shape)
+            actions = np.zeros(shape) if task.real_valued else generator.integers(0, 2, shape)
             observations, rewards, terminated, _, infos = envs.step(actions)
             if done:
                 expected, _ = one.reset()

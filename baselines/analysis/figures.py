@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -50,12 +51,15 @@ def _accuracy(axes: Axes, rows: Rows, threshold: float) -> None:
     for name in heads:
         for n in sorted({row["N"] for row in rows}) if by_stage else [demands[name]]:
             kept = [row for row in rows if name in row and (not by_stage or row["N"] == n)]
-            axes.plot([row["update"] for row in kept], [row[name] for row in kept], color=scale.to_rgba(n), lw=1.2)
+            axes.plot(
+                [row["update"] for row in kept], [row[name] for row in kept], color=scale.to_rgba(np.array(n)), lw=1.2
+            )
     for row in rows:
         if row["solved"]:
             axes.axvline(row["update"], ymax=0.03, color="black", lw=0.8)
-    axes.axhline(threshold, color="grey", ls="--", lw=0.8)
-    axes.axhline(0.5, color="grey", ls=":", lw=0.8)
+    for level, style, name in ((threshold, "--", "threshold"), (0.5, ":", "chance")):
+        axes.axhline(level, color="grey", ls=style, lw=0.8)
+        axes.text(0.01, level, name, color="grey", fontsize=8, va="top", transform=axes.get_yaxis_transform())
     axes.set(xlabel="updates (tick: stage solved)", ylabel="accuracy on fresh batches", ylim=(None, 1.01))
     axes.figure.colorbar(scale, ax=axes, label="N of the head")
 

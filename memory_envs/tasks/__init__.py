@@ -39,7 +39,7 @@ def make_task(name: str, **parameters: Any) -> Task:
     known = kind.parameters()
     if unknown := sorted(set(parameters) - set(known)):
         raise TypeError(f"{kind.env_id} has no argument {unknown[0]!r}; it takes {', '.join(known)}")
-    return kind(**parameters)
+    return kind(**{name: value for name, value in parameters.items() if value is not None})
 
 
 def task_from_dict(data: dict[str, Any]) -> Task:

@@ -111,14 +111,28 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 def _noisy_agreement(seen: int, unseen: int, bias: float, noise: float) -> float:
     """``agreement`` where each pulse carries Gaussian noise: two mixtures of normals, integrated over the seen one."""
     width_seen, width_unseen = noise * math.sqrt(seen), noise * math.sqrt(unseen)
-    edge = seen + 9 * width_seen
-    panels = max(8, math.ceil(4 * edge / min(width_seen, width_unseen)))
-    nodes, weights = np.polynomial.legendre.leggauss(12)
-    left = np.arange(panels)[:, None] * (edge / panels)
-    positive = (left + (nodes + 1) * (edge / panels / 2)).ravel()  # split at 0, where the sign jumps
-    s, ds = np.concatenate([-positive, positive]), np.tile(np.tile(weights * (edge / panels / 2), panels), 2)
     means_seen, means_unseen = np.arange(-seen, seen + 1, 2), np.arange(-unseen, unseen + 1, 2)
+    s, ds = _nodes(means_seen, 9 * width_seen, min(width_seen, width_unseen) / 2)
     density = np.exp(-0.5 * ((s[:, None] - means_seen) / width_seen) ** 2) @ _binomial(seen, bias)
     density /= width_seen * math.sqrt(2 * math.pi)
     later = np.asarray(_erf((s[:, None] + means_unseen) / (width_unseen * math.sqrt(2))), np.float64)
     return float((np.sign(s) * density * ds) @ (later @ _binomial(unseen, bias)))
+
+
+def _nodes(centres: npt.NDArray[np.int64], reach: float, panel: float) -> tuple[Floats, Floats]:
+    """Nodes and weights of a quadrature over all that lies within ``reach`` of a centre, cut at 0."""
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    covered: list[list[float]] = []
+    for centre in centres.tolist():
+        if covered and centre - reach <= covered[-1][1]:
+            covered[-1][1] = centre + reach
+        else:
+            covered.append([centre - reach, centre + reach])
+    edges = [
+        np.linspace(low, high, 1 + math.ceil((high - low) / panel))
+        for start, end in covered
+        for low, high in ([(start, 0.0), (0.0, end)] if start < 0 < end else [(start, end)])
+    ]
+    left = np.concatenate([e[:-1] for e in edges])
+    half = np.concatenate([np.diff(e) for e in edges]) / 2
+    return ((left + half)[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()

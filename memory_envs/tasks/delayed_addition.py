@@ -48,7 +48,7 @@ class DelayedAddition(Task):
     ## Reference scores
     A step is worth 1 if both cues lie within the last k steps, 1/2 if only the second does (the variance of a value
     is half that of the sum), and 2/9 sqrt(3) + 2/sqrt(3) - 4/3 = 0.2063 if neither does (the answer is then 0);
-    averaged over the places of the cues. Answers drawn uniformly (chance): -0.1705.
+    averaged over the places of the cues. Answers drawn uniformly (chance): -0.2559.
 
     ## Version history
     - v0: first version.

@@ -79,21 +79,23 @@ class EvidenceAccumulation(HeadedTask):
 
     def _resolve(self) -> None:
         super()._resolve()
-        self._set(
-            bias=checks.real("bias", self.bias, 0.0, 0.5), noise=checks.real("noise", self.noise, 0.0, float("inf"))
-        )
+        self._set(bias=checks.real("bias", self.bias, 0.0, 0.5), noise=checks.real("noise", self.noise, 0.0, 1e6))
         if self.heads is None:
-            if "num_steps" in self._given and self.num_steps != self.N:
-                raise ValueError(
-                    f"num_steps must be N = {self.N} or be left out where heads is None, got {self.num_steps}"
-                )
-            self._set(num_steps=self.N, delay=checks.integer("delay", self.delay, 0, self.N - 1))
-        else:
-            if any(n % 2 == 0 for n in self.heads):
-                raise ValueError(f"heads must be odd windows (an even number of pulses can tie), got {self.heads}")
-            self._set(delay=checks.integer("delay", self.delay, 0))
-            if self.delay:
-                raise ValueError(f"delay must be 0 where heads are given, got {self.delay}")
+            self._set(delay=checks.integer("delay", self.delay, 0, self.N - 1))
+            return
+        if any(n % 2 == 0 for n in self.heads):
+            raise ValueError(f"heads must be odd windows (an even number of pulses can tie), got {self.heads}")
+        self._set(delay=checks.integer("delay", self.delay, 0))
+        if self.delay:
+            raise ValueError(f"delay must be 0 where heads are given, got {self.delay}")
+
+    def _resolve_num_steps(self) -> None:
+        if self.heads is not None:
+            super()._resolve_num_steps()
+        elif self.num_steps is None:
+            self._set(num_steps=self.N)
+        elif checks.integer("num_steps", self.num_steps, 1) != self.N:
+            raise ValueError(f"num_steps must be N = {self.N} or be left out where heads is None, got {self.num_steps}")
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -123,7 +125,7 @@ class EvidenceAccumulation(HeadedTask):
         targets = np.zeros((steps, len(trial_keys), 1), np.int64)
         mask = np.zeros((steps, len(trial_keys)), np.bool_)
         settled = np.minimum(np.arange(asked.start, steps), pulses - 1)  # silent steps ask about the whole sum
-        if len(settled) == pulses:  # no delay, dense: the usual case needs no gathering
+        if asked.start == 0 and self.delay == 0:  # the usual case needs no gathering
             mask[:], targets[..., 0] = counted, sums > 0
         else:
             mask[asked], targets[asked, :, 0] = counted[settled], sums[settled] > 0

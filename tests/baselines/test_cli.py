@@ -1,0 +1,174 @@
+"""The command line: bad input, help, a whole short run, and a real Ctrl-C."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import baselines
+from baselines import runs
+from baselines.bptt import Recipe, Report
+from baselines.cli import main
+from baselines.progress import Display
+from baselines.settings import Settings
+from baselines.training import Progress
+from memory_envs import Parity
+
+QUICK = ["train", "--n-max", "3", "--units", "48", "--batch-size", "32", "--episodes", "100"]
+
+BAD = [
+    ("--task foo", r"--task: task must be one of \['parity', 'dms', .*\], got 'foo'"),
+    ("--cell foo", r"--cell: cell must be one of \['leaky'.*\], got 'foo'"),
+    ("--curriculum foo", r"--curriculum: curriculum must be one of \['single-head', .*\], got 'foo'"),
+    ("--recipe foo", r"--recipe: recipe must be one of \['fast'.*\], got 'foo'"),
+    ("--task flip-flop", "--curriculum: 'multi-head' needs a task with heads, and flip-flop has none"),
+    ("--task delayed-addition", "--curriculum: 'multi-head' needs a task with heads, and delayed-addition"),
+    ("--task evidence-accumulation", r"--curriculum: heads must be odd windows .*, got \(2,\)"),
+    ("--n-max 1", "--n-max: n_max must be at least the N of the first stage, 2, got 1"),
+    ("--n-max 3 --first-n 4", "--n-max: n_max must be at least the N of the first stage, 4, got 3"),
+    ("--n-max three", "--n-max: must be an integer, got 'three'"),
+    ("--n-max 2.5", "--n-max: must be an integer, got '2.5'"),
+    ("--n-max 1000000000", "--n-max: n_max must be an integer from 1 to 1000, got 1000000000"),
+    ("--first-n 0", "--first-n: first_n must be an integer from 1 to 1000, got 0"),
+    ("--task delayed-addition --curriculum single-head --first-n 2", "--first-n: .* from 3 to 1000, got 2"),
+    ("--step 0", "--step: step must be an integer from 1 to 1000, got 0"),
+    ("--threshold 1", "--threshold: threshold must lie between 0 and 1, got 1.0"),
+    ("--threshold nan", "--threshold: threshold must be a number from 0 to 1, got nan"),
+    ("--seed -1", "--seed: seed must be an integer from 0 to 4294967295, got -1"),
+    ("--budget 0", "--budget: budget must be above 0, got 0.0"),
+    ("--budget soon", "--budget: must be a number, got 'soon'"),
+    ("--episodes 1", "--episodes: episodes must be an integer from 2 to 100000, got 1"),
+    ("--device tpu", "--device: device must be cpu, cuda or cuda:<number>, got 'tpu'"),
+    ("--device cuda:77", "--device: device must be a device that there is, got 'cuda:77'"),
+    ("--units 0", "--units: units must be an integer from 1 to 20000, got 0"),
+    ("--learning-rate inf", "--learning-rate: learning_rate must be a number from 1e-09 to 10, got inf"),
+    ("--cell-args form=slow", "--cell-args: form must be 'default' or 'mod', got 'slow'"),
+    ("--cell-args depth=2", r"--cell-args: cell_args must be among \['form'\] for leaky, got 'depth'"),
+    ("--task-args N=4", r"--task-args: task_args must be among \['scoring', 'p'\] for parity, got 'N'"),
+    ("--task-args p=2", "--task-args: p must be .*2"),
+    ("--task-args p", "--task-args: must be KEY=VALUE, got 'p'"),
+    ("--n-maxx 3", "unrecognized arguments: --n-maxx 3"),
+    ("--n 3", "unrecognized arguments: --n 3"),
+]
+
+
+@pytest.mark.parametrize(("options", "complaint"), BAD, ids=[options for options, _ in BAD])
+def test_bad_input_is_one_line_and_writes_nothing(
+    options: str,
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["train", *options.split()])
+    assert left.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.fullmatch(rf"python -m baselines( train)?: error: (argument )?{complaint}.*\n", said.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(SystemExit) as left:
+        main([*QUICK, "--out", str(tmp_path)])
+    assert left.value.code == 2
+    assert "out must be a new or an empty folder" in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["train", "--help"])
+    assert left.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for setting in [*fields(Settings), *fields(Recipe)]:
+        if setting.name != "overrides":
+            assert f"--{setting.name.replace('_', '-')} " in said
+            assert " ".join(setting.metadata["help"].split())[:20] in said
+
+
+def test_a_short_run_from_end_to_end(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(QUICK) == 0
+    said = capsys.readouterr().out
+    assert "N = 2 solved" in said
+    assert "N = 3 solved" in said
+    assert re.search(r"N=3\W+0\.9\d+|N=3\W+1\.0+", said)
+    assert "chance" in said
+    assert "perfect" in said
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name == "parity_leaky_multi-head_n3_seed0_units=48_batch_size=32"
+    assert {entry.name for entry in folder.iterdir()} == {
+        *("config.json", "metrics.csv", "checkpoint.safetensors", "summary.json", "training.png")
+    }
+    assert f"Saved in runs/{folder.name}" in said.replace("\n", "")
+    assert json.loads((folder / "summary.json").read_text())["largest_n"] == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_a_real_interrupt_saves_and_says_so(tmp_path: Path) -> None:
+    root = str(Path(baselines.__file__).parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "baselines", "train", "--n-max", "100", "--out", str(tmp_path / "run")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": root},
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    assert first.startswith("update ")
+    process.send_signal(signal.SIGINT)
+    said, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert complaints == ""
+    assert "interrupted after" in said
+    assert "checkpoint.safetensors" in said
+    summary = runs.read_summary(tmp_path / "run")
+    assert summary["status"] == "interrupted"
+    assert runs.read_checkpoint(tmp_path / "run")[1]["update"] == summary["updates"] > 0
+
+
+def report(n: int) -> Progress:
+    scores = {str(m): 0.99 if m < n else 0.7 for m in range(2, n + 1)}
+    task = Parity(heads=tuple(range(2, n + 1)))
+    return Progress(Report(40, task, scores, {"task": 0.2}, 1.0, {"tau_mean": 1.25}), 2.0, 1.5, n - 1)
+
+
+@pytest.mark.parametrize("n", [5, 60])
+def test_the_live_display_shows_what_matters(n: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=110, color_system=None)
+    with Display(console, Settings(n_max=60, budget=90).plan()) as display:
+        display.show(report(n))
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    for word in (f"stage N = {n} of 60", f"N={n} 0.700", "tau_mean 1.250", "20 updates/s", "1 min 29 s left"):
+        assert word in said
+    assert ("before: 0.990 or more" in said) == (n == 60)
+    assert ("N=2 0.990" in said) == (n == 5)
+
+
+def test_plain_lines_are_few() -> None:
+    """One for the first report and one for each stage solved; the others wait their turn."""
+    console = Console(file=io.StringIO(), width=80)
+    with Display(console, Settings(n_max=9).plan()) as display:
+        for _ in range(50):
+            display.show(report(4))
+    assert isinstance(console.file, io.StringIO)
+    (line,) = console.file.getvalue().splitlines()
+    assert line.startswith(
+        "update 40: N = 4, accuracy 0.893 (last head 0.700, worst 0.700), loss 0.200, tau_mean 1.250"
+    )
