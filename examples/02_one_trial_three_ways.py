@@ -10,13 +10,13 @@ trials = task.batch(seed=12, index=0, size=1)  # inputs (T, B, I), targets (T, B
 
 env = gym.make("MemoryParity-v0", N=4)
 envs = gym.make_vec("MemoryParity-v0", num_envs=3, N=4)
-observation, _ = env.reset(seed=12)
-observations, _ = envs.reset(seed=10)  # column i has the seed 10 + i: column 2 is the same trial
+observation, info = env.reset(seed=12)
+observations, infos = envs.reset(seed=10)  # column i has the seed 10 + i: column 2 is the same trial
 
 for t in range(task.num_steps):
     assert np.array_equal(observation, trials.inputs[t, 0])
     assert np.array_equal(observations[2], trials.inputs[t, 0])
-    observation, reward, terminated, _, info = env.step(1)
+    observation, reward, _, _, info = env.step(1)
     observations, rewards, _, _, infos = envs.step(np.ones(3, int))
     assert info["target"] == infos["target"][2] == trials.targets[t, 0, 0]
     assert reward == rewards[2]

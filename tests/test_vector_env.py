@@ -226,7 +226,7 @@ def test_two_calls_never_share_memory() -> None:
                     if a.dtype != object:
                         a[...] = 1
                 kept += arrays
-                obs, reward, terminated, _, info = e.step(e.action_space.sample())
+                obs, _, terminated, _, info = e.step(e.action_space.sample())
                 if e is env and terminated:
                     obs, info = e.reset()
         fresh, shown = MemoryVectorEnv(name, 2, N=3), MemoryVectorEnv(name, 2, N=3)
@@ -304,7 +304,7 @@ def test_bad_arguments_and_resets_are_refused() -> None:
     assert terminated.all()
     with pytest.raises(gym.error.ResetNeeded, match=r"reset columns \[0, 1\] first"):
         envs.step(np.zeros(2, int))
-    with pytest.raises(ValueError, match="observation_space|action_space"):
+    with pytest.raises(ValueError, match=r"observation_space|action_space"):
         envs.set_task(memory_envs.Parity(heads=(2, 3)))
     with pytest.raises(ValueError, match="unknown key 'size'"):
         envs.reset(options={"size": 3})
