@@ -230,10 +230,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _with_length(task: Task, multiple: float) -> Task:
     """The task with trials of ``multiple`` times N steps, where its trials may be of any length."""
-    if "num_steps" not in task.parameters():
+    if not task.free_length:
         return task
     least = task.N + (2 if task.scoring == "final" else 0)
-    try:
-        return task.replace(num_steps=max(round(multiple * task.N), least))
-    except ValueError:  # evidence accumulation without heads: a trial has N steps
-        return task
+    return task.replace(num_steps=max(round(multiple * task.N), least))

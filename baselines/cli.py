@@ -10,11 +10,12 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
 from rich.console import Console
 
-from baselines import process
 from baselines.analysis.figures import training_figure
 from baselines.bptt import Recipe
+from baselines.interrupt import interruptible
 from baselines.progress import Display, score_table
 from baselines.runs import RunError
 from baselines.settings import Settings, SettingsError
@@ -52,10 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train(settings: Settings) -> int:
     """Train, play, draw and sum up; the exit code."""
-    process.tune()
+    # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
+    # times the CPU time and ten times as long.
+    torch.set_num_threads(1)
     console = Console()
     run = TrainingRun(settings)
-    with process.interruptible() as interrupt, Display(console, run.plan) as display:
+    with interruptible() as interrupt, Display(console, run.plan) as display:
         for progress in run.train(lambda: interrupt.requested):
             display.show(progress)
     if run.progress and run.status in ("solved", "budget"):

@@ -36,6 +36,8 @@ class Progress:
 class TrainingRun:
     """One run. Call ``train`` to its end, then ``play`` if there is something to play, then ``finish``.
 
+    The numbers of a run depend on the number of torch's threads; the command line takes one.
+
     Attributes:
         plan: what is run.
         folder: where it is written.

@@ -37,6 +37,10 @@ class StreamTask(Task):
         """The first step whose answer is defined."""
         return 0
 
+    @property
+    def free_length(self) -> bool:
+        return True
+
     def _resolve(self) -> None:
         super()._resolve()
         self._resolve_num_steps()

@@ -158,6 +158,11 @@ class Task(ABC):
         return self.N
 
     @property
+    def free_length(self) -> bool:
+        """Whether ``num_steps`` may be chosen: the task asks about a running stream."""
+        return False
+
+    @property
     def answer_shape(self) -> tuple[int, ...]:
         """Shape of one action, of ``info["target"]`` and of ``info["correct"]``: (H,), or () for a single label."""
         return (self.num_heads,)

@@ -34,7 +34,7 @@ ORDER = {
     ],
     "baselines": [
         "__init__",
-        "kernels seeds curriculum process",
+        "kernels seeds curriculum interrupt",
         "cells",
         "network",
         "losses agents",

@@ -286,7 +286,9 @@ def test_bits_that_are_certain() -> None:
 
 def test_uniform_bit_probability_is_uniform_over_trials_and_constant_within() -> None:
     """The number of 1s among n bits is then uniform on 0..n: exactly, and only, for a uniform p."""
-    bits = Parity(N=5, p="uniform").batch(2, 0, 40_000).inputs[..., 0]
+    bits = Parity(N=5, p="uniform").batch(2, 0, 160_000).inputs[..., 0]
+    # The mean over 20 bits of a trial has variance 1/12 + 1/6/20.
+    assert abs(bits.mean() - 0.5) < 4 * math.sqrt((1 / 12 + 1 / 120) / bits.shape[1])
     assert_uniform(bits.sum(axis=0).astype(np.int64), 0, 20)
     assert_uniform(bits[:10].sum(axis=0).astype(np.int64), 0, 10)
     assert_uniform(bits[1::2].sum(axis=0).astype(np.int64), 0, 10)

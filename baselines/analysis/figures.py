@@ -57,9 +57,9 @@ def _accuracy(axes: Axes, rows: Rows, threshold: float) -> None:
     for row in rows:
         if row["solved"]:
             axes.axvline(row["update"], ymax=0.03, color="black", lw=0.8)
-    for level, style, name in ((threshold, "--", "threshold"), (0.5, ":", "chance")):
-        axes.axhline(level, color="grey", ls=style, lw=0.8)
-        axes.text(0.01, level, name, color="grey", fontsize=8, va="top", transform=axes.get_yaxis_transform())
+    axes.axhline(threshold, color="grey", ls="--", lw=0.8)
+    axes.axhline(0.5, color="grey", ls=":", lw=0.8)
+    axes.set_title("dashed: threshold, dotted: guessing labels", fontsize=8)
     axes.set(xlabel="updates (tick: stage solved)", ylabel="accuracy on fresh batches", ylim=(None, 1.01))
     axes.figure.colorbar(scale, ax=axes, label="N of the head")
 

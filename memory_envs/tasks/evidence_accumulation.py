@@ -13,6 +13,8 @@ from memory_envs.task import Trials, time_mask
 from memory_envs.tasks import accumulation_scores
 
 _PULSES, _DRIFT, _NOISE = 0, 2, 3  # lanes
+LEAST_NOISE = 1e-3
+"""Less would be lost in rounding to float32, and sums would tie that the reference scores take to be apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class EvidenceAccumulation(HeadedTask):
     - ``delay`` (0): silent steps at the end of the trial, fewer than N.
     - ``bias`` (0.1): how far the probability of a positive pulse lies from 0.5, at most 0.5.
     - ``noise`` (0): standard deviation of Gaussian noise on the evidence. The noisy values are summed, so that a
-      perfect subject still scores 1; a sum is then never zero.
+      perfect subject still scores 1; a sum is then never zero. At least 0.001 where it is not 0.
     - ``heads`` (None): windows, increasing and odd (an even window could tie for one head and not for another), such
       as (1, 3, 5); N is then the largest and may be left out, and ``delay`` must be 0.
     - ``active_heads`` (all): those of ``heads`` that are asked and paid.
@@ -80,6 +82,8 @@ class EvidenceAccumulation(HeadedTask):
     def _resolve(self) -> None:
         super()._resolve()
         self._set(bias=checks.real("bias", self.bias, 0.0, 0.5), noise=checks.real("noise", self.noise, 0.0, 1e6))
+        if 0 < self.noise < LEAST_NOISE:
+            raise ValueError(f"noise must be 0 or at least {LEAST_NOISE}, got {self.noise!r}")
         if self.heads is None:
             self._set(delay=checks.integer("delay", self.delay, 0, self.N - 1))
             return
@@ -96,6 +100,10 @@ class EvidenceAccumulation(HeadedTask):
             self._set(num_steps=self.N)
         elif checks.integer("num_steps", self.num_steps, 1) != self.N:
             raise ValueError(f"num_steps must be N = {self.N} or be left out where heads is None, got {self.num_steps}")
+
+    @property
+    def free_length(self) -> bool:
+        return self.heads is not None
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -88,6 +88,24 @@ def test_the_readout_of_a_single_head_task_is_reused() -> None:
     assert list(network.readouts) == ["0"]
 
 
+def test_trials_and_initial_states_are_fresh_in_every_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, _ = make_learner()
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    forward = learner.network.forward
+
+    def spy(inputs: torch.Tensor, heads: Any, state: torch.Tensor) -> Any:
+        seen.append((inputs, state))
+        return forward(inputs, heads, state)
+
+    monkeypatch.setattr(learner.network, "forward", spy)
+    for _ in range(3):
+        learner.learn()
+    for one, other in itertools.combinations(seen, 2):
+        assert not torch.equal(one[0], other[0])
+        assert not torch.equal(one[1], other[1])
+    assert all(0 <= state.min() < 0.01 and 0.09 < state.max() < 0.1 for _, state in seen)
+
+
 def test_stop_is_asked_before_every_update() -> None:
     learner, curriculum = make_learner()
     assert list(train(learner, curriculum, lambda: True)) == []
