@@ -131,7 +131,7 @@ class Settings:
     def folder(self) -> Path:
         """The run folder: ``out``, or a name made of what was asked for."""
         if self.out is not None:
-            return self.out
+            return Path(self.out)  # a string serves in Python
         words = [self.task, self.cell, self.curriculum, f"n{self.n_max}", f"seed{self.seed}"]
         silent = ("task", "cell", "curriculum", "n_max", "seed", "budget", "episodes", "out")
         given: dict[str, Any] = {s.name: getattr(self, s.name) for s in fields(self) if s.name not in silent}
