@@ -6,7 +6,7 @@ Importing this package registers them: ``gym.make("MemoryParity-v0", N=8)``.
 from memory_envs.agents import RandomAgent, ReferenceAgent
 from memory_envs.env import MemoryEnv
 from memory_envs.registration import register_all
-from memory_envs.task import Task, Trials
+from memory_envs.task import Task
 from memory_envs.tasks import (
     TASKS,
     DelayedAddition,
@@ -17,6 +17,7 @@ from memory_envs.tasks import (
     make_task,
     task_from_dict,
 )
+from memory_envs.trials import Trials
 from memory_envs.vector_env import MemoryVectorEnv
 
 __version__ = "0.1.0"

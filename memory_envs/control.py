@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,8 +11,9 @@ from gymnasium import Space, error
 
 from memory_envs import keys
 from memory_envs.rendering import TrialView
-from memory_envs.task import Task, Trials
+from memory_envs.task import Task
 from memory_envs.tasks import make_task
+from memory_envs.trials import Trials
 
 
 def as_task(task: str | Task, parameters: Mapping[str, Any]) -> Task:
@@ -58,6 +59,29 @@ def apply_options(task: Task, options: Mapping[str, Any] | None) -> Task:
         raise ValueError(f"options['active_heads'] needs a task with heads, and this one has none: {task}")
     changed = task.replace(active_heads=options["active_heads"])
     return task if changed == task else changed  # the very same task needs no trial drawn anew
+
+
+def check_reset_mask(mask: Any, columns: int) -> npt.NDArray[np.bool_] | None:
+    """``options["reset_mask"]`` of a vector environment, (B,) bool, or None."""
+    if mask is None:
+        return None
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise TypeError(f"options['reset_mask'] must be an array of dtype bool, got {mask!r}")
+    if mask.shape != (columns,) or not mask.any():
+        raise ValueError(f"options['reset_mask'] must have the shape ({columns},) and a True entry, got {mask!r}")
+    return mask
+
+
+def check_seeds(seed: Any, columns: int) -> Sequence[int | None] | None:
+    """One seed a column of a vector environment (None: that column goes on), or None where every column goes on."""
+    if seed is None:
+        return None
+    if isinstance(seed, (Sequence, np.ndarray)):
+        if len(seed) != columns:
+            raise ValueError(f"seed must be an integer or have one entry a column ({columns}), got {len(seed)}")
+        return [None if s is None else keys.check_seed(s) for s in seed]
+    first = keys.check_seed(seed)
+    return range(first, first + columns)
 
 
 def refuse(action: object, space: Space[Any], why: str = "") -> NoReturn:

@@ -172,7 +172,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         ahead = min(max(self._number, 1), max(_BLOCK_CELLS // task.num_steps, 1))
         self._written = self._number + ahead
         self._trials = task.sample(keys.trial_keys(self._stream, np.arange(self._number, self._written)))
-        self._block_weights = task.weights(self._trials)
+        self._block_weights = self._trials.weights()
         if self._playing is not task or not self._length:
             self._playing = task
             self._single, self._answer_shape = task.answer_shape == (), task.answer_shape

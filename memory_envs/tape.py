@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_envs import keys
-from memory_envs.task import Task, Trials
+from memory_envs.task import Task
+from memory_envs.trials import Trials
 
 _BLOCK_CELLS = 2**17  # written at a time, in all columns: long enough that the cost of a call is spread thin
 _CHUNK_CELLS = 2**17  # drawn at a time: bounds the memory of a draw where there are very many columns
@@ -35,7 +36,7 @@ class Tape:
         row: the current row: its observations wait for their answers. Row - 1 is always kept.
         observations: (R, B, I) float32; zeros in the row behind a trial's end.
         targets: (R, B, H), or (R, B) for single labels: int8 labels or float32 values.
-        weights: (R, B) float64, what a step is worth (``Task.weights``).
+        weights: (R, B) float64, what a step is worth (``Trials.weights``).
         pay: (R, B) float64, what one right label earns beyond a wrong one.
         counted, ends, starts: (R, B) bool: the answer counts, is the last of its trial, the first.
         numbers: (B,) uint64, of the trial that is written next.
@@ -213,7 +214,7 @@ class Tape:
         rows = slice(head, head + count * self._span)
         cells: dict[str, npt.NDArray[Any]] = {"observations": trials.inputs, "targets": targets}
         if not alike:
-            weights = self.task.weights(trials)
+            weights = trials.weights()
             cells |= {"weights": weights, "pay": weights * self._pay, "counted": trials.mask}
             for array, step in ((self.starts, 0), (self.ends, steps - 1)):
                 array[rows, columns] = False

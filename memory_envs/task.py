@@ -3,7 +3,7 @@
 In these tasks the stimulus never depends on the action, so a trial can be written down before it is played. The
 Gymnasium environment, the vector environment and the supervised batch are three ways of reading the same arrays.
 
-Axes, here and in the whole project: T steps, B trials, I inputs, H heads (answers a step). Time comes first.
+Axes: T steps, B trials, I inputs, H heads.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from memory_envs import checks, keys
+from memory_envs.trials import Floats, Trials
 
-Floats = npt.NDArray[np.float64]
 AnySpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete
 T = TypeVar("T", bound="Task")
 
@@ -29,24 +29,6 @@ UNSET: int = cast(int, None)
 
 CORRECT_WITHIN = 0.04
 """A real-valued answer is called correct if its error is smaller: the criterion of Schmidt et al. (ICLR 2021)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trials:
-    """B trials, written down: what is shown and what should be answered at each step.
-
-    Attributes:
-        inputs: (T, B, I) float32, what is shown. Zeros past the end of a trial.
-        targets: (T, B, H), what should be answered: int64 labels 0 or 1, or float32 values in [-1, 1].
-            Zero wherever the answer does not count, and for heads that are not active.
-        mask: (T, B) bool, when the answer counts. May be a read-only view.
-        lengths: (B,) int64, steps in each trial; rows past them are padding.
-    """
-
-    inputs: npt.NDArray[np.float32]
-    targets: npt.NDArray[Any]
-    mask: npt.NDArray[np.bool_]
-    lengths: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,14 +220,6 @@ class Task(ABC):
         memory = np.interp(np.asarray(score, np.float64), known, steps)
         return float(memory) if np.ndim(score) == 0 else memory
 
-    def weights(self, trials: Trials) -> Floats:
-        """What a step is worth, (T, B): 1 over the number of counted steps of its trial, 0 where none counts."""
-        mask = trials.mask
-        if mask.strides[1] == 0:  # a view of one column: all trials count at the same steps
-            one = mask[:, :1] * (1.0 / max(int(mask[:, :1].sum()), 1))
-            return np.broadcast_to(one, mask.shape)
-        return np.asarray(mask * (1.0 / np.maximum(mask.sum(axis=0), 1)), np.float64)
-
     def correct(self, trials: Trials, answers: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Which answers (T, B, H) are right, (T, B, H); False where the answer does not count or is not asked for."""
         given = self._answers(trials, answers)
@@ -262,7 +236,7 @@ class Task(ABC):
         max(1 - error^2 / variance, -1) over the same number, with the variance of the target. Labels are averaged over
         active heads. 0 where the answer does not count.
         """
-        weights = self.weights(trials)
+        weights = trials.weights()
         if self.real_valued:
             error = self._answers(trials, answers).astype(np.float64) - trials.targets
             points = np.maximum(1.0 - error * error * (1.0 / self.target_variance), -1.0)
@@ -325,13 +299,3 @@ class Task(ABC):
 @lru_cache(maxsize=4096)
 def _reference_score(task: Task, memory: int) -> float:
     return float(task._reference_score(memory))
-
-
-def time_mask(
-    first: int | npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], steps: int, scoring: str
-) -> npt.NDArray[np.bool_]:
-    """When answers count, (T, B): from step ``first`` (a number, or (B,)) on, or at each trial's last step only."""
-    time = np.arange(steps)[:, None]
-    if scoring == "final":
-        return np.asarray(time == lengths - 1)
-    return (time >= first) & (time < lengths)

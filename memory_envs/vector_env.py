@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from memory_envs import checks, control, keys
+from memory_envs.history import History
 from memory_envs.rendering import to_pixels, to_text
 from memory_envs.tape import Tape
 from memory_envs.task import CORRECT_WITHIN, Task
@@ -71,7 +72,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         self._answer_shape = (self.num_envs, *self.task.answer_shape)
         self._seeds: Sequence[int] | None = None
         self._over = np.zeros(self.num_envs, np.bool_)  # kept up where nothing resets by itself
-        self._played: list[_Played] = []
+        self._history = History(self._tape)
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -104,10 +105,12 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         if options is not None and not isinstance(options, dict):
             raise TypeError(f"options must be a dictionary or None, got {options!r} ({type(options).__name__})")
         options = dict(options or {})  # a copy: the caller's stays whole
-        mask = self._check_mask(options.pop("reset_mask", None), seed)
+        mask = control.check_reset_mask(options.pop("reset_mask", None), self.num_envs)
         if mask is not None and options:
             raise ValueError(f"options cannot change {sorted(options)} under a reset_mask: all columns share one task")
-        seeds = self._check_seeds(seed)
+        seeds = control.check_seeds(seed, self.num_envs)
+        if mask is not None and self._seeds is None:
+            raise error.ResetNeeded("options['reset_mask'] needs trials in progress: reset all columns first")
         self.task = control.apply_options(self.task, options)
         if self._seeds is None and (seeds is None or None in seeds):
             fresh = self.np_random_seed
@@ -121,7 +124,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         chosen = np.ones(self.num_envs, np.bool_) if mask is None else mask.copy()
         self._over[chosen] = False
         if self.render_mode is not None:
-            self._begin_drawing(np.flatnonzero(chosen))
+            self._history.begin(np.flatnonzero(chosen))
         return self._tape.observations[self._tape.row].copy(), self._blank_info(chosen)
 
     def step(self, actions: Any) -> Step:
@@ -158,7 +161,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
                     np.maximum(target, 0, out=target)
             rewards -= tape.weights[row]
         if self.render_mode is not None:
-            self._draw_answers(actions)
+            self._history.answer(actions)
         tape.advance()
         known = np.empty((3, self.num_envs), np.bool_)
         known.fill(True)
@@ -189,7 +192,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         if self._seeds is None:
             raise error.ResetNeeded("render needs a trial: call reset first")
         draw = to_text if self.render_mode == "ansi" else to_pixels
-        return tuple(draw(played.view()) for played in self._played)
+        return tuple(draw(self._history.played[c].view()) for c in range(self.num_envs))
 
     # -- actions and rewards -----------------------------------------------------------------------------------
 
@@ -268,35 +271,9 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
 
     # -- resetting ---------------------------------------------------------------------------------------------
 
-    def _check_mask(self, mask: Any, seed: Any) -> npt.NDArray[np.bool_] | None:
-        if mask is None:
-            return None
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            raise TypeError(f"options['reset_mask'] must be an array of dtype bool, got {mask!r}")
-        if mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(
-                f"options['reset_mask'] must have the shape ({self.num_envs},) and a True entry, got {mask!r}"
-            )
-        return mask
-
-    def _check_seeds(self, seed: Any) -> Sequence[int | None] | None:
-        """One seed a column, or None where every column goes on."""
-        if seed is None:
-            return None
-        if isinstance(seed, (Sequence, np.ndarray)):
-            if len(seed) != self.num_envs:
-                raise ValueError(
-                    f"seed must be an integer or have one entry a column ({self.num_envs}), got {len(seed)}"
-                )
-            return [None if s is None else keys.check_seed(s) for s in seed]
-        first = keys.check_seed(seed)
-        return range(first, first + self.num_envs)
-
     def _reset_some(self, mask: npt.NDArray[np.bool_], seeds: Sequence[int | None] | None) -> None:
         if self._tape.task != self.task:
             self._tape.set_task(self.task)
-        if self._tape.numbers.max() == 0:
-            raise error.ResetNeeded("options['reset_mask'] needs trials in progress: reset all columns first")
         columns = np.flatnonzero(mask)
         anew = np.array([c for c in columns.tolist() if seeds is not None and seeds[c] is not None], np.int64)
         if len(going_on := np.setdiff1d(columns, anew)):
@@ -307,37 +284,6 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
                 old if new is None or not on else new for old, new, on in zip(self._seeds, seeds, mask, strict=True)
             ]
             self._tape.reset_columns(anew, keys.streams([self._seeds[c] for c in anew.tolist()]))
-
-    # -- drawing -----------------------------------------------------------------------------------------------
-
-    def _begin_drawing(self, columns: npt.NDArray[np.int64]) -> None:
-        tape, numbers = self._tape, self._tape.playing()
-        if not self._played:
-            self._played = [_Played(self.task, tape.streams[:0], 0) for _ in range(self.num_envs)]
-        for c in columns:
-            self._played[c] = _Played(self.task, tape.streams[c : c + 1].copy(), int(numbers[c]))
-
-    def _draw_answers(self, actions: Array) -> None:
-        """Keep this step's answers, and turn to the next trial where one begins."""
-        tape = self._tape
-        resting = tape.ends[tape.row - 1] if tape.gap else np.zeros(self.num_envs, np.bool_)
-        for c in np.flatnonzero(~resting):
-            self._played[c].answers.append(np.atleast_1d(actions[c]))
-        begins = resting if tape.gap else tape.ends[tape.row]
-        for c in np.flatnonzero(begins):
-            self._played[c] = _Played(self.task, self._played[c].stream, self._played[c].number + 1)
-
-
-class _Played:
-    """What is needed to draw a column's trial: which one it is, and what was answered."""
-
-    def __init__(self, task: Task, stream: keys.Words, number: int) -> None:
-        self.task, self.stream, self.number = task, stream, number
-        self.answers: list[Array] = []
-
-    def view(self) -> Any:
-        one = control.trial(self.task, self.stream, self.number)
-        return control.view(self.task, one, np.array(self.answers).reshape(-1, self.task.num_heads))
 
 
 def _count(correct: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = {
     "memory_envs": [
         "checks keys",
-        "bitstreams",
+        "bitstreams trials",
         "task",
         "streams",
         "tasks.bits tasks.accumulation_scores",
@@ -28,6 +28,7 @@ ORDER = {
         "rendering agents",
         "control",
         "tape env",
+        "history",
         "vector_env",
         "registration",
         "__init__",

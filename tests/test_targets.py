@@ -330,6 +330,14 @@ def test_signs_of_pulses_are_fair_and_independent(probability: float | None) -> 
     assert_share(across[across != 0] > 0, 0.5)
 
 
+def test_signs_of_pulses_say_nothing_about_their_times() -> None:
+    inputs = FlipFlop(N=40).batch(4, 0, 10_000).inputs
+    first = 1 + (inputs[1:] != 0).argmax(axis=0)  # the first interval of each channel
+    for chosen in (inputs[:, first <= 20], inputs[:, first > 20]):
+        for shown in (step for step in chosen if step.any()):
+            assert_share(shown[shown != 0] > 0, 0.5)
+
+
 def test_bernoulli_pulses() -> None:
     pulses = FlipFlop(N=10, pulse_probability=0.15).batch(5, 0, 4000).inputs != 0
     assert pulses[0].all()

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from memory_envs import bitstreams, checks, keys
 from memory_envs.streams import HeadedTask
-from memory_envs.task import Floats, Trials
+from memory_envs.trials import Floats, Trials
 
 _BITS, _P = 0, 2  # lanes
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_envs import checks, keys
-from memory_envs.task import Task, Trials, time_mask
+from memory_envs.task import Task
+from memory_envs.trials import Trials, time_mask
 
 _VALUES, _FIRST, _SECOND = 0, 2, 3  # lanes
 

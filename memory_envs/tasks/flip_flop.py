@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from memory_envs import bitstreams, checks, keys
 from memory_envs.streams import StreamTask
-from memory_envs.task import Trials
+from memory_envs.trials import Trials
 
 _PULSES, _SIGNS = 0, 2  # lanes
 _ONE, _S32, _LOW32 = np.uint64(1), np.uint64(32), np.uint64(2**32 - 1)

@@ -1,0 +1,49 @@
+"""What a vector environment that draws keeps: which trial each column plays, and what was answered in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from memory_envs import control, keys
+from memory_envs.rendering import TrialView
+from memory_envs.tape import Tape
+from memory_envs.task import Task
+
+
+class Played:
+    """One column's trial as far as it has been played."""
+
+    def __init__(self, task: Task, stream: keys.Words, number: int) -> None:
+        self.task, self.stream, self.number = task, stream, number
+        self.answers: list[npt.NDArray[Any]] = []
+
+    def view(self) -> TrialView:
+        """What there is to draw."""
+        trial = control.trial(self.task, self.stream, self.number)
+        return control.view(self.task, trial, np.array(self.answers).reshape(-1, self.task.num_heads))
+
+
+class History:
+    """The trials in progress of all columns, kept up beside the tape. A Python loop a step: only for drawing."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.played: dict[int, Played] = {}
+
+    def begin(self, columns: npt.NDArray[np.int64]) -> None:
+        """These columns have just been reset."""
+        streams, numbers = self.tape.streams, self.tape.playing()
+        for c in columns.tolist():
+            self.played[c] = Played(self.tape.task, streams[c : c + 1].copy(), int(numbers[c]))
+
+    def answer(self, actions: npt.NDArray[Any]) -> None:
+        """All columns answer the tape's current row; where a trial ends with it (or has ended), the next one begins."""
+        tape = self.tape
+        resting = tape.ends[tape.row - 1] if tape.gap else np.zeros(len(tape.streams), np.bool_)
+        for c in np.flatnonzero(~resting).tolist():
+            self.played[c].answers.append(np.atleast_1d(actions[c]))
+        for c in np.flatnonzero(resting if tape.gap else tape.ends[tape.row]).tolist():
+            self.played[c] = Played(tape.task, self.played[c].stream, self.played[c].number + 1)
