@@ -6,7 +6,8 @@ The command line is generated from these fields: their ``help`` is its help.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -124,7 +125,10 @@ class Settings:
         if why := curriculum.refusal(task):
             raise SettingsError("curriculum", f"{self.curriculum!r} {why} (got task {self.task!r})")
         for n in (first, self.n_max):
-            _blame("curriculum", curriculum.stage, task, n)
+            try:
+                curriculum.stage(task, n)
+            except (ValueError, TypeError) as error:
+                raise SettingsError("curriculum", f"{error} (--first-n, --step and --n-max make the stages)") from None
         return curriculum
 
     @property
@@ -141,7 +145,8 @@ class Settings:
                 words += [f"{key}={_file_word(word)}" for key, word in value.items()]
             elif value != getattr(usual, name):
                 words.append(f"{name}={_file_word(value)}")
-        return Path("runs") / "_".join(words)
+        usual_name = Path("runs") / "_".join(words)
+        return next(path for path in _numbered(usual_name) if not path.exists())
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain JSON data, without the folder that holds them."""
@@ -223,6 +228,13 @@ def _device(name: str, value: object) -> None:
         raise ValueError(f"{name} must be cpu, cuda or cuda:<number>, got {value!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"{name} must be a device that there is, got {value!r} ({torch.cuda.device_count()} of CUDA)")
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    """The path, then path-2, path-3 and so on: the same command run again makes a run of its own."""
+    yield path
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.name}-{number}")
 
 
 def _file_word(value: object) -> str:

@@ -47,6 +47,8 @@ class ReferenceAgent:
     """
 
     def __init__(self, task: Task, memory: int | None = None) -> None:
+        if not isinstance(task, Task):
+            raise TypeError(f"task must be a Task, got {task!r} ({type(task).__name__})")
         self.task = task
         self.memory = task.horizon if memory is None else min(checks.integer("memory", memory, 0), task.horizon)
 
@@ -66,6 +68,8 @@ class ReferenceAgent:
             deterministic: has no effect; these agents draw nothing.
         """
         shown = np.asarray(observation, np.float32)
+        if not shown.ndim or shown.shape[-1] != self.task.num_inputs:
+            raise ValueError(f"observation must end in an axis of {self.task.num_inputs} inputs, got {shown.shape}")
         batch = shown.reshape(-1, shown.shape[-1])
         past = np.zeros((self.memory, *batch.shape), np.float32) if state is None else state[0]
         if episode_start is not None:

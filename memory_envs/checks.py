@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Real
+
+import numpy as np
+
+LARGEST = 2**31 - 1
+"""Of any number of steps or trials: more would not fit into memory, and well below what 64-bit arithmetic can count."""
 
 
 def integer(name: str, value: object, least: int, most: int | None = None) -> int:
     """An integer within least..most (no bound above where ``most`` is None)."""
-    rule = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
+    rule = f"an integer of at least {least}"
+    if most is not None and most < LARGEST:
+        rule = f"an integer from {least} to {most}"
     if isinstance(value, bool):
         raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})")
     try:
@@ -18,6 +25,7 @@ def integer(name: str, value: object, least: int, most: int | None = None) -> in
     except TypeError:
         raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})") from None
     if number < least or (most is not None and number > most):
+        rule += f" and at most {most}" if most is not None and number > most >= LARGEST else ""
         raise ValueError(f"{name} must be {rule}, got {number}")
     return number
 
@@ -35,9 +43,9 @@ def real(name: str, value: object, least: float, most: float) -> float:
 
 def flag(name: str, value: object) -> bool:
     """True or False."""
-    if not isinstance(value, bool):
+    if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
-    return value
+    return bool(value)
 
 
 def choice(name: str, value: object, allowed: Sequence[str]) -> str:
@@ -52,9 +60,9 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
 def increasing(name: str, value: object, least: int) -> tuple[int, ...]:
     """A non-empty, strictly increasing sequence of integers of at least ``least``."""
     rule = f"a non-empty, strictly increasing sequence of integers of at least {least}"
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    if isinstance(value, (str, bytes)) or not (isinstance(value, Sequence) or hasattr(value, "__array__")):
         raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})")
-    entries = tuple(value)
+    entries: tuple[object, ...] = tuple(value)  # type: ignore[arg-type]
     if not entries:
         raise ValueError(f"{name} must be {rule}, got {value!r}")
     numbers = tuple(integer(f"{name}[{i}]", entry, least) for i, entry in enumerate(entries))

@@ -76,7 +76,7 @@ def check_seeds(seed: Any, columns: int) -> Sequence[int | None] | None:
     """One seed a column of a vector environment (None: that column goes on), or None where every column goes on."""
     if seed is None:
         return None
-    if isinstance(seed, (Sequence, np.ndarray)):
+    if np.ndim(seed) or isinstance(seed, (Sequence, range)):
         if len(seed) != columns:
             raise ValueError(f"seed must be an integer or have one entry a column ({columns}), got {len(seed)}")
         return [None if s is None else keys.check_seed(s) for s in seed]

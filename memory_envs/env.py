@@ -121,7 +121,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
             reward = correct.tolist().count(True) * (weight * (2.0 * self._share)) - weight
         self._t = t = t + 1
         if self.render_mode is not None:
-            self._answers.append(answer)
+            self._answers.append(np.array(answer))  # a copy: the caller may use its array again
             if self.render_mode == "human":
                 self.render()
         return (
@@ -207,7 +207,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
     def _as_array(self, action: Any, kinds: str) -> npt.NDArray[Any]:
         try:
             answer = np.asarray(action)
-        except ValueError:
+        except (ValueError, TypeError, RuntimeError):  # torch raises the last for a tensor with a gradient
             control.refuse(action, self.action_space)
         if answer.dtype.kind not in kinds or answer.shape != self._answer_shape:
             control.refuse(action, self.action_space)

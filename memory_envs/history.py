@@ -44,6 +44,6 @@ class History:
         tape = self.tape
         resting = tape.ends[tape.row - 1] if tape.gap else np.zeros(len(tape.streams), np.bool_)
         for c in np.flatnonzero(~resting).tolist():
-            self.played[c].answers.append(np.atleast_1d(actions[c]))
+            self.played[c].answers.append(np.array(actions[c], ndmin=1))
         for c in np.flatnonzero(resting if tape.gap else tape.ends[tape.row]).tolist():
             self.played[c] = Played(tape.task, self.played[c].stream, self.played[c].number + 1)

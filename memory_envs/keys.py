@@ -39,14 +39,19 @@ def mix64(words: Words) -> Words:
     return words
 
 
+def check_keys(keys: Words) -> None:
+    """Raise a TypeError if these are not a one-dimensional array of uint64: others would silently mix as floats."""
+    if not isinstance(keys, np.ndarray) or keys.dtype != np.uint64 or keys.ndim != 1:
+        raise TypeError(f"keys must be a one-dimensional array of dtype uint64, got {keys!r}")
+
+
 def words(keys: Words, count: int, lane: int = 0, start: int = 0) -> Words:
     """Words ``start`` .. ``start + count - 1`` of a lane: keys (B,) -> (count, B).
 
     Raises:
-        TypeError: the keys are not a one-dimensional array of 64-bit unsigned integers (others would mix as floats).
+        TypeError: see ``check_keys``.
     """
-    if not isinstance(keys, np.ndarray) or keys.dtype != np.uint64 or keys.ndim != 1:
-        raise TypeError(f"keys must be a one-dimensional array of dtype uint64, got {keys!r}")
+    check_keys(keys)
     counters = (lane * _LANE + start + 1 + np.arange(count, dtype=np.uint64)) * np.uint64(GAMMA)
     return mix64(counters[:, None] + keys)
 

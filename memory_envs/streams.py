@@ -51,12 +51,13 @@ class StreamTask(Task):
         else:
             least = self.demand + (2 if self.scoring == "final" else 0)
             try:
-                self._set(num_steps=checks.integer("num_steps", self.num_steps, least))
+                self._set(num_steps=checks.integer("num_steps", self.num_steps, least, checks.LARGEST))
             except ValueError as error:
                 raise ValueError(f"{error} (N = {self.demand}, scoring = {self.scoring!r})") from None
 
     def lengths(self, trial_keys: keys.Words) -> npt.NDArray[np.int64]:
         """Steps in each trial, (B,)."""
+        keys.check_keys(trial_keys)
         if self.scoring == "dense":
             return np.broadcast_to(np.int64(self.num_steps), trial_keys.shape)
         return keys.integers(trial_keys, self.demand + 2, self.num_steps, LENGTH_LANE)

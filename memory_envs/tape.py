@@ -97,6 +97,7 @@ class Tape:
         """Begin the next trial of some columns at the current row; with ``streams`` (one a column), the first one."""
         self.numbers[columns] -= self._waiting()[columns]
         self._heads[columns] = self.row
+        self.ends[self.row - 1, columns] = False  # these do not rest in the gap behind a trial
         self._fall_out_of_step()
         if streams is not None:
             self.streams[columns], self.numbers[columns] = streams, 0

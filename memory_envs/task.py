@@ -58,8 +58,13 @@ class Task(ABC):
 
     def __post_init__(self) -> None:
         defaults = {f.name: f.default for f in fields(self) if f.init}
-        self._set(_given=frozenset(name for name, value in defaults.items() if getattr(self, name) is not value))
+        self._set(_given=frozenset(name for name, value in defaults.items() if not _same(getattr(self, name), value)))
         self._resolve()
+
+    def __init_subclass__(cls) -> None:
+        # copy.replace (Python 3.13): @dataclass gives every class a __replace__ of its own that keeps derived values,
+        # unless the class has one already.
+        cls.__replace__ = cls.replace  # type: ignore[attr-defined]
 
     @classmethod
     def parameters(cls) -> tuple[str, ...]:
@@ -69,7 +74,7 @@ class Task(ABC):
     def _resolve(self) -> None:
         """Check the parameters and fill in those that were left out. A subclass extends it."""
         n = self.default_N if self.N is None else self.N
-        self._set(N=checks.integer("N", n, self.least_N))
+        self._set(N=checks.integer("N", n, self.least_N, checks.LARGEST))
         checks.choice("scoring", self.scoring, ("dense", "final"))
 
     def _set(self, **values: object) -> None:
@@ -187,7 +192,7 @@ class Task(ABC):
         """
         if checks.integer("memory", memory, 0) >= self.horizon:
             return self.perfect_score
-        return _reference_score(self, int(memory))
+        return min(_reference_score(self, int(memory)), self.perfect_score)  # no sum is exact to the last bit
 
     def normalise(self, score: npt.ArrayLike) -> Any:
         """Rescale scores so that 1 is perfect and 0 is the best that a subject without memory can do.
@@ -259,7 +264,8 @@ class Task(ABC):
 
         Trial j of seed s is episode j of the environment that was reset with seed s.
         """
-        index, size = checks.integer("index", index, 0), checks.integer("size", size, 1)
+        size = checks.integer("size", size, 1, checks.LARGEST)
+        index = checks.integer("index", index, 0, 2**63 // size)
         numbers = np.arange(size, dtype=np.uint64) + np.uint64(index * size)
         return self.sample(keys.trial_keys(keys.stream(keys.check_seed(seed)), numbers))
 
@@ -274,17 +280,16 @@ class Task(ABC):
         """The same task with some parameters changed; those that follow from others are worked out anew.
 
         A parameter that was given at construction is kept, unless it is named here; naming it None frees it.
+        ``copy.replace`` does the same; ``dataclasses.replace`` keeps what was worked out, such as ``num_steps``.
         """
         if "heads" in changes and "N" not in changes and "heads" in self._given:
             changes["N"] = None  # N was the largest head, or agreed with it
         parameters = {name: getattr(self, name) for name in self._given} | changes
         return type(self)(**{name: value for name, value in parameters.items() if value is not None})
 
-    __replace__ = replace
-
     def to_dict(self) -> dict[str, Any]:
         """The task as plain JSON data: its name and the parameters that were given."""
-        given = {name: getattr(self, name) for name in sorted(self._given)}
+        given = {name: getattr(self, name) for name in sorted(self._given) if getattr(self, name) is not None}
         return {"task": self.name} | {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
 
     def _answers(self, trials: Trials, answers: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -293,7 +298,14 @@ class Task(ABC):
             raise ValueError(
                 f"answers must have the shape (T, B, H) = {trials.targets.shape} of the targets, got {given.shape}"
             )
+        if not (np.abs(given) <= 1 if self.real_valued else (given == 0) | (given == 1)).all():
+            raise ValueError(f"answers must be {'numbers from -1 to 1' if self.real_valued else 'labels 0 and 1'}")
         return given
+
+
+def _same(value: object, default: object) -> bool:
+    """Whether a parameter has its default's value. Values of odd types, such as arrays, have not."""
+    return value is default or (isinstance(value, (bool, int, float, str)) and value == default)
 
 
 @lru_cache(maxsize=4096)

@@ -71,6 +71,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         self._tape = Tape(self.task, self.num_envs, gap, endless=self._mode is not AutoresetMode.DISABLED)
         self._answer_shape = (self.num_envs, *self.task.answer_shape)
         self._seeds: Sequence[int] | None = None
+        self._begun = False
         self._over = np.zeros(self.num_envs, np.bool_)  # kept up where nothing resets by itself
         self._history = History(self._tape)
 
@@ -109,10 +110,10 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         if mask is not None and options:
             raise ValueError(f"options cannot change {sorted(options)} under a reset_mask: all columns share one task")
         seeds = control.check_seeds(seed, self.num_envs)
-        if mask is not None and self._seeds is None:
+        if mask is not None and not self._begun:
             raise error.ResetNeeded("options['reset_mask'] needs trials in progress: reset all columns first")
         self.task = control.apply_options(self.task, options)
-        if self._seeds is None and (seeds is None or None in seeds):
+        if not self._begun and (seeds is None or None in seeds):
             fresh = self.np_random_seed
             seeds = fresh if seeds is None else [f if s is None else s for f, s in zip(fresh, seeds, strict=True)]
         if mask is None and (seeds is None or None not in seeds):
@@ -121,6 +122,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             self._seeds = self._seeds if seeds is None else seeds  # type: ignore[assignment]
         else:
             self._reset_some(np.ones(self.num_envs, np.bool_) if mask is None else mask, seeds)
+        self._begun = True
         chosen = np.ones(self.num_envs, np.bool_) if mask is None else mask.copy()
         self._over[chosen] = False
         if self.render_mode is not None:
@@ -137,7 +139,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             gymnasium.error.InvalidAction: they are not in the action space.
             gymnasium.error.ResetNeeded: no trial is in progress in some column.
         """
-        if self._seeds is None:
+        if not self._begun:
             raise error.ResetNeeded("step needs a trial in progress: call reset first")
         tape, row = self._tape, self._tape.row
         if self._mode is AutoresetMode.DISABLED and self._over.any():
@@ -189,7 +191,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         if self.render_mode is None:
             gym.logger.warn("render needs a render_mode, such as gym.make_vec(..., render_mode='rgb_array')")
             return None
-        if self._seeds is None:
+        if not self._begun:
             raise error.ResetNeeded("render needs a trial: call reset first")
         draw = to_text if self.render_mode == "ansi" else to_pixels
         return tuple(draw(self._history.played[c].view()) for c in range(self.num_envs))
@@ -201,7 +203,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         if not isinstance(actions, np.ndarray):
             try:
                 actions = np.asarray(actions)
-            except ValueError:
+            except (ValueError, TypeError, RuntimeError):  # torch raises the last for a tensor with a gradient
                 control.refuse(actions, self.action_space)
         real = self.task.real_valued
         if actions.shape != self._answer_shape or actions.dtype.kind not in ("fiu" if real else "iu"):

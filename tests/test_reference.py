@@ -106,8 +106,11 @@ def test_drawn_tasks_score_their_reference_score(name: str, data: st.DataObject)
     task = data.draw(tasks(name))
     memory = data.draw(st.integers(0, task.horizon), label="memory")
     scores, expected = simulate(task, ReferenceAgent(task, memory), 1000), task.reference_score(memory)
-    # Five standard errors, of which there are many draws, and an allowance for what is too rare to be in the sample.
-    error = 5 * scores.std() / math.sqrt(len(scores)) + 4 * (1 - expected) / len(scores) + 1e-3 * (expected < 1)
+    # Five standard errors, as there are many draws. Near the top what matters is too rare for the sample to tell its
+    # own spread: there, the largest that numbers in [-1, 1] can have, and two trials of bad luck.
+    rare = expected > 0.96
+    spread = math.sqrt(max(0, 1 - expected**2)) if rare else scores.std()
+    error = 5 * spread / math.sqrt(len(scores)) + (4 / len(scores) if rare and expected < 1 else 0)
     assert abs(scores.mean() - expected) <= error + 1e-6
 
 

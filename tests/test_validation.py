@@ -5,6 +5,8 @@ Every bad parameter is tried as a user would hand it over: to the task, to ``gym
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -13,11 +15,13 @@ import pytest
 
 from memory_envs import (
     TASKS,
+    DelayedAddition,
     EvidenceAccumulation,
     MemoryEnv,
     MemoryVectorEnv,
     Parity,
     RandomAgent,
+    ReferenceAgent,
     Task,
     make_task,
     task_from_dict,
@@ -485,3 +489,40 @@ def test_noise_too_small_to_be_seen_is_refused(noise: float) -> None:
     """It would be lost in rounding to float32: sums would tie that the reference scores take to be broken by noise."""
     with pytest.raises(ValueError, match=r"noise must be .*, got"):
         EvidenceAccumulation(noise=noise)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: Parity(2**62), r"N must be an integer of at least 1 and at most 2147483647, got 4611686018427387904"),
+        (lambda: Parity(3, num_steps=2**40), r"num_steps must be an integer of at least 3 and at most 2147483647"),
+        (lambda: Parity(3).batch(index=2**62), r"index must be an integer of at least 0 and at most"),
+        (lambda: make_task("parity", p=np.array([0.1, 0.2])), r"p must be a number from 0 to 1 or 'uniform'"),
+        (lambda: make_task("parity", heads={2, 3}), r"heads must be a non-empty, strictly increasing sequence"),
+        (lambda: Parity(3).sample([1, 2]), r"keys must be a one-dimensional array of dtype uint64"),  # type: ignore[arg-type]
+        (lambda: ReferenceAgent("parity"), r"task must be a Task"),  # type: ignore[arg-type]
+        (lambda: ReferenceAgent(Parity(3)).predict(np.zeros((2, 3))), r"observation must end in an axis of 1 inputs"),
+        (lambda: Parity(3).score(Parity(3).batch(size=1), np.full((12, 1, 1), 7)), r"answers must be labels 0 and 1"),
+        (
+            lambda: DelayedAddition(5).score(DelayedAddition(5).batch(size=1), np.full((5, 1, 1), np.nan)),
+            r"answers must be numbers from -1 to 1",
+        ),
+    ],
+)
+def test_odd_values_are_refused_by_name(make: Callable[[], object], why: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=why):
+        make()
+
+
+def test_arrays_of_no_dimension_serve_as_seeds() -> None:
+    envs = MemoryVectorEnv("parity", 2)
+    np.testing.assert_array_equal(envs.reset(seed=np.array(3))[0], envs.reset(seed=3)[0])  # type: ignore[arg-type]
+
+
+def test_parameters_given_at_their_defaults_are_not_written_down() -> None:
+    assert Parity(3, p=0.5, scoring="dense", active_heads=None).to_dict() == {"task": "parity", "N": 3}
+
+
+@pytest.mark.skipif(not hasattr(copy, "replace"), reason="copy.replace came with Python 3.13")
+def test_copy_replace_works_out_what_follows() -> None:
+    assert copy.replace(Parity(8), N=5) == Parity(5)  # type: ignore[attr-defined]

@@ -318,6 +318,52 @@ def test_the_caller_keeps_its_options() -> None:
     assert list(options) == ["reset_mask"]
 
 
+def test_reading_the_seeds_is_not_a_reset() -> None:
+    envs = MemoryVectorEnv(Parity(N=2, num_steps=64), 3)
+    seeds = envs.np_random_seed
+    with pytest.raises(gym.error.ResetNeeded, match="call reset first"):
+        envs.step([0, 0, 0])
+    sync = SyncVectorEnv([lambda: MemoryEnv(Parity(N=2, num_steps=64))] * 3)
+    assert_same(envs.reset(), sync.reset(seed=list(seeds)))
+    for _ in range(64):
+        assert_same(envs.step([0, 1, 0]), sync.step(np.array([0, 1, 0])))
+
+
+def test_an_invalid_action_is_ignored_in_a_resetting_column_only() -> None:
+    envs, _ = pair(Parity(N=2, num_steps=4), 2, AutoresetMode.NEXT_STEP)
+    envs.reset(seed=0)
+    for _ in range(4):
+        envs.step([1, 1])
+    envs.reset(options={"reset_mask": np.array([True, False])})
+    with pytest.raises(gym.error.InvalidAction, match="column 0"):
+        envs.step([7, 0])
+    envs.step([0, 7])  # Gymnasium's sync environment does not look at it either
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda m: m.value)
+def test_drawings_follow_masked_resets_and_new_tasks(mode: AutoresetMode) -> None:
+    task = Parity(heads=(1, 2, 4), scoring="final", num_steps=9)
+    ours, theirs = pair(task, 3, mode, render_mode="ansi")
+    ours.reset(seed=1)
+    theirs.reset(seed=1)
+    generator = np.random.default_rng(2)
+    over, buffer = np.zeros(3, np.bool_), np.zeros((3, 3), np.int64)
+    for step in range(80):
+        mask = (generator.random(3) < 0.15) | (over & (mode is AutoresetMode.DISABLED))
+        if mask.any():
+            ours.reset(options={"reset_mask": mask.copy()})
+            theirs.reset(options={"reset_mask": mask.copy()})
+        if step % 20 == 19:
+            grown = task.replace(active_heads=task.heads[: 1 + step // 30])  # type: ignore[index]
+            ours.set_task(grown)
+            theirs.call("set_task", grown)
+        assert ours.render() == theirs.render()
+        buffer[:] = generator.integers(0, 2, (3, 3))  # one array used again and again
+        over = ours.step(buffer)[2].copy()
+        theirs.step(buffer.copy())
+        assert ours.render() == theirs.render()
+
+
 @pytest.mark.parametrize("mode", MODES, ids=lambda m: m.value)
 @pytest.mark.parametrize("name", TASKS)
 def test_drawings_are_those_of_the_scalar_environments(name: str, mode: AutoresetMode) -> None:

@@ -51,7 +51,7 @@ def dense_score(pulses: int, delay: int, bias: float, noise: float, memory: int)
 
 @lru_cache(maxsize=64)
 def _dense_curve(pulses: int, delay: int, bias: float) -> tuple[float, ...]:
-    """``dense_score`` without noise for memory 0 .. pulses + delay. O(pulses^5): under a second for 50 pulses."""
+    """``dense_score`` without noise for memory 0 .. pulses + delay: seconds for 100 pulses, in O(pulses^5)."""
     up, down = 0.5 + bias, 0.5 - bias
     sums = np.arange(-pulses, pulses + 1)
     signs = np.sign(sums)
@@ -101,8 +101,12 @@ def _walk(weights: Floats, up: float, down: float) -> Floats:
 
 def _binomial(count: int, bias: float) -> Floats:
     """Probabilities of 0 .. count positive pulses among ``count``."""
-    p, positive = 0.5 + bias, range(count + 1)
-    return np.array([math.comb(count, k) * p**k * (1 - p) ** (count - k) for k in positive])
+    p, positive = 0.5 + bias, np.arange(count + 1)
+    if p == 1:
+        return (positive == count).astype(np.float64)
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
+    ways = log_factorial[count] - log_factorial - log_factorial[::-1]
+    return np.asarray(np.exp(ways + positive * np.log(p) + positive[::-1] * np.log1p(-p)))
 
 
 _erf = np.frompyfunc(math.erf, 1, 1)

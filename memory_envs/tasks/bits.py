@@ -29,7 +29,7 @@ class BitTask(HeadedTask):
 
     def _resolve(self) -> None:
         super()._resolve()
-        if self.p != "uniform":
+        if not (isinstance(self.p, str) and self.p == "uniform"):
             try:
                 self._set(p=checks.real("p", self.p, 0.0, 1.0))
             except TypeError:

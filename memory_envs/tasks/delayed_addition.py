@@ -66,7 +66,7 @@ class DelayedAddition(Task):
 
     def _resolve(self) -> None:
         super()._resolve()
-        checks.flag("distractors", self.distractors)
+        self._set(distractors=checks.flag("distractors", self.distractors))
 
     @property
     def num_steps(self) -> int:
@@ -132,10 +132,13 @@ class DelayedAddition(Task):
     def _reference_score(self, memory: int) -> float:
         a = 3**-0.5  # beyond this error the reward is at its floor
         nothing = 2 * (a - a**2 / 2 - 2 * a**3 + 1.5 * a**4) - (1 - a) ** 2
-        total = 0.0
-        for first in range(self.last_first + 1):
-            for second in range(first + 1, self.last_second + 1):
-                counted = np.arange(self.N - 1 if self.scoring == "final" else second, self.N)
-                worth = np.where(counted - first < memory, 1.0, np.where(counted - second < memory, 0.5, nothing))
-                total += worth.mean() / (self.last_second - first)
-        return total / (self.last_first + 1)
+        first, second = np.ogrid[: self.last_first + 1, : self.last_second + 1]
+        # Counted steps (one with final scoring, else from the second cue on) at which both cues are remembered, or one.
+        last = self.N - 1
+        steps = np.where(self.scoring == "final", 1, self.N - second)
+        both = np.clip(np.minimum(first + memory - 1, last) - (last - steps), 0, steps)
+        one = np.clip(np.minimum(second + memory - 1, last) - (last - steps), 0, steps) - both
+        worth = (both + 0.5 * one + nothing * (steps - both - one)) / steps
+        # The first cue is uniform, and the second is uniform on what lies behind it.
+        likelihood = (second > first) / ((self.last_first + 1) * (self.last_second - first))
+        return float((worth * likelihood).sum())
