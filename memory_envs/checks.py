@@ -16,7 +16,7 @@ LARGEST = 2**31 - 1
 def integer(name: str, value: object, least: int, most: int | None = None) -> int:
     """An integer within least..most (no bound above where ``most`` is None)."""
     rule = f"an integer of at least {least}"
-    if most is not None and most < LARGEST:
+    if most is not None and most != LARGEST:
         rule = f"an integer from {least} to {most}"
     if isinstance(value, bool):
         raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})")
@@ -25,7 +25,7 @@ def integer(name: str, value: object, least: int, most: int | None = None) -> in
     except TypeError:
         raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})") from None
     if number < least or (most is not None and number > most):
-        rule += f" and at most {most}" if most is not None and number > most >= LARGEST else ""
+        rule += f" and at most {most}" if number > LARGEST == most else ""
         raise ValueError(f"{name} must be {rule}, got {number}")
     return number
 

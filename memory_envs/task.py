@@ -265,7 +265,7 @@ class Task(ABC):
         Trial j of seed s is episode j of the environment that was reset with seed s.
         """
         size = checks.integer("size", size, 1, checks.LARGEST)
-        index = checks.integer("index", index, 0, 2**63 // size)
+        index = checks.integer("index", index, 0, checks.LARGEST)
         numbers = np.arange(size, dtype=np.uint64) + np.uint64(index * size)
         return self.sample(keys.trial_keys(keys.stream(keys.check_seed(seed)), numbers))
 
