@@ -42,7 +42,7 @@ ORDER = {
         "recipes",
         "settings",
         "runs",
-        "training",
+        "training evaluation",
         "analysis.*",
         "analysis",
         "progress",

@@ -112,7 +112,8 @@ def test_a_short_run_from_end_to_end(
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name == "parity_leaky_multi-head_n3_seed0_units=48_batch_size=32"
     assert {entry.name for entry in folder.iterdir()} == {
-        *("config.json", "metrics.csv", "checkpoint.safetensors", "summary.json", "training.png")
+        *("config.json", "metrics.csv", "events", "checkpoint.safetensors", "checkpoints", "summary.json", "lock"),
+        "training.png",
     }
     assert f"Saved in runs/{folder.name}" in said.replace("\n", "")
     assert json.loads((folder / "summary.json").read_text())["largest_n"] == 3
@@ -145,7 +146,7 @@ def test_a_real_interrupt_saves_and_says_so(tmp_path: Path) -> None:
 def report(n: int) -> Progress:
     scores = {str(m): 0.99 if m < n else 0.7 for m in range(2, n + 1)}
     task = Parity(heads=tuple(range(2, n + 1)))
-    return Progress(Report(40, task, scores, {"task": 0.2}, 1.0, {"tau_mean": 1.25}), 2.0, 1.5, n - 1)
+    return Progress(Report(40, task, scores, 0.2, {"task": 0.2}, 1.0, {"tau_mean": 1.25}), 2.0, 1.5, n - 1)
 
 
 @pytest.mark.parametrize("n", [5, 60])

@@ -44,6 +44,7 @@ def test_the_kind_of_answer_decides_and_terms_keep_their_names() -> None:
     assert losses.task_loss(Parity()) is losses.cross_entropy
     assert losses.task_loss(DelayedAddition()) is losses.squared_error
     terms = {"task": losses.squared_error, "still": lambda rollout, targets, mask: rollout.states.sum() + 2}
-    values = losses.evaluate(terms, rollout(1), torch.zeros(T, B, H), some_mask())
+    loss, values = losses.evaluate(terms, {"task": 0.5, "still": 3}, rollout(1), torch.zeros(T, B, H), some_mask())
     assert list(values) == ["task", "still"]
     assert values["still"].item() == 2
+    assert loss.item() == pytest.approx(0.5 * values["task"].item() + 3 * 2)
