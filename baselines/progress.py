@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
+from rich import box
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -115,19 +116,20 @@ def _numbers(progress: Progress) -> list[str]:
 def score_table(played: Evaluation) -> Table:
     """How each head did on fresh trials in the environment, beside chance and the perfect score."""
     task = played.task
-    table = Table(title=f"{task.env_id}: {played.episodes} fresh trials of {task.num_steps} steps, 95 % intervals")
-    for column in ("head", "accuracy", "score", "chance", "perfect"):
-        table.add_column(column, justify="left" if column == "head" else "right")
+    title = f"{task.env_id}: {played.episodes} fresh trials of {task.num_steps} steps"
+    table = Table(title=title, box=box.SIMPLE, padding=(0, 1))
+    for column in ("head", "accuracy", "95 %", "score", "95 %", "chance", "perfect"):
+        table.add_column(column, justify="left" if column == "head" else "right", no_wrap=True)
     limits = (f"{task.chance_score:.3f}", f"{task.perfect_score:.3f}")
     for label, accuracy in played.accuracy.items():
         interval = played.intervals[label]
         # A label pays 2 correct - 1; what a real-valued answer pays is in the return alone.
-        score = "" if task.real_valued else _with_interval(2 * accuracy - 1, [2 * end - 1 for end in interval])
-        table.add_row(label, _with_interval(accuracy, interval), score, *limits)
+        points = ("", "") if task.real_valued else _words(2 * accuracy - 1, [2 * end - 1 for end in interval])
+        table.add_row(label, *_words(accuracy, interval), *points, *limits)
     table.add_section()
-    table.add_row("mean return", "", _with_interval(played.score, played.score_interval), *limits)
+    table.add_row("mean return", "", "", *_words(played.score, played.score_interval), *limits)
     return table
 
 
-def _with_interval(value: float, interval: Sequence[float]) -> str:
-    return f"{value:.4f} [{interval[0]:.4f}, {interval[1]:.4f}]"
+def _words(value: float, interval: Sequence[float]) -> tuple[str, str]:
+    return f"{value:.4f}", f"{interval[0]:.3f}..{interval[1]:.3f}"
