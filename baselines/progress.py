@@ -117,7 +117,7 @@ def score_table(played: Evaluation) -> Table:
     """How each head did on fresh trials in the environment, beside chance and the perfect score."""
     task = played.task
     title = f"{task.env_id}: {played.episodes} fresh trials of {task.num_steps} steps"
-    table = Table(title=title, box=box.SIMPLE, padding=(0, 1))
+    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
     for column in ("head", "accuracy", "95 %", "score", "95 %", "chance", "perfect"):
         table.add_column(column, justify="left" if column == "head" else "right", no_wrap=True)
     limits = (f"{task.chance_score:.3f}", f"{task.perfect_score:.3f}")

@@ -76,6 +76,7 @@ def work(folder: Path) -> None:
 
 def main(folder: Path, moments: list[tuple[str, float]]) -> None:
     torch.set_num_threads(1)
+    torch.optim.Adam([torch.zeros(1)])  # the first one imports for seconds: not in every child
     ends = []
     for kind, when in [*moments, ("never", 0)]:
         child = os.fork()
@@ -91,6 +92,8 @@ def main(folder: Path, moments: list[tuple[str, float]]) -> None:
             time.sleep(when)
             os.kill(child, signal.SIGKILL)
         ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        if ends[-1] == 0:  # it was quicker than its killer
+            break
     print(json.dumps(ends))
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def test_a_short_run_from_end_to_end(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_a_real_interrupt_saves_and_says_so(tmp_path: Path) -> None:
+def test_a_real_interrupt_saves_and_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = str(Path(baselines.__file__).parents[1])
     process = subprocess.Popen(
         [sys.executable, "-m", "baselines", "train", "--n-max", "100", "--out", str(tmp_path / "run")],
@@ -141,6 +142,11 @@ def test_a_real_interrupt_saves_and_says_so(tmp_path: Path) -> None:
     summary = runs.read_summary(tmp_path / "run")
     assert summary["status"] == "interrupted"
     assert runs.read_checkpoint(tmp_path / "run")[1]["update"] == summary["updates"] > 0
+    command = re.search(r"^Go on with: python -m baselines (.*)$", said, re.MULTILINE)
+    assert command
+    capsys.readouterr()
+    assert main([*shlex.split(command[1]), "--budget", str(summary["seconds"] + 0.3), "--episodes", "10"]) == 0
+    assert runs.read_summary(tmp_path / "run")["updates"] > summary["updates"]
 
 
 def report(n: int) -> Progress:

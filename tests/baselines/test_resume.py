@@ -86,9 +86,9 @@ def moments(seed: int) -> list[tuple[str, float]]:
     chance = random.Random(seed)
     first: list[tuple[str, float]] = [(kind, n) for n in (1, 2, 3) for kind in ("before", "after")]
     later: list[tuple[str, float]] = [
-        (chance.choice(["before", "after", "row"]), chance.randint(2, 7)) for _ in range(5)
+        (chance.choice(["before", "after", "row"]), chance.randint(2, 5)) for _ in range(5)
     ]
-    return [*first, *later, *(("seconds", chance.uniform(0.02, 0.4)) for _ in range(3))]
+    return [*first, *later, *(("seconds", chance.uniform(0.02, 0.2)) for _ in range(3))]
 
 
 def killed(path: Path, when: list[tuple[str, float]]) -> list[int]:
