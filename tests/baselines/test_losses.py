@@ -114,7 +114,7 @@ def test_manifold_attractor_is_that_of_a_slow_twin_and_trains_the_first_half_alo
     )
     expected += sum(w[i, j].item() ** 2 for i in range(half) for j in range(units) if i != j) / (half * (units - 1))
     assert got.item() == pytest.approx(expected, rel=1e-5)
-    got.backward()
+    torch.autograd.backward(got)
     for leaf in leaves:
         assert leaf.grad is not None
         assert (leaf.grad[:half] != 0).any()
