@@ -19,6 +19,9 @@ from torch import Tensor
 from baselines.network import RecurrentNetwork, head_keys
 from memory_envs import Task
 
+Z = 1.96
+"""Standard errors to either side of a 95 % interval."""
+
 
 class Agent(Protocol):
     """Anything that answers observations."""
@@ -83,6 +86,7 @@ class Evaluation:
         score: mean return.
         standard_error: of that mean over trials.
         accuracy: share of right answers among those that counted, by the name of the head.
+        intervals: of each accuracy, 95 % (see ``accuracy_interval``).
     """
 
     task: Task
@@ -90,6 +94,13 @@ class Evaluation:
     score: float
     standard_error: float
     accuracy: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+    @property
+    def score_interval(self) -> tuple[float, float]:
+        """95 % interval of the mean return, normal over trials; none reaches above the perfect score."""
+        reach = Z * self.standard_error
+        return self.score - reach, min(self.score + reach, self.task.perfect_score)
 
     @property
     def normalised(self) -> float:
@@ -113,14 +124,14 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
     envs = gym.make_vec(task.env_id, num_envs=episodes, **parameters)
     observations, _ = envs.reset(seed=seed)
     returns, playing = np.zeros(episodes), np.ones(episodes, np.bool_)
-    correct, counted = np.zeros(task.num_heads), 0
+    correct, counted = np.zeros((episodes, task.num_heads)), np.zeros(episodes)
     state, starts = None, playing.copy()
     while playing.any():
         actions, state = agent.predict(observations, state, starts, deterministic=True)
         observations, rewards, terminated, truncated, info = envs.step(actions)
         returns += rewards * playing
-        correct += info["correct"].reshape(episodes, -1)[playing].sum(axis=0)
-        counted += int((info["counted"] & playing).sum())
+        correct += info["correct"].reshape(episodes, -1) & playing[:, None]
+        counted += info["counted"] & playing
         playing &= ~(terminated | truncated)
         starts = np.zeros(episodes, np.bool_)
     envs.close()
@@ -129,5 +140,26 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
         episodes=episodes,
         score=float(returns.mean()),
         standard_error=float(returns.std(ddof=1) / np.sqrt(episodes)),
-        accuracy=dict(zip(task.head_labels, (correct / counted).tolist(), strict=True)),
+        accuracy=dict(zip(task.head_labels, (correct.sum(axis=0) / counted.sum()).tolist(), strict=True)),
+        intervals={label: accuracy_interval(n, counted) for label, n in zip(task.head_labels, correct.T, strict=True)},
     )
+
+
+def accuracy_interval(correct: npt.NDArray[np.float64], counted: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """95 % interval of the share of right answers, where answers within a trial go together.
+
+    Wilson's interval with the number of answers that, were they independent, would have the standard error found
+    between trials (that of a ratio of sums, Cochran 1977); where all answers are right or all wrong there is none to
+    find, and a trial counts as one answer. So it is never of width 0 and stays within [0, 1].
+
+    Args:
+        correct: right answers in each trial, (B,).
+        counted: answers that counted in each trial, (B,).
+    """
+    trials, share = len(correct), float(correct.sum() / counted.sum())
+    variance = float(((correct - share * counted) ** 2).sum()) * trials / (trials - 1) / float(counted.sum()) ** 2
+    # Not more than there are: by chance the trials may differ less than independent answers would.
+    answers = min(share * (1 - share) / variance, float(counted.sum())) if variance else float(trials)
+    middle = (share + Z**2 / (2 * answers)) / (1 + Z**2 / answers)
+    reach = Z / (1 + Z**2 / answers) * np.sqrt(share * (1 - share) / answers + Z**2 / (4 * answers**2))
+    return max(middle - float(reach), 0.0), min(middle + float(reach), 1.0)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from baselines import losses, seeds
 from baselines.curriculum import Curriculum
-from baselines.losses import LossTerm
+from baselines.losses import LossTerm, Weight
 from baselines.network import RecurrentNetwork, head_keys
 from memory_envs import Task, task_from_dict
 
@@ -54,26 +54,25 @@ class Report:
         update: updates so far.
         task: the stage that was tested.
         scores: accuracy of each of its H heads on the batches since the last test, by the name of its readout.
-        losses: mean of each loss term since the last test.
+        loss: mean since the last test of what is minimised: the weighted sum of the terms.
+        losses: mean of each loss term since the last test, without its weight.
         gradient_norm: mean norm of the gradient since the last test, before clipping.
         readings: what the cell tells of itself now.
         solved: the stage is solved, and the curriculum has gone on.
         finished: it was the last one.
+        diverged_at: the first update since the last test whose loss or gradient was not finite; None: there is none.
     """
 
     update: int
     task: Task
     scores: dict[str, float]
+    loss: float
     losses: dict[str, float]
     gradient_norm: float
     readings: dict[str, float]
     solved: bool = False
     finished: bool = False
-
-    @property
-    def loss(self) -> float:
-        """The sum of the loss terms, which is what is minimised."""
-        return sum(self.losses.values())
+    diverged_at: int | None = None
 
 
 class Learner:
@@ -84,7 +83,8 @@ class Learner:
         task: the first stage.
         recipe: settings of the optimisation.
         seed: of the trials, the initial states and the new readouts.
-        terms: loss terms, of which the sum is minimised. None: the loss of the task alone.
+        terms: loss terms, of which the weighted sum is minimised. None: the loss of the task alone.
+        weights: of the terms, by name; 1 where there is none.
     """
 
     _sums: dict[str, Tensor]
@@ -100,11 +100,13 @@ class Learner:
         *,
         seed: int,
         terms: Mapping[str, LossTerm] | None = None,
+        weights: Mapping[str, Weight] | None = None,
     ) -> None:
         self.network = network
         self.recipe = recipe
         self.seed = seed
         self.terms = {"task": losses.task_loss(task)} if terms is None else dict(terms)
+        self.weights = dict(weights or {})
         self.update = 0
         # Fused: one pass over each tensor. Moments and step counts are kept tensor by tensor, so that a new readout
         # starts with its own and leaves the others' alone.
@@ -128,12 +130,14 @@ class Learner:
         """One update. Waits for no result: a GPU is kept busy."""
         size, network = self.recipe.batch_size, self.network
         trials = self.practice.batch(self.seed, self.update, size)
-        inputs, targets, mask = (self._to_device(array) for array in (trials.inputs, trials.targets, trials.mask))
+        arrays = (trials.inputs, trials.targets, trials.mask, trials.lengths)
+        inputs, targets, mask, lengths = map(self._to_device, arrays)
         state = network.cell.training_state(size, seeds.generator(self.seed, "state", self.update))
-        rollout = network(inputs, self.heads, state)
-        terms = losses.evaluate(self.terms, rollout, targets, mask)
+        rollout = replace(network(inputs, self.heads, state), lengths=lengths)
+        weights = {name: self.weights[name](self.update) if name in self.weights else 1.0 for name in self.terms}
+        loss, terms = losses.evaluate(self.terms, weights, rollout, targets, mask)
         self.optimizer.zero_grad()
-        torch.autograd.backward(torch.stack(list(terms.values())).sum())
+        torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip_norm)
         self.optimizer.step()
         self.update += 1
@@ -142,6 +146,10 @@ class Learner:
             self._add("correct", correct.sum((0, 1)))
             self._add("counted", mask.sum())
             self._add("gradient_norm", norm)
+            self._add("loss", loss)
+            # Counts up to the first that is not, whatever comes after.
+            finite = torch.isfinite(loss + norm)
+            self._add("finite", (finite & (self._sums["finite"] == self._tested) if self._tested else finite).long())
             for name, value in terms.items():
                 self._add(f"loss_{name}", value)
         self._tested += 1
@@ -155,12 +163,19 @@ class Learner:
             update=self.update,
             task=self.task,
             scores={key: n / max(sums["counted"], 1) for key, n in zip(self.heads, correct, strict=True)},
+            loss=sums["loss"] / self._tested,
             losses={name: sums[f"loss_{name}"] / self._tested for name in self.terms},
             gradient_norm=sums["gradient_norm"] / self._tested,
             readings=readings,
+            diverged_at=self.diverged_at(),
         )
         self._begin_test()
         return report
+
+    def diverged_at(self) -> int | None:
+        """The first update since the last test whose loss or gradient was not finite, or None. Waits for the device."""
+        finite = int(self._sums["finite"].item()) if self._tested else 0
+        return None if finite == self._tested else self.update - self._tested + finite + 1
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that training changes: named tensors, and the rest as plain JSON data."""
@@ -180,11 +195,12 @@ class Learner:
                 self.optimizer.param_groups[0]["params"].extend(readout.parameters())
         self.set_task(task_from_dict(plain["task"]))
         self.network.load_state_dict(_under("network.", tensors))
+        device = next(self.network.parameters()).device
         for name, parameter in self.network.named_parameters():
-            if moments := _under(f"optimizer.{name}.", tensors):
+            if moments := _under(f"optimizer.{name}.", tensors, device):
                 self.optimizer.state[parameter] = moments
         self.update, self._tested = plain["update"], plain["tested"]
-        self._sums = _under("test.", tensors)
+        self._sums = _under("test.", tensors, device)
 
     def _begin_test(self) -> None:
         self._sums = {}
@@ -224,8 +240,10 @@ def train(learner: Learner, curriculum: Curriculum, stop: Callable[[], bool] = l
                 return
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value.clone() for name, value in tensors.items() if name.startswith(prefix)}
+def _under(prefix: str, tensors: Mapping[str, Tensor], device: torch.device | str | None = None) -> dict[str, Tensor]:
+    """Copies of the tensors whose names begin with ``prefix``, by the rest of the name, on ``device``."""
+    own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return {name: value.detach().clone().to(device or value.device) for name, value in own.items()}
 
 
 def _with_length(task: Task, multiple: float) -> Task:

@@ -59,6 +59,10 @@ class Cell(nn.Module, ABC):
         """What the cell tells of itself in a training report: named scalar tensors, left on their device."""
         return {}
 
+    def state_parts(self) -> dict[str, slice]:
+        """Named parts of the state where it has any, as slices of its S numbers: an LSTM's are h and c."""
+        return {}
+
 
 class LeakyTauRNN(Cell):
     """A rate network with a trained time constant for each unit (Khajehabdollahi et al., ICLR 2024).

@@ -1,9 +1,11 @@
-"""The command line, without logic: options are the fields of ``Settings`` and ``Recipe``, work is done elsewhere."""
+"""The command line, without logic: options are the fields of the settings' dataclasses, work is done elsewhere."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
@@ -15,9 +17,10 @@ from rich.console import Console
 
 from baselines.analysis.figures import training_figure
 from baselines.bptt import Recipe
+from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
 from baselines.progress import Display, score_table
-from baselines.runs import RunError
+from baselines.runs import CHANGEABLE, RunError, changed_versions
 from baselines.settings import Settings, SettingsError
 from baselines.training import TrainingRun
 
@@ -32,17 +35,33 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code: 0 done, 1 the run failed, 2 bad arguments, 130 interrupted."""
-    parser = Parser(prog="python -m baselines", description="Train recurrent networks on memory tasks.")
+    parser = Parser(prog="python -m baselines", description="Train and evaluate recurrent networks on memory tasks.")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     train_help = "train a network by backpropagation through time, then let it play the environment"
     train_parser = commands.add_parser("train", help=train_help, description=train_help, allow_abbrev=False)
-    add_options(train_parser)
+    resume_help = f"go on with the run in this folder; of the other options only {' and '.join(CHANGEABLE)} may differ"
+    train_parser.add_argument("--resume", type=Path, metavar="RUN", help=resume_help)
+    add_options(train_parser, Settings)
+    group = train_parser.add_argument_group("options that replace the recipe's values")
+    for setting in fields(Recipe):
+        _add(group, setting, None)
+    evaluate_help = "let the network of a run play the environment: other N, longer trials, other arguments"
+    evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
+    evaluate_parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    add_options(evaluate_parser, EvaluationSettings)
     given = vars(parser.parse_args(arguments))
-    del given["command"]
+    command = given.pop("command")
+    # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
+    # times the CPU time and ten times as long.
+    torch.set_num_threads(1)
     try:
-        return train(read_options(given))
+        if command == "evaluate":
+            return evaluate(given.pop("run"), EvaluationSettings(**_merged(given)))
+        resume = given.pop("resume")
+        return train(TrainingRun(read_options(given)) if resume is None else take_up(resume, given))
     except SettingsError as error:
-        train_parser.error(f"argument --{error.name.replace('_', '-')}: {error}")
+        used = train_parser if command == "train" else evaluate_parser
+        used.error(f"argument --{error.name.replace('_', '-')}: {error}")
     except RunError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
@@ -51,57 +70,82 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def train(settings: Settings) -> int:
+def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
+    """The run in a folder, to go on with, and a word where that may not be exact."""
+    run = TrainingRun.resume(path, _merged(given))
+    for name, (then, now) in changed_versions(path).items():
+        print(f"note: {path} was begun with {name} {then}, and this is {now}: numbers may differ", file=sys.stderr)
+    return run
+
+
+def train(run: TrainingRun) -> int:
     """Train, play, draw and sum up; the exit code."""
-    # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
-    # times the CPU time and ten times as long.
-    torch.set_num_threads(1)
     console = Console()
-    run = TrainingRun(settings)
-    with interruptible() as interrupt, Display(console, run.plan) as display:
-        for progress in run.train(lambda: interrupt.requested):
-            display.show(progress)
-    if run.progress and run.status in ("solved", "budget"):
-        console.print(score_table(run.play()))
-    if run.progress:
-        training_figure(run.folder.path)
-    summary = run.finish()
-    console.print(closing_line(summary, run.folder.path), soft_wrap=True, highlight=False)
+    try:
+        with interruptible() as interrupt, Display(console, run.plan, run.seconds) as display:
+            for progress in run.train(lambda: interrupt.requested):
+                display.show(progress)
+        if run.tested and run.status in ("solved", "budget"):
+            console.print(score_table(run.play()))
+        if run.tested:
+            training_figure(run.folder.path)
+        summary = run.finish()
+    finally:
+        run.folder.close()
+    console.print(closing_line(summary, run), soft_wrap=True, highlight=False)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)
 
 
-def closing_line(summary: dict[str, Any], path: Path) -> str:
-    """How the run ended and where it is."""
+def evaluate(path: Path, settings: EvaluationSettings) -> int:
+    """Play and print; the exit code."""
+    console = Console()
+    for played in evaluate_run(path, settings):
+        console.print(score_table(played))
+    return 0
+
+
+def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
+    """How the run ended, where it is, and how to go on."""
+    path = run.folder.path
     why = {
         "solved": "solved",
-        "budget": "stopped, for the budget is used up",
+        "budget": "stopped, for the budget is used up,",
         "interrupted": "interrupted",
-        "diverged": "stopped, for the loss is not finite (the checkpoint is that of the last solved stage)",
+        "diverged": f"stopped, for the loss or its gradient is not finite at update {run.diverged_at} "
+        f"(the checkpoint is that of update {run.saved_update}),",
     }[summary["status"]]
     largest = "none" if summary["largest_n"] is None else summary["largest_n"]
-    saved = ", ".join(sorted(entry.name for entry in path.iterdir()))
-    return (
+    saved = ", ".join(sorted(entry.name for entry in path.iterdir() if entry.name != "lock"))
+    line = (
         f"{why} after {summary['updates']} updates, {summary['cpu_seconds']:.1f} CPU s; "
         f"largest N solved: {largest}. Saved in {path}: {saved}"
     )
+    go_on = f"python -m baselines train --resume {shlex.quote(str(path))}"
+    if run.status == "budget":
+        go_on += f" --budget {2 * run.plan.settings.budget:g}"
+    return f"{line}\nGo on with: {go_on}" if run.status in ("interrupted", "budget") else line
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """An option for each field of ``Settings``, and one for each of ``Recipe`` that replaces the recipe's value."""
-    for setting in fields(Settings):
+def add_options(parser: argparse._ActionsContainer, settings: type[Any]) -> None:
+    """An option for each field of a dataclass of settings; what is not given is left to the field's own default."""
+    for setting in fields(settings):
         if setting.name != "overrides":
             _add(parser, setting, setting.default)
-    group = parser.add_argument_group("options that replace the recipe's values")
-    for setting in fields(Recipe):
-        _add(group, setting, None)
 
 
 def read_options(given: dict[str, Any]) -> Settings:
     """The settings that parsed options make."""
-    own = {setting.name: given[setting.name] for setting in fields(Settings) if setting.name in given}
-    own |= {name: dict(own[name]) for name in ("task_args", "cell_args")}
-    replaced = {s.name: given[s.name] for s in fields(Recipe) if given[s.name] is not None}
-    return Settings(**own, overrides=replaced)
+    given = _merged(given)
+    replaced = {setting.name: given.pop(setting.name) for setting in fields(Recipe) if setting.name in given}
+    return Settings(**given, overrides=replaced)
+
+
+def _merged(given: dict[str, Any]) -> dict[str, Any]:
+    """Parsed options with their lists of pairs as dictionaries and other lists as tuples."""
+    return {
+        name: (dict(value) if name.endswith("_args") else tuple(value)) if isinstance(value, list) else value
+        for name, value in given.items()
+    }
 
 
 def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: object) -> None:
@@ -109,14 +153,15 @@ def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: objec
     help = setting.metadata["help"].replace("%", "%%")
     if "choices" in setting.metadata:
         help += f": {', '.join(setting.metadata['choices'])}"
-    if kind.startswith("dict"):
-        default = []
-    elif default is not None:
+    if not isinstance(default, (type(None), type(dataclasses.MISSING), tuple)):
         help += f" (default: {default})"
-    many: dict[str, Any] = (
-        {"nargs": "+", "metavar": "KEY=VALUE"} if kind.startswith("dict") else {"metavar": kind.upper()}
-    )
-    parser.add_argument(f"--{setting.name.replace('_', '-')}", type=_READERS[kind], default=default, help=help, **many)
+    many: dict[str, Any] = {"metavar": kind.upper()}
+    if kind.startswith("dict"):
+        many = {"nargs": "+", "metavar": "KEY=VALUE"}
+    elif kind.startswith("tuple"):
+        many = {"nargs": "+", "metavar": "INT"}
+    name = f"--{setting.name.replace('_', '-')}"
+    parser.add_argument(name, type=_READERS[kind], default=argparse.SUPPRESS, help=help, **many)
 
 
 def _number(kind: type, words: str) -> Callable[[str], Any]:
@@ -145,4 +190,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "float": _number(float, "a number"),
     "Path": Path,
     "dict[str, Any]": _pair,
+    "tuple[int, ...]": _number(int, "an integer"),
 }

@@ -1,6 +1,8 @@
-"""Loss terms: a term is (rollout, targets, mask) -> scalar, and training sums the terms of a dictionary by name.
+"""Loss terms: a term is (rollout, targets, mask) -> scalar. Training minimises their sum, each times its weight.
 
-Axes: T steps, B trials, H heads, K numbers a head.
+Terms and weights are dictionaries by name; a weight is a function of the update, 1 where none is given.
+
+Axes: T steps, B trials, H heads, K numbers a head, U units.
 """
 
 from __future__ import annotations
@@ -8,14 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from baselines.cells import Cell
 from baselines.network import Rollout
 from memory_envs import Task
 
 LossTerm: TypeAlias = Callable[[Rollout, Tensor, Tensor], Tensor]
-"""(rollout, targets (T, B, H), mask (T, B) bool) -> scalar, its weight included."""
+"""(rollout, targets (T, B, H), mask (T, B) bool) -> scalar, without its weight."""
+
+Weight: TypeAlias = Callable[[int], float]
+"""Number of the update, from 0 -> what a term is multiplied by in it."""
+
+Reader: TypeAlias = Callable[[Rollout], Tensor]
+"""Which activity of a rollout is meant, (T, B, any size)."""
+
+SCHEDULES = ("constant", "linear-decay", "cut-off", "freeze-in")
+"""How the weight of the temporal consistency term goes with the update; see ``schedule``."""
 
 
 def cross_entropy(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
@@ -37,9 +50,126 @@ def task_loss(task: Task) -> LossTerm:
     return squared_error if task.real_valued else cross_entropy
 
 
-def evaluate(terms: Mapping[str, LossTerm], rollout: Rollout, targets: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """Each term's value by its name. Their sum is the loss."""
-    return {name: term(rollout, targets, mask) for name, term in terms.items()}
+def evaluate(
+    terms: Mapping[str, LossTerm], weights: Mapping[str, float], rollout: Rollout, targets: Tensor, mask: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss, and each term's value by its name.
+
+    Args:
+        terms: by name.
+        weights: of each term, now. A term of weight 0 is measured all the same, without a gradient.
+        rollout: what the network did.
+        targets: (T, B, H).
+        mask: (T, B) bool, when an answer counts.
+    """
+    values, parts = {}, []
+    for name, term in terms.items():
+        weight = weights[name]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and weight != 0):
+            values[name] = term(rollout, targets, mask)
+        if weight:
+            parts.append(values[name] * weight)
+    return torch.stack(parts).sum(), values
+
+
+def activity_reader(cell: Cell, name: str) -> Reader:
+    """The activity called ``name``: ``"output"``, ``"state"`` (all of it), or one of the cell's ``state_parts``.
+
+    Raises:
+        ValueError: the cell has none of this name.
+    """
+    parts = cell.state_parts()
+    if name == "output":
+        return lambda rollout: rollout.outputs
+    if name == "state":
+        return lambda rollout: rollout.states
+    if name not in parts:
+        raise ValueError(f"must be among {['output', 'state', *parts]} for this cell, got {name!r}")
+    part = parts[name]
+    return lambda rollout: rollout.states[..., part]
+
+
+def temporal_consistency(read: Reader) -> LossTerm:
+    """Temporal consistency: the mean over trials and steps t >= 1 of |r(t) - r(t-1)|^2, summed over units.
+
+    The change of the activity r from step to step, whatever is asked (after Haputhanthri et al., arXiv 2502.07256; the
+    formula is ours, that of temporal activation regularisation, Merity et al. 2017). Steps past a trial's end do not
+    count, the step into the trial (from the initial state) does not either; every trial weighs by its steps. A weight
+    on this sum over units equals U times that weight on the mean over units.
+    """
+
+    def term(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
+        activity = read(rollout)
+        return _over_steps((activity[1:] - activity[:-1]).square().sum(-1), rollout, first=1)
+
+    return term
+
+
+def activity_size(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
+    """L2 on activity: the mean over trials and steps of |r(t)|^2, summed over units, r the cell's output.
+
+    Steps past a trial's end do not count. The same normalisation as ``temporal_consistency``.
+    """
+    return _over_steps(rollout.outputs.square().sum(-1), rollout, first=0)
+
+
+def manifold_attractor(cell: Cell) -> LossTerm:
+    """Manifold-attractor regularisation of a PLRNN (Schmidt et al., ICLR 2021), on the first half of its units.
+
+    For z(t) = A z(t-1) + W relu(z(t-1)) + C x(t) + h it is mean (A_ii - 1)^2 + mean W_ij^2 + mean h_i^2 over i in the
+    first half of the units and all j other than i: at 0 each of these units keeps its value for ever.
+
+    Args:
+        cell: it has the attributes ``A`` (U,), ``W`` (U, U) with a diagonal of zeros, and ``h`` (U,).
+
+    Raises:
+        ValueError: it has not.
+    """
+    if missing := [name for name in ("A", "W", "h") if not isinstance(getattr(cell, name, None), Tensor)]:
+        raise ValueError(f"needs a cell with the parameters A, W and h of a PLRNN, and this one has no {missing[0]}")
+
+    def term(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
+        a, w, h = (getattr(cell, name) for name in ("A", "W", "h"))
+        half = max(len(a) // 2, 1)
+        others = max(half * (len(a) - 1), 1)  # the diagonal is zero and no part of the mean
+        return (a[:half] - 1).square().mean() + w[:half].square().sum() / others + h[:half].square().mean()
+
+    return term
+
+
+def schedule(name: str, weight: float, updates: int) -> tuple[Weight, Weight]:
+    """The weight of the temporal consistency term, and what the weights of all other terms are multiplied by.
+
+    - ``"constant"``: ``weight``, and 1
+    - ``"linear-decay"``: from ``weight`` at update 0 in a straight line to 0 at update ``updates``, and 0 from then on
+    - ``"cut-off"``: ``weight`` in the first ``updates`` updates, 0 from then on
+    - ``"freeze-in"``: ``weight`` throughout, but in the first ``updates`` updates alone: all other terms weigh 0
+
+    Raises:
+        ValueError: there is no such schedule.
+    """
+    if name == "constant":
+        return (lambda update: weight), _always
+    if name == "linear-decay":
+        return (lambda update: weight * max(1 - update / updates, 0.0)), _always
+    if name == "cut-off":
+        return (lambda update: weight if update < updates else 0.0), _always
+    if name == "freeze-in":
+        return (lambda update: weight), (lambda update: float(update >= updates))
+    raise ValueError(f"name must be one of {list(SCHEDULES)}, got {name!r}")
+
+
+def _always(update: int) -> float:
+    return 1.0
+
+
+def _over_steps(values: Tensor, rollout: Rollout, first: int) -> Tensor:
+    """Mean of values (T - first, B), of the steps from ``first`` on, over the steps within the trials."""
+    if rollout.lengths is None:
+        return values.sum() / max(values.numel(), 1)
+    time = torch.arange(first, first + len(values), device=values.device)
+    within = (time[:, None] < rollout.lengths).to(values.dtype)
+    return (values * within).sum() / within.sum().clamp(min=1)
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -25,11 +25,13 @@ class Rollout:
         outputs: (T, B, U), the cell's output.
         states: (T, B, S), the cell's state.
         answers: (T, B, H, K), logits of the two labels, or the value itself with K = 1.
+        lengths: (B,), steps in each trial, the rest being padding. None: T in each.
     """
 
     outputs: Tensor
     states: Tensor
     answers: Tensor
+    lengths: Tensor | None = None
 
 
 def head_keys(task: Task) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
+from rich import box
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -29,11 +31,13 @@ class Display:
     Args:
         console: where to.
         plan: of the run, for its names, its last N, its threshold and its budget.
+        spent: seconds of the budget that are used up already.
     """
 
-    def __init__(self, console: Console, plan: Plan) -> None:
+    def __init__(self, console: Console, plan: Plan, spent: float = 0.0) -> None:
         self.console = console
         self.plan = plan
+        self.spent = spent
         self.latest: Progress | None = None
         self._solved = ""
         self._began = self._line_due = time.monotonic()
@@ -88,7 +92,7 @@ class Display:
         return "green" if score > self.plan.curriculum.threshold else "yellow" if score > 0.6 else "red"
 
     def _time_left(self) -> str:
-        left = max(int(self.plan.settings.budget - (time.monotonic() - self._began)), 0)
+        left = max(int(self.plan.settings.budget - self.spent - (time.monotonic() - self._began)), 0)
         return f"{left // 60} min {left % 60} s left"
 
 
@@ -105,19 +109,27 @@ def _numbers(progress: Progress) -> list[str]:
     report = progress.report
     words = [f"{name} {value:.3f}" for name, value in report.readings.items()]
     rate = report.update / progress.seconds
-    return [f"loss {report.loss:.3f}", *words, f"{rate:.0f} updates/s", f"{progress.cpu_seconds:.1f} CPU s"]
+    terms = [f"{name} {value:.3f}" for name, value in report.losses.items()] if len(report.losses) > 1 else []
+    return [f"loss {report.loss:.3f}", *terms, *words, f"{rate:.0f} updates/s", f"{progress.cpu_seconds:.1f} CPU s"]
 
 
 def score_table(played: Evaluation) -> Table:
     """How each head did on fresh trials in the environment, beside chance and the perfect score."""
     task = played.task
-    table = Table(title=f"{task.env_id}: {played.episodes} fresh trials of {task.num_steps} steps")
-    for column in ("head", "accuracy", "score", "chance", "perfect"):
-        table.add_column(column, justify="left" if column == "head" else "right")
+    title = f"{task.env_id}: {played.episodes} fresh trials of {task.num_steps} steps"
+    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for column in ("head", "accuracy", "95 %", "score", "95 %", "chance", "perfect"):
+        table.add_column(column, justify="left" if column == "head" else "right", no_wrap=True)
     limits = (f"{task.chance_score:.3f}", f"{task.perfect_score:.3f}")
     for label, accuracy in played.accuracy.items():
+        interval = played.intervals[label]
         # A label pays 2 correct - 1; what a real-valued answer pays is in the return alone.
-        table.add_row(label, f"{accuracy:.4f}", "" if task.real_valued else f"{2 * accuracy - 1:.4f}", *limits)
+        points = ("", "") if task.real_valued else _words(2 * accuracy - 1, [2 * end - 1 for end in interval])
+        table.add_row(label, *_words(accuracy, interval), *points, *limits)
     table.add_section()
-    table.add_row("mean return", "", f"{played.score:.4f} +- {1.96 * played.standard_error:.4f}", *limits)
+    table.add_row("mean return", "", "", *_words(played.score, played.score_interval), *limits)
     return table
+
+
+def _words(value: float, interval: Sequence[float]) -> tuple[str, str]:
+    return f"{value:.4f}", f"{interval[0]:.3f}..{interval[1]:.3f}"

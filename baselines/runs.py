@@ -2,19 +2,26 @@
 
 - ``config.json``: what was asked for, what it was resolved to, and the versions it ran with
 - ``metrics.csv``: one row a report
+- ``events/``: the same for TensorBoard
 - ``checkpoint.safetensors``: all that training changes, its tensors and (as JSON in the header) the rest
+- ``checkpoints/N012.safetensors``: the same as it was when N = 12 was solved, one for each N
 - ``summary.json``: how it ended, written last
+- ``lock``: held by the process that writes here, if there is one
 """
 
 from __future__ import annotations
 
 import csv
+import fcntl
+import io
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,13 +29,17 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from baselines.network import RecurrentNetwork
 from baselines.settings import Plan, Settings, SettingsError
 from memory_envs import Task, task_from_dict
 
-FORMAT = 1
+FORMAT = 2
 """Of the folder; a change that older readers would misread raises it."""
+
+CHANGEABLE = ("budget", "episodes")
+"""Settings that may change when a run goes on: no number of the training depends on them."""
 
 
 class RunError(Exception):
@@ -36,64 +47,175 @@ class RunError(Exception):
 
 
 class RunFolder:
-    """The folder of one run, for writing.
+    """The folder of one run, for writing: held until ``close``, or until the process ends, however it ends.
 
     Args:
-        path: of the folder; made with its parents where it is missing.
-        plan: what is run.
-        columns: of ``metrics.csv``.
+        path: of the folder, which is there.
+        columns: of ``metrics.csv``; the first is the number of updates.
 
     Raises:
-        SettingsError: it is a file, holds something, or cannot be made.
-        RunError: it cannot be written.
+        RunError: another process holds it, or it cannot be written.
     """
 
-    def __init__(self, path: Path, plan: Plan, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
+        self._columns = list(columns)
+        self._release = _lock(self, path / "lock")
+        self._events: SummaryWriter | None = None
+        self._identity = ""
+
+    @classmethod
+    def new(cls, path: Path, plan: Plan, columns: Sequence[str]) -> RunFolder:
+        """A folder for a new run of ``plan``, made with its parents where it is missing.
+
+        Raises:
+            SettingsError: it is a file, holds something, or cannot be made. Nothing has been written.
+            RunError: it cannot be written, or another process holds it.
+        """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            held = sorted(entry.name for entry in path.iterdir())
+            _check_empty(path)
         except OSError as error:
             raise SettingsError(
                 "out", f"out must be a folder that can be made, got {path} ({error.strerror})"
             ) from None
-        if held:
-            raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held[0]}")
-        self._write_json(
-            "config.json",
-            {
-                "format": FORMAT,
-                "settings": plan.settings.to_dict(),
-                "recipe": asdict(plan.recipe),
-                "task": plan.task.to_dict(),
-                "versions": versions(),
-            },
-        )
-        self._columns = list(columns)
-        self._write_row(dict(zip(columns, columns, strict=True)))
+        folder = cls(path, columns)
+        _check_empty(path)  # now that nobody else can begin here
+        config = {
+            "format": FORMAT,
+            "settings": plan.settings.to_dict(),
+            "recipe": asdict(plan.recipe),
+            "task": plan.task.to_dict(),
+            "versions": versions(),
+        }
+        folder._identity = _identity(config)
+        folder._write_json("config.json", config)
+        folder._write_row(dict(zip(columns, columns, strict=True)))
+        return folder
 
-    def add_metrics(self, row: Mapping[str, object]) -> None:
-        """Append one row; what is missing stays empty."""
-        self._write_row(row)
+    @classmethod
+    def old(cls, path: Path, columns: Sequence[str]) -> RunFolder:
+        """The folder of a run that is to go on. Nothing is changed yet.
 
-    def _write_row(self, row: Mapping[str, object]) -> None:
+        Raises:
+            RunError: there is no run, or another process holds it.
+        """
+        config = _read_config(path)
+        folder = cls(path, columns)
+        folder._identity = _identity(config)
+        return folder
+
+    def go_back(self, update: int, reports: int) -> None:
+        """Undo what was written after a checkpoint: rows of ``metrics.csv``, its events, the summary.
+
+        Args:
+            update: of the checkpoint.
+            reports: rows up to there.
+
+        Raises:
+            RunError: ``metrics.csv`` is not that of the checkpoint; nothing has been changed.
+        """
         file = self.path / "metrics.csv"
-        with _writing(file), open(file, "a", newline="", encoding="utf-8") as opened:
-            csv.DictWriter(opened, self._columns, restval="").writerow(row)
+        rows = _whole_rows(file)
+        header = self._line(dict(zip(self._columns, self._columns, strict=True)))
+        if rows and rows[0] != header:
+            raise RunError(f"{file} has other columns than this run writes")
+        try:
+            kept = [row for row in rows[1:] if int(row.split(",", 1)[0]) <= update]
+        except ValueError as error:
+            raise RunError(f"{file} cannot be read: {error}") from None
+        if len(kept) != reports:
+            raise RunError(f"{file} must have {reports} rows up to update {update} of the checkpoint, has {len(kept)}")
+        _replace(file, "".join([header, *kept]).encode())
+        # TensorBoard leaves out what files before this one say of later steps.
+        self._events = self._open_events(purge_step=update + 1)
+        with _writing(self.path / "summary.json"):
+            (self.path / "summary.json").unlink(missing_ok=True)
 
-    def save_checkpoint(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
-        """Replace the checkpoint, all at once: a reader sees the old one or the new one."""
-        header = {"format": str(FORMAT), "state": json.dumps(plain)}
-        whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        _replace(self.path / "checkpoint.safetensors", lambda part: part.write_bytes(save(whole, header)))
+    def change_settings(self, changes: Mapping[str, Any]) -> None:
+        """Write settings that are ``CHANGEABLE`` into ``config.json``."""
+        config = _read_config(self.path)
+        config["settings"] |= {name: changes[name] for name in CHANGEABLE if name in changes}
+        self._write_json("config.json", config)
+
+    def add_metrics(self, row: Mapping[str, float]) -> None:
+        """Append one row, and tell TensorBoard; what is missing stays empty."""
+        self._write_row(row)
+        with _writing(self.path / "events"):
+            events = self._events = self._events or self._open_events()
+            for name, value in row.items():
+                if name != "update":
+                    group, _, rest = name.partition("_")
+                    tag = f"{group}/{rest}" if group in ("loss", "accuracy") and rest else name
+                    events.add_scalar(tag, value, int(row["update"]))
+
+    def save_checkpoint(
+        self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], solved: int | None = None
+    ) -> None:
+        """Replace the checkpoint, all at once: a reader sees the old one or the new one.
+
+        Args:
+            tensors: what it holds, by name.
+            plain: and the rest, as JSON data.
+            solved: keep one for this N as well.
+        """
+        header = {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)}
+        data = save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, header)
+        if self._events is not None:
+            with _writing(self.path / "events"):
+                self._events.flush()
+        if solved is not None:
+            kept = checkpoint_file(self.path, solved)
+            with _writing(kept):
+                kept.parent.mkdir(exist_ok=True)
+            _replace(kept, data)
+        # Last: a run that is killed before goes on from the one before and writes the others again.
+        _replace(checkpoint_file(self.path), data)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Say how the run ended."""
         self._write_json("summary.json", summary)
 
+    def close(self) -> None:
+        """Let others write here."""
+        if self._events is not None:
+            with suppress(OSError):  # the disk was full, and somebody has been told
+                self._events.close()
+        self._release()
+
+    def _open_events(self, purge_step: int | None = None) -> SummaryWriter:
+        # It is flushed with every checkpoint, and by nobody else: so a full disk is found here, not in its thread.
+        return SummaryWriter(self.path / "events", purge_step=purge_step, flush_secs=10**6)
+
+    def _line(self, row: Mapping[str, object]) -> str:
+        text = io.StringIO(newline="")
+        csv.DictWriter(text, self._columns, restval="").writerow(row)
+        return text.getvalue()
+
+    def _write_row(self, row: Mapping[str, object]) -> None:
+        file = self.path / "metrics.csv"
+        with _writing(file), open(file, "a", newline="", encoding="utf-8") as opened:
+            opened.write(self._line(row))
+
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        text = json.dumps(content, indent=2) + "\n"
-        _replace(self.path / name, lambda part: part.write_text(text, encoding="utf-8"))
+        _replace(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def checkpoint_file(path: Path, n: int | None = None) -> Path:
+    """Where the run at ``path`` keeps the checkpoint of a solved N, or the latest one."""
+    return path / "checkpoint.safetensors" if n is None else path / "checkpoints" / f"N{n:03}.safetensors"
+
+
+def kept_checkpoints(path: Path) -> list[int]:
+    """Each N of which the run at ``path`` keeps a checkpoint."""
+    return sorted(
+        int(file.stem[1:]) for file in (path / "checkpoints").glob("N*.safetensors") if file.stem[1:].isdigit()
+    )
+
+
+def is_begun(path: Path) -> bool:
+    """Whether the run at ``path`` has a checkpoint, or a report: before both it can be begun anew."""
+    return checkpoint_file(path).exists() or len(_whole_rows(path / "metrics.csv")) > 1
 
 
 def versions() -> dict[str, str]:
@@ -107,14 +229,18 @@ def versions() -> dict[str, str]:
     return found
 
 
+def changed_versions(path: Path) -> dict[str, tuple[str, str]]:
+    """What has another version now than when the run at ``path`` was begun: name -> (then, now)."""
+    then = _read_config(path)["versions"]
+    return {name: (then[name], now) for name, now in versions().items() if then.get(name, now) != now}
+
+
 def read_settings(path: Path) -> Settings:
     """What was asked for in the run at ``path``, with every value of its recipe put in: recipes may change."""
-    config = _read_json(path / "config.json")
-    if config.get("format") != FORMAT:
-        raise RunError(f"{path / 'config.json'} has the format {config.get('format')!r}; known: {FORMAT}")
+    config = _read_config(path)
     try:
-        return replace(Settings(**config["settings"]), overrides=config["recipe"])
-    except (KeyError, TypeError) as error:
+        return replace(Settings(**config["settings"]), overrides=config["recipe"], out=path)
+    except TypeError as error:
         raise RunError(f"{path / 'config.json'} is not that of a run: {error}") from None
 
 
@@ -132,29 +258,100 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         raise RunError(f"{path / 'metrics.csv'} cannot be read: {error}") from None
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the plain data of the checkpoint of the run at ``path``, on the CPU."""
-    file = path / "checkpoint.safetensors"
+def read_checkpoint(path: Path, n: int | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the plain data of a checkpoint of the run at ``path``, on the CPU.
+
+    Args:
+        path: of the run.
+        n: the one kept when this N was solved. None: the latest.
+    """
+    file = checkpoint_file(path, n)
     try:
         with safe_open(file, framework="pt") as opened:
             header = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dictionary)
         if header.get("format") != str(FORMAT):
             raise RunError(f"{file} has the format {header.get('format')!r}; known: {FORMAT}")
+        if header.get("run") != _identity(_read_config(path)):
+            raise RunError(f"{file} is not of this run: it was written with another config.json")
         return tensors, json.loads(header["state"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RunError(f"{file} cannot be read: {error}") from None
 
 
-def load_network(path: Path) -> tuple[RecurrentNetwork, Task]:
-    """The network of the run at ``path`` as it was last saved, on the CPU, and the task of its stage."""
-    tensors, plain = read_checkpoint(path)
-    network = replace(read_settings(path), device="cpu").plan().new_network()
+def load_network(path: Path, n: int | None = None) -> tuple[RecurrentNetwork, Task]:
+    """The network of the run at ``path``, on the CPU, and the task of its stage.
+
+    Args:
+        path: of the run.
+        n: as it was when this N was solved, with the task of that stage. None: as it was last saved.
+    """
+    tensors, plain = read_checkpoint(path, n)
+    plan = replace(read_settings(path), device="cpu").plan()
+    network = plan.new_network()
     for key in plain["readouts"]:
         network.add_readout(key)
     own = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
     network.load_state_dict(own)
-    return network, task_from_dict(plain["task"])
+    return network, task_from_dict(plain["task"]) if n is None else plan.curriculum.stage(plan.task, n)
+
+
+def _check_empty(path: Path) -> None:
+    # A process that was killed before it had written its config may leave a lock and a half-written file behind.
+    held = sorted(entry.name for entry in path.iterdir() if entry.name not in ("lock", "config.json.part"))
+    if held:
+        raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held[0]}")
+
+
+def _lock(owner: object, path: Path) -> weakref.finalize[[int], Any]:
+    """Hold the file at ``path`` for as long as ``owner`` lives, and call what is returned to let go earlier.
+
+    The lock is the kernel's: it ends with the process that holds it, so that none is ever stale.
+    """
+    with _writing(path):
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
+        except BlockingIOError:
+            holder = os.read(file, 32).decode(errors="replace").strip()
+            os.close(file)
+            raise RunError(f"{path.parent} is in use by process {holder or '?'}") from None
+        except OSError:
+            os.close(file)
+            raise
+    return weakref.finalize(owner, os.close, file)
+
+
+def _whole_rows(file: Path) -> list[str]:
+    """The rows of ``metrics.csv``, their ends included, without a last one that was cut short."""
+    try:
+        with open(file, newline="", encoding="utf-8") as opened:
+            return [line for line in opened if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise RunError(f"{file} cannot be read: {error}") from None
+
+
+def _identity(config: Mapping[str, Any]) -> str:
+    """What tells a run's checkpoints from those of others: a hash of all that decides its numbers."""
+    decisive = {name: value for name, value in config["settings"].items() if name not in CHANGEABLE}
+    text = json.dumps([decisive, config["recipe"], config["task"]], sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    file = path / "config.json"
+    config = _read_json(file)
+    if config.get("format") != FORMAT:
+        raise RunError(f"{file} has the format {config.get('format')!r}; known: {FORMAT}")
+    if missing := [
+        name for name in ("settings", "recipe", "task", "versions") if not isinstance(config.get(name), dict)
+    ]:
+        raise RunError(f"{file} is not that of a run: it has no {missing[0]}")
+    return config
 
 
 @contextmanager
@@ -166,11 +363,19 @@ def _writing(path: Path) -> Iterator[None]:
         raise RunError(f"{path} cannot be written: {error}") from None
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file all at once: whatever happens, ``path`` holds what it held or all of ``data``."""
     part = path.with_name(path.name + ".part")
     with _writing(path):
-        write(part)
-        os.replace(part, path)
+        try:
+            with open(part, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # or a machine that stops could keep the new name and not the content
+            os.replace(part, path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from baselines import recipes, seeds
+from baselines import losses, recipes, seeds
 from baselines.bptt import Recipe
 from baselines.cells import CELLS, Cell, cell_options
 from baselines.curriculum import CURRICULA, Curriculum
+from baselines.losses import LossTerm, Weight
 from baselines.network import RecurrentNetwork, answer_width
 from baselines.recipes import RECIPES
 from memory_envs import TASKS, Task, checks, make_task
@@ -71,6 +72,27 @@ class Settings:
     out: Path | None = field(
         default=None, metadata={"help": "run folder (default: a name made of the settings, under runs/)"}
     )
+    tcr: float = field(
+        default=0.0,
+        metadata={"help": "weight of temporal consistency: |r(t) - r(t-1)|^2, summed over units, mean over steps"},
+    )
+    tcr_on: str = field(
+        default="output",
+        metadata={"help": "the activity r of --tcr: output, state, or a part of the state that the cell names"},
+    )
+    tcr_schedule: str = field(
+        default="constant",
+        metadata={
+            "help": "weight of --tcr over the updates: constant; linear-decay to 0 in --tcr-updates; cut-off after "
+            "them; freeze-in: alone during them, with all other terms from then on. One of",
+            "choices": losses.SCHEDULES,
+        },
+    )
+    tcr_updates: int | None = field(default=None, metadata={"help": "updates of --tcr-schedule"})
+    activity_l2: float = field(
+        default=0.0, metadata={"help": "weight of |r(t)|^2 of the output, summed over units, mean over steps"}
+    )
+    manifold: float = field(default=0.0, metadata={"help": "weight of manifold-attractor regularisation, for a PLRNN"})
 
     def plan(self) -> Plan:
         """The parts of the run.
@@ -84,13 +106,29 @@ class Settings:
         _check("seed", checks.integer, self.seed, 0, seeds.LARGEST)
         _check("episodes", checks.integer, self.episodes, 2, 100_000)
         _check("budget", _positive, self.budget)
-        _check("device", _device, self.device)
+        _check("device", check_device, self.device)
         recipe = self._recipe()
         task = self._task()
         curriculum = self._curriculum(task)
         plan = Plan(self, task, curriculum, recipe)
-        _blame("cell_args", plan.new_cell, units=1)
+        self._check_regularisers(blame("cell_args", plan.new_cell, units=1))
         return plan
+
+    def _check_regularisers(self, cell: Cell) -> None:
+        for name in ("tcr", "activity_l2", "manifold"):
+            _check(name, checks.real, getattr(self, name), 0.0, 1e9)
+        for name, usual in (("tcr_on", "output"), ("tcr_schedule", "constant"), ("tcr_updates", None)):
+            if getattr(self, name) != usual and not self.tcr:
+                raise SettingsError(name, f"{name} needs tcr above 0, got {name} {getattr(self, name)!r} with tcr 0")
+        if self.tcr_schedule != "constant":
+            if self.tcr_updates is None:
+                raise SettingsError("tcr_updates", f"tcr_updates must be given with tcr_schedule {self.tcr_schedule}")
+            _check("tcr_updates", checks.integer, self.tcr_updates, 1, 10**9)
+        elif self.tcr_updates is not None:
+            raise SettingsError("tcr_updates", "tcr_updates must be left out with tcr_schedule constant")
+        blame("tcr_on", losses.activity_reader, cell, self.tcr_on)
+        if self.manifold:
+            blame("manifold", losses.manifold_attractor, cell)
 
     def _recipe(self) -> Recipe:
         recipe = recipes.find(self.recipe, self.task, self.cell)
@@ -110,7 +148,7 @@ class Settings:
                 f"task_args must be among {allowed} for {self.task}, got {unknown[0]!r} "
                 "(the curriculum sets N and the heads, the recipe the length of trials)",
             )
-        return _blame("task_args", make_task, self.task, **self.task_args)
+        return blame("task_args", make_task, self.task, **self.task_args)
 
     def _curriculum(self, task: Task) -> Curriculum:
         _check("step", checks.integer, self.step, 1, 1_000)
@@ -184,6 +222,22 @@ class Plan:
         network = RecurrentNetwork(self.new_cell(self.recipe.units), answer_width(self.task))
         return network.to(self.settings.device)
 
+    def terms(self, cell: Cell) -> tuple[dict[str, LossTerm], dict[str, Weight]]:
+        """The loss terms of the run, and their weights, for the cell that it trains."""
+        asked = self.settings
+        consistency, others = losses.schedule(asked.tcr_schedule, asked.tcr, asked.tcr_updates or 0)
+        terms, weights = {"task": losses.task_loss(self.task)}, {"task": others}
+        if asked.tcr:
+            terms["tcr"] = losses.temporal_consistency(losses.activity_reader(cell, asked.tcr_on))
+            weights["tcr"] = consistency
+        if asked.activity_l2:
+            terms["activity_l2"] = losses.activity_size
+            weights["activity_l2"] = lambda update: asked.activity_l2 * others(update)
+        if asked.manifold:
+            terms["manifold"] = losses.manifold_attractor(cell)
+            weights["manifold"] = lambda update: asked.manifold * others(update)
+        return terms, weights
+
 
 def _check(name: str, check: Callable[..., T], value: object, *rule: Any) -> T:
     try:
@@ -192,7 +246,7 @@ def _check(name: str, check: Callable[..., T], value: object, *rule: Any) -> T:
         raise SettingsError(name, str(error)) from None
 
 
-def _blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+def blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """``make(...)``, where the setting ``name`` is to blame for what goes wrong."""
     try:
         return make(*args, **kwargs)
@@ -219,7 +273,12 @@ def _fraction(name: str, value: object) -> float:
     return number
 
 
-def _device(name: str, value: object) -> None:
+def check_device(name: str, value: object) -> None:
+    """Refuse what is no device of this machine that networks can run on.
+
+    Raises:
+        ValueError: the message names it.
+    """
     try:
         device = torch.device(str(value))
     except RuntimeError:

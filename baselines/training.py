@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from baselines import bptt, seeds
+from baselines import bptt, runs, seeds
 from baselines.agents import Evaluation, NetworkAgent, evaluate
 from baselines.bptt import Learner, Report
 from baselines.network import head_keys
-from baselines.runs import RunFolder
-from baselines.settings import Settings
+from baselines.runs import RunError, RunFolder
+from baselines.settings import Settings, SettingsError
+from memory_envs import Task, task_from_dict
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Progress:
 
     Attributes:
         report: the latest one.
-        seconds: since training began.
-        cpu_seconds: of this process, since training began.
+        seconds: of training so far.
+        cpu_seconds: of training so far.
         largest_n: N of the largest stage solved; None before the first.
     """
 
@@ -38,82 +40,178 @@ class TrainingRun:
 
     The numbers of a run depend on the number of torch's threads; the command line takes one.
 
+    A checkpoint is written at the start, whenever a stage is solved, at the end, and in between with a report as soon
+    as the last one is ``SAVE_SECONDS`` old: so much work a killed run loses at most, and writing takes a share that
+    nobody notices (a checkpoint of 500 units is 3 MB; one with every report would cost more than training small
+    networks does). Where a checkpoint takes long to write, that share is at most ``SAVE_SHARE``.
+
     Attributes:
         plan: what is run.
         folder: where it is written.
         status: ``"running"``; then ``"solved"`` (the last stage is), ``"budget"`` (time ran out), ``"interrupted"`` or
             ``"diverged"`` (the loss is no longer a number; the checkpoint is the one before).
+        tested: the stage that was last tested; None before the first report.
+        seconds, cpu_seconds: of training so far. What a killed process did after its last checkpoint is not counted.
+        saved_update: of the latest checkpoint.
+        diverged_at: the first update whose loss or gradient was not finite.
 
     Args:
-        settings: what is asked for.
+        settings: what is asked for, of a new run.
 
     Raises:
         SettingsError, RunError: it cannot be; nothing has been written.
     """
 
+    SAVE_SECONDS = 5.0
+    SAVE_SHARE = 0.02
+
     def __init__(self, settings: Settings) -> None:
+        self._prepare(settings)
+        self.folder = RunFolder.new(settings.folder, self.plan, self._columns())
+        self._save()
+
+    @classmethod
+    def resume(cls, path: Path, changes: Mapping[str, Any] | None = None) -> TrainingRun:
+        """The run in a folder, to go on exactly from its latest checkpoint.
+
+        Args:
+            path: of the run.
+            changes: settings (and values of the recipe) by name. They must be those of the run, but for a new budget
+                and number of episodes.
+
+        Raises:
+            SettingsError: a change goes against the run.
+            RunError: it has ended, it is in use, or its folder is damaged. Nothing has been changed.
+        """
+        changes = dict(changes or {})
+        settings = runs.read_settings(path)
+        _check_changes(settings, changes)
+        new = {name: changes[name] for name in runs.CHANGEABLE if name in changes}
+        run = cls.__new__(cls)
+        run._prepare(dataclasses.replace(settings, **new))
+        run.folder = RunFolder.old(path, run._columns())
+        try:
+            run._restore(path)
+            if new:
+                run.folder.change_settings(new)
+        except BaseException:
+            run.folder.close()
+            raise
+        return run
+
+    def _prepare(self, settings: Settings) -> None:
+        """Everything as it is before the first update."""
         self.plan = plan = settings.plan()
         first = plan.curriculum.first(plan.task)
-        self.learner = Learner(plan.new_network(), first, plan.recipe, seed=settings.seed)
+        network = plan.new_network()
+        terms, weights = plan.terms(network.cell)
+        self.learner = Learner(network, first, plan.recipe, seed=settings.seed, terms=terms, weights=weights)
         self.status = "running"
         self.progress: Progress | None = None
         self.played: Evaluation | None = None
+        self.tested: Task | None = None
         self.seconds = self.cpu_seconds = 0.0
         self.scores: dict[str, float] = {}
         self.solved_at: dict[str, int] = {}
-        self.folder = RunFolder(settings.folder, plan, self._columns())
-        self._save()
+        self.diverged_at: int | None = None
+        self.saved_update = 0
+        self._save_due = 0.0
+
+    def _restore(self, path: Path) -> None:
+        """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
+        summary = runs.read_summary(path) if (path / "summary.json").exists() else {}
+        ended, budget = summary.get("status"), self.plan.settings.budget
+        if ended == "solved":
+            raise RunError(f"{path} is finished: its last stage is solved")
+        if ended == "diverged":
+            raise RunError(f"{path} diverged at update {summary['diverged_at']}: going on would do the same again")
+        if ended == "budget" and summary["seconds"] >= budget:
+            raise RunError(
+                f"{path} has used up its budget of {budget:g} s: give a larger one, such as --budget {2 * budget:g}"
+            )
+        if not runs.is_begun(path):  # killed before it was
+            self.folder.go_back(0, 0)
+            self._save()
+            return
+        tensors, plain = runs.read_checkpoint(path)
+        try:
+            own = plain["run"]
+            self.learner.restore(tensors, plain)
+            self.seconds, self.cpu_seconds = own["seconds"], own["cpu_seconds"]
+            self.scores, self.solved_at = own["scores"], own["solved_at"]
+            self.tested = None if own["tested"] is None else task_from_dict(own["tested"])
+            self.status = own["status"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            what = " ".join(str(error).split())
+            raise RunError(f"{runs.checkpoint_file(path)} does not fit this run: {what}") from None
+        self.saved_update = self.learner.update
+        self.folder.go_back(self.learner.update, self.learner.update // self.plan.recipe.test_every)
 
     def train(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
         """Train until the last stage is solved, the budget is used up or ``interrupted()`` says so.
 
         Yields:
             Where the run stands, after every report.
+
+        Raises:
+            RunError: the folder cannot be written. What is there can be gone on with.
         """
-        began, cpu_began = time.monotonic(), time.process_time()
+        began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
         budget = self.plan.settings.budget
+        self._save_due = time.monotonic() + self.SAVE_SECONDS
 
         def stop() -> bool:
+            if self.status != "running":  # a run that was killed when all was trained
+                return True
             if interrupted():
                 self.status = "interrupted"
             elif time.monotonic() - began > budget:
                 self.status = "budget"
             return self.status != "running"
 
+        def clock() -> None:
+            self.seconds, self.cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
+
         for report in bptt.train(self.learner, self.plan.curriculum, stop):
-            if not math.isfinite(report.loss + report.gradient_norm):
-                self.status = "diverged"
-                break
+            clock()
+            if report.diverged_at is not None:
+                self.status, self.diverged_at = "diverged", report.diverged_at
+                return
             self._note(report)
             largest = max(map(int, self.solved_at), default=None)
-            self.progress = Progress(report, time.monotonic() - began, time.process_time() - cpu_began, largest)
+            self.progress = Progress(report, self.seconds, self.cpu_seconds, largest)
             self.folder.add_metrics(self._row(self.progress))
-            if report.solved:
-                self._save()
             if report.finished:
                 self.status = "solved"
+            if report.solved:
+                self._save(report.task.N)
+            elif time.monotonic() >= self._save_due:
+                self._save()
             yield self.progress
-        self.seconds, self.cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
-        if self.status != "diverged":
+        clock()
+        if (diverged := self.learner.diverged_at()) is not None:  # since the last report
+            self.status, self.diverged_at = "diverged", diverged
+        else:
             self._save()
 
     def play(self) -> Evaluation:
         """Play the trained network in the vector environment, on fresh trials of the last stage that was tested."""
-        task = self.progress.report.task if self.progress else self.learner.task
+        task = self.tested or self.learner.task
         settings = self.plan.settings
         agent = NetworkAgent(self.learner.network, task)
         self.played = evaluate(agent, task, episodes=settings.episodes, seed=seeds.evaluation_seed(settings.seed))
         return self.played
 
     def finish(self) -> dict[str, Any]:
-        """Write ``summary.json`` and return what it says."""
-        progress, played = self.progress, self.played
+        """Write ``summary.json``, let go of the folder, and return what was written."""
+        played = self.played
         summary: dict[str, Any] = {
             "status": self.status,
-            "largest_n": progress.largest_n if progress else None,
+            "largest_n": max(map(int, self.solved_at), default=None),
             "scores": self.scores,
             "solved_at": self.solved_at,
             "updates": self.learner.update,
+            "diverged_at": self.diverged_at,
             "seconds": round(self.seconds, 3),
             "cpu_seconds": round(self.cpu_seconds, 3),
             "played": None,
@@ -128,13 +226,29 @@ class TrainingRun:
                 "accuracy": played.accuracy,
             }
         self.folder.write_summary(summary)
+        self.folder.close()
         return summary
 
-    def _save(self) -> None:
-        self.folder.save_checkpoint(*self.learner.state())
+    def _save(self, solved: int | None = None) -> None:
+        began = time.monotonic()
+        tensors, plain = self.learner.state()
+        own = {
+            # Why training stopped does not matter to one who goes on, unless there is nothing left to train.
+            "status": "solved" if self.status == "solved" else "running",
+            "tested": self.tested and self.tested.to_dict(),
+            "scores": self.scores,
+            "solved_at": self.solved_at,
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+        }
+        self.folder.save_checkpoint(tensors, plain | {"run": own}, solved)
+        self.saved_update = self.learner.update
+        ended = time.monotonic()
+        self._save_due = ended + max(self.SAVE_SECONDS, (ended - began) / self.SAVE_SHARE)
 
     def _note(self, report: Report) -> None:
         """Keep the latest accuracy of every N, and when its stage was solved."""
+        self.tested = report.task
         heads: tuple[int, ...] | None = getattr(report.task, "heads", None)
         values = list(report.scores.values())
         if heads is None:
@@ -155,7 +269,7 @@ class TrainingRun:
             *("seconds", "cpu_seconds"),
         ]
 
-    def _row(self, progress: Progress) -> dict[str, object]:
+    def _row(self, progress: Progress) -> dict[str, float]:
         report = progress.report
         return {
             "update": report.update,
@@ -169,3 +283,15 @@ class TrainingRun:
             "seconds": round(progress.seconds, 3),
             "cpu_seconds": round(progress.cpu_seconds, 3),
         }
+
+
+def _check_changes(settings: Settings, changes: Mapping[str, Any]) -> None:
+    """Refuse what goes against a run: these are its settings, every value of its recipe among the overrides."""
+    for name, value in changes.items():
+        own = settings.overrides[name] if name in settings.overrides else getattr(settings, name)
+        if name not in runs.CHANGEABLE and value != own:
+            raise SettingsError(
+                name,
+                f"{name} must be left out or be that of the run, {own!r}, got {value!r} "
+                f"(only {' and '.join(runs.CHANGEABLE)} may change when a run goes on)",
+            )

@@ -43,7 +43,7 @@ ORDER = {
         "recipes",
         "settings",
         "runs",
-        "training",
+        "training evaluation",
         "analysis.*",
         "analysis",
         "progress",

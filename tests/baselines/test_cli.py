@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -112,14 +113,15 @@ def test_a_short_run_from_end_to_end(
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name == "parity_leaky_multi-head_n3_seed0_units=48_batch_size=32"
     assert {entry.name for entry in folder.iterdir()} == {
-        *("config.json", "metrics.csv", "checkpoint.safetensors", "summary.json", "training.png")
+        *("config.json", "metrics.csv", "events", "checkpoint.safetensors", "checkpoints", "summary.json", "lock"),
+        "training.png",
     }
     assert f"Saved in runs/{folder.name}" in said.replace("\n", "")
     assert json.loads((folder / "summary.json").read_text())["largest_n"] == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_a_real_interrupt_saves_and_says_so(tmp_path: Path) -> None:
+def test_a_real_interrupt_saves_and_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = str(Path(baselines.__file__).parents[1])
     process = subprocess.Popen(
         [sys.executable, "-m", "baselines", "train", "--n-max", "100", "--out", str(tmp_path / "run")],
@@ -140,12 +142,17 @@ def test_a_real_interrupt_saves_and_says_so(tmp_path: Path) -> None:
     summary = runs.read_summary(tmp_path / "run")
     assert summary["status"] == "interrupted"
     assert runs.read_checkpoint(tmp_path / "run")[1]["update"] == summary["updates"] > 0
+    command = re.search(r"^Go on with: python -m baselines (.*)$", said, re.MULTILINE)
+    assert command
+    capsys.readouterr()
+    assert main([*shlex.split(command[1]), "--budget", str(summary["seconds"] + 0.3), "--episodes", "10"]) == 0
+    assert runs.read_summary(tmp_path / "run")["updates"] > summary["updates"]
 
 
 def report(n: int) -> Progress:
     scores = {str(m): 0.99 if m < n else 0.7 for m in range(2, n + 1)}
     task = Parity(heads=tuple(range(2, n + 1)))
-    return Progress(Report(40, task, scores, {"task": 0.2}, 1.0, {"tau_mean": 1.25}), 2.0, 1.5, n - 1)
+    return Progress(Report(40, task, scores, 0.2, {"task": 0.2}, 1.0, {"tau_mean": 1.25}), 2.0, 1.5, n - 1)
 
 
 @pytest.mark.parametrize("n", [5, 60])

@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import os
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,10 @@ def finished(out: Path, **changes: Any) -> TrainingRun:
     return run
 
 
+def content(path: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
     return finished(tmp_path_factory.mktemp("runs") / "one")
@@ -55,7 +61,13 @@ def test_a_solved_run_says_so(run: TrainingRun) -> None:
 
 def test_the_folder_holds_what_it_should_and_nothing_half_written(run: TrainingRun) -> None:
     names = {entry.name for entry in run.folder.path.iterdir()} - {"training.png"}
-    assert names == {"config.json", "metrics.csv", "checkpoint.safetensors", "summary.json"}
+    files = {"config.json", "metrics.csv", "checkpoint.safetensors", "summary.json", "lock"}
+    assert names == files | {"checkpoints", "events"}
+    assert {entry.name for entry in (run.folder.path / "checkpoints").iterdir()} == {
+        "N002.safetensors",
+        "N003.safetensors",
+    }
+    assert len(list((run.folder.path / "events").iterdir())) == 1
     config = json.loads((run.folder.path / "config.json").read_text())
     assert config["recipe"]["units"] == 48
     assert config["recipe"]["learning_rate"] == run.plan.recipe.learning_rate
@@ -95,7 +107,9 @@ def test_a_saved_network_plays_as_the_trained_one_did(run: TrainingRun) -> None:
 def test_a_checkpoint_holds_all_that_training_changes(run: TrainingRun) -> None:
     tensors, plain = runs.read_checkpoint(run.folder.path)
     expected, expected_plain = run.learner.state()
+    own = plain.pop("run")
     assert plain == expected_plain
+    assert (own["status"], own["solved_at"], own["scores"]) == ("solved", run.solved_at, run.scores)
     assert tensors.keys() == expected.keys()
     for name, tensor in tensors.items():
         assert torch.equal(tensor, expected[name])
@@ -156,9 +170,11 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
     good = run.learner.terms["task"]
     for progress in run.train():
         if progress.largest_n == 2:
-            run.learner.terms["task"] = lambda *a: good(*a) * math.nan
+            run.learner.terms["task"] = lambda *a: good(*a) * (math.nan if run.learner.update % 10 == 6 else 1)
     summary = run.finish()
     assert summary["status"] == "diverged"
+    assert summary["diverged_at"] == summary["solved_at"]["2"] + 7  # the seventh update, counted from 1
+    assert run.saved_update == summary["solved_at"]["2"]
     assert summary["updates"] == summary["solved_at"]["2"] + 10
     tensors, plain = runs.read_checkpoint(run.folder.path)
     assert plain["update"] == summary["solved_at"]["2"]
@@ -166,10 +182,10 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
 
 
 def test_a_folder_that_holds_something_is_refused_and_left_alone(run: TrainingRun, tmp_path: Path) -> None:
-    before = {entry: entry.read_bytes() for entry in run.folder.path.iterdir()}
+    before = content(run.folder.path)
     with pytest.raises(SettingsError, match=r"out must be a new or an empty folder, got .*, which holds"):
         TrainingRun(settings(run.folder.path))
-    assert {entry: entry.read_bytes() for entry in run.folder.path.iterdir()} == before
+    assert content(run.folder.path) == before
     (tmp_path / "file").write_text("mine")
     with pytest.raises(SettingsError, match="out must be a folder that can be made"):
         TrainingRun(settings(tmp_path / "file"))
@@ -191,10 +207,7 @@ def test_the_default_folder_is_named_by_the_settings() -> None:
     ids=["truncated", "foreign", "missing"],
 )
 def test_a_bad_checkpoint_is_a_clear_error(run: TrainingRun, tmp_path: Path, damage: Any, complaint: str) -> None:
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for entry in run.folder.path.iterdir():
-        (copy / entry.name).write_bytes(entry.read_bytes())
+    copy = shutil.copytree(run.folder.path, tmp_path / "copy")
     damage(copy / "checkpoint.safetensors")
     with pytest.raises(RunError, match=f"checkpoint.safetensors {complaint}"):
         runs.load_network(copy)
@@ -202,7 +215,7 @@ def test_a_bad_checkpoint_is_a_clear_error(run: TrainingRun, tmp_path: Path, dam
 
 def test_a_config_of_another_format_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"format": 99}')
-    with pytest.raises(RunError, match="has the format 99; known: 1"):
+    with pytest.raises(RunError, match="has the format 99; known: 2"):
         runs.read_settings(tmp_path)
     (tmp_path / "config.json").write_text("[")
     with pytest.raises(RunError, match="cannot be read"):
@@ -213,13 +226,15 @@ def test_a_full_disk_is_a_clear_error_and_leaves_the_old_checkpoint(
     run: TrainingRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = TrainingRun(settings(tmp_path / "run"))
-    before = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
+    before = content(tmp_path / "run")
 
-    def full(self: Path, data: bytes) -> int:
+    def full(file: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(RunError, match=r"checkpoint.safetensors cannot be written: .*No space left"):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match=r"N002.safetensors cannot be written: .*No space left"):
         for _ in other.train():
             pass
-    assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == before
+    after = content(tmp_path / "run")
+    assert after["checkpoint.safetensors"] == before["checkpoint.safetensors"]
+    assert not [name for name in after if name.endswith(".part")]

@@ -1,0 +1,109 @@
+"""Evaluation of a run: its checkpoints play the environments, with other N, longer trials, other arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from baselines import runs, seeds
+from baselines.agents import Evaluation, NetworkAgent, evaluate
+from baselines.settings import SettingsError, blame, check_device
+from memory_envs import Task, checks
+
+MOST_STEPS = 100_000
+"""The longest trials that are played."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What is played, as it is asked for."""
+
+    checkpoint: int | None = field(
+        default=None, metadata={"help": "the one kept when this N was solved (default: the latest)"}
+    )
+    n: tuple[int, ...] = field(
+        default=(),
+        metadata={
+            "help": "each N to play: any for a single-head network, else those with a readout (default: stage's)"
+        },
+    )
+    num_steps: int | None = field(
+        default=None, metadata={"help": "steps in a trial, where the task lets one choose (default: the task's)"}
+    )
+    trial_length: float | None = field(
+        default=None, metadata={"help": "the same, in multiples of the largest N that is asked for"}
+    )
+    task_args: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "arguments of the task that replace the run's, such as p=0.3"}
+    )
+    episodes: int = field(default=1000, metadata={"help": "fresh trials"})
+    seed: int | None = field(
+        default=None, metadata={"help": "of the environment (default: one that no run trains with)"}
+    )
+    device: str = field(default="cpu", metadata={"help": "where to play: cpu, cuda, cuda:1"})
+
+
+def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluation]:
+    """Play a checkpoint of the run at ``path`` in the vector environment. The folder is only read.
+
+    A network with one readout a head plays all N at once, on one stream; one with a single readout plays them one
+    after the other.
+
+    Yields:
+        How it played, task by task.
+
+    Raises:
+        SettingsError: a setting is unknown, out of range, or not what the network can play.
+        RunError: the run cannot be read.
+    """
+    asked = settings
+    blame("episodes", checks.integer, "episodes", asked.episodes, 2, 100_000)
+    seed = seeds.evaluation_seed(runs.read_settings(path).seed) if asked.seed is None else asked.seed
+    blame("seed", checks.integer, "seed", seed, 0, 2**63)
+    blame("device", check_device, "device", asked.device)
+    if asked.checkpoint is not None and asked.checkpoint not in (kept := runs.kept_checkpoints(path)):
+        raise SettingsError("checkpoint", f"checkpoint must be one of the kept ones, {kept}, got {asked.checkpoint}")
+    network, stage = runs.load_network(path, asked.checkpoint)
+    network.to(asked.device)
+    agents = []
+    for task in _tasks(stage, asked):
+        if task.num_inputs != network.cell.input_size:
+            raise SettingsError(
+                "task_args",
+                f"task_args must leave the {network.cell.input_size} inputs of the network, got {task} with "
+                f"{task.num_inputs}",
+            )
+        try:
+            agents.append(NetworkAgent(network, task))
+        except ValueError as error:
+            raise SettingsError("n" if asked.n else "task_args", str(error)) from None
+    for agent in agents:  # all of them are possible before the first one plays
+        yield evaluate(agent, agent.task, episodes=asked.episodes, seed=seed)
+
+
+def _tasks(stage: Task, asked: EvaluationSettings) -> list[Task]:
+    """What is asked for, starting from the task of a stage."""
+    allowed = [name for name in stage.parameters() if name not in ("N", "heads", "active_heads", "num_steps")]
+    if unknown := [name for name in asked.task_args if name not in allowed]:
+        raise SettingsError("task_args", f"task_args must be among {allowed} for {stage.name}, got {unknown[0]!r}")
+    task = blame("task_args", stage.replace, **asked.task_args)
+    changes: list[dict[str, Any]] = [{"N": n} for n in asked.n]
+    if getattr(stage, "heads", None) is not None:
+        changes = [{"heads": asked.n}] if asked.n else []
+    return [_with_length(blame("n", task.replace, **change), asked) for change in changes or [{}]]
+
+
+def _with_length(task: Task, asked: EvaluationSettings) -> Task:
+    steps, name = asked.num_steps, "num_steps"
+    if asked.trial_length is not None:
+        if steps is not None:
+            raise SettingsError("trial_length", "trial_length must be left out where num_steps is given")
+        name = "trial_length"
+        steps = round(blame(name, checks.real, name, asked.trial_length, 0.0, float(MOST_STEPS)) * task.N)
+    if steps is None:
+        return task
+    if not task.free_length:
+        raise SettingsError(name, f"{name} must be left out for {task.name}: its N sets the length of its trials")
+    return blame(name, task.replace, num_steps=blame(name, checks.integer, "num_steps", steps, 1, MOST_STEPS))
