@@ -161,6 +161,7 @@ class _Trial:
             raise self.broken(f"{what} must be finite, got NaN or infinity")
 
     def equal(self, got: Tensor, expected: Tensor, rule: str) -> None:
+        got, expected = got.detach(), expected.detach()
         if not torch.allclose(got, expected, rtol=TOLERANCE, atol=TOLERANCE * float(expected.abs().max())):
             raise self.broken(f"{rule} (differing by up to {(got - expected).abs().max().item():.2g})")
 

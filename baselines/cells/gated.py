@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines import kernels
-from baselines.cells.base import Cell, uniform
+from baselines.cells.base import Cell
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 """Of the parameters, and in torch's order; there they end in ``_l0``."""
@@ -39,10 +39,12 @@ class GatedCell(Cell):
         self.input_size = input_size
         self.output_size = self.state_size = units
         rows, bound = self.GATES * units, 1 / math.sqrt(units)
-        self.weight_ih = uniform(-bound, bound, rows, input_size, generator=generator)
-        self.weight_hh = uniform(-bound, bound, rows, units, generator=generator)
-        self.bias_ih = uniform(-bound, bound, rows, generator=generator)
-        self.bias_hh = uniform(-bound, bound, rows, generator=generator)
+
+        def drawn(*shape: int) -> nn.Parameter:  # in the order and the way that torch draws them
+            return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
+
+        self.weight_ih, self.weight_hh = drawn(rows, input_size), drawn(rows, units)
+        self.bias_ih, self.bias_hh = drawn(rows), drawn(rows)
 
     @classmethod
     def from_torch(cls: type[G], module: nn.GRU | nn.LSTM) -> G:

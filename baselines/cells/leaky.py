@@ -72,14 +72,15 @@ class LeakyTauRNN(Cell):
         self.input_bias = uniform(-1, 1, units, generator=generator)
         self.tau: nn.Parameter | None = None
         self.theta: nn.Parameter | None = None
-        self.constant: Tensor | None = None
+        self.constant: Tensor | None
+        self.register_buffer("constant", None, persistent=False)
         if tau == "trained":
             self.tau = uniform(1, 2, units, generator=generator)
         elif tau == "smooth":
             excess = torch.rand(units, generator=generator).clamp(min=torch.finfo(torch.float32).eps)
             self.theta = nn.Parameter(excess.expm1().log())  # the inverse of softplus
         elif isinstance(tau, Real) and not isinstance(tau, bool) and 1 <= tau < math.inf:
-            self.constant = nn.Buffer(torch.full((units,), float(tau)), persistent=False)
+            self.constant = torch.full((units,), float(tau))
         else:
             raise ValueError(f"tau must be 'trained', 'smooth' or a number of at least 1, got {tau!r}")
         self.off_diagonal: Tensor
