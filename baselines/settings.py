@@ -16,7 +16,7 @@ import torch
 from baselines import recipes, seeds
 from baselines.bptt import Recipe
 from baselines.cells import CELLS, Cell, ContractError, find_cell, make_cell
-from baselines.curriculum import CURRICULA, Curriculum, SlidingWindow
+from baselines.curriculum import CURRICULA, Curriculum, NoneSingle, SlidingWindow
 from baselines.network import RecurrentNetwork, answer_width
 from baselines.recipes import RECIPES
 from memory_envs import TASKS, Task, checks, make_task
@@ -135,6 +135,11 @@ class Settings:
             raise SettingsError("n_max", f"n_max must be at least the N of the first stage, {first}, got {self.n_max}")
         kind = CURRICULA[self.curriculum]
         own = {name: getattr(self, name) for name in ("window", "shift") if getattr(self, name) is not None}
+        if kind is NoneSingle:
+            for name in ("first_n", "step"):
+                if (value := getattr(self, name)) != getattr(Settings, name):
+                    raise SettingsError(name, f"{name} must be left out for curriculum 'none-single', got {value}")
+            first = self.n_max
         for name, value in own.items():
             if kind is not SlidingWindow:
                 raise SettingsError(name, f"{name} must be left out for curriculum {self.curriculum!r}, got {value}")

@@ -60,7 +60,8 @@ class GatedCell(Cell):
                 f"without projection, got {module}"
             )
         like: Tensor = module.get_parameter("weight_hh_l0")
-        cell = cls(module.input_size, module.hidden_size).to(like)
+        # A generator of its own, for what it draws is overwritten.
+        cell = cls(module.input_size, module.hidden_size, generator=torch.Generator()).to(like)
         with torch.no_grad():
             for name in NAMES:
                 getattr(cell, name).copy_(getattr(module, f"{name}_l0"))
