@@ -1,12 +1,12 @@
 """Curricula: (task, scores) -> the next task, or None at the end. The task is the whole state of a curriculum.
 
-A stage is named by its N. ``CURRICULA`` lists them by the names of the command line.
+A stage is named by its N, the largest that it asks for. ``CURRICULA`` lists them by the names of the command line.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory_envs import Task
@@ -17,9 +17,9 @@ class Curriculum(ABC):
     """Stages of growing N (Khajehabdollahi et al., ICLR 2024).
 
     Attributes:
-        first_n: N of the first stage.
-        n_max: N of the last one.
-        step: by how much N grows.
+        first_n: the smallest N.
+        n_max: the largest N, that of the last stage.
+        step: from one N to the next; the last step is as short as need be.
         threshold: a stage is solved when the mean accuracy over heads and that of the last head are above it.
     """
 
@@ -36,25 +36,31 @@ class Curriculum(ABC):
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
 
+    @property
+    def ns(self) -> tuple[int, ...]:
+        """Every N there is, increasing."""
+        return (*range(self.first_n, self.n_max, self.step), self.n_max)
+
+    def stages(self) -> Sequence[int]:
+        """The N of every stage, increasing."""
+        return self.ns
+
     @abstractmethod
     def stage(self, task: Task, n: int) -> Task:
         """The task of stage ``n``."""
 
-    def refusal(self, task: Task) -> str | None:
-        """Why this curriculum cannot serve ``task``, or None."""
-        return None
+    def check(self, task: Task) -> None:
+        """Whether this curriculum can serve ``task``.
+
+        Raises:
+            ValueError: it cannot; the message says why.
+        """
+        for n in self.stages():
+            self.stage(task, n)
 
     def first(self, task: Task) -> Task:
         """The task of the first stage."""
-        return self.stage(task, self.first_n)
-
-    def stages(self) -> Iterator[int]:
-        """The N of every stage."""
-        n = self.first_n
-        while n < self.n_max:
-            yield n
-            n += self.step
-        yield self.n_max
+        return self.stage(task, self.stages()[0])
 
     def solved(self, scores: Sequence[float]) -> bool:
         """Whether the accuracies of the H heads pass the threshold."""
@@ -86,12 +92,65 @@ class MultiHead(Curriculum):
     """All N up to the stage's at once, one readout each: what was learnt has to be kept."""
 
     def stage(self, task: Task, n: int) -> Task:
-        return task.replace(heads=tuple(m for m in self.stages() if m <= n))
+        return task.replace(heads=tuple(m for m in self.ns if m <= n))
 
-    def refusal(self, task: Task) -> str | None:
+    def check(self, task: Task) -> None:
         if "heads" not in task.parameters():
-            return f"needs a task with heads, and {task.name} has none"
-        return None
+            raise ValueError(f"needs a task with heads, and {task.name} has none")
+        for n in self.ns:  # a task that takes each of them takes any number
+            task.replace(heads=(n,))
 
 
-CURRICULA: dict[str, type[Curriculum]] = {"single-head": SingleHead, "multi-head": MultiHead}
+@dataclass(frozen=True, kw_only=True)
+class SlidingWindow(MultiHead):
+    """The latest few N at once: small N may be forgotten, but not at every step.
+
+    A window of ``window`` neighbouring N, moved on by ``shift`` of them when it is solved; at the end by as many as are
+    left. Readouts go by N: what two windows share keeps its readout (the published code re-uses them by position).
+
+    Attributes:
+        window: heads of a stage, w.
+        shift: heads that are replaced from one stage to the next, f.
+    """
+
+    window: int = 10
+    shift: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.shift <= self.window:
+            raise ValueError(f"shift must be from 1 to window = {self.window}, got {self.shift}")
+        if self.window > len(self.ns):
+            raise ValueError(f"window must be at most {len(self.ns)}, the number of N there are, got {self.window}")
+
+    def stages(self) -> Sequence[int]:
+        return (*self.ns[self.window - 1 : -1 : self.shift], self.n_max)
+
+    def stage(self, task: Task, n: int) -> Task:
+        end = self.ns.index(n) + 1
+        return task.replace(heads=self.ns[end - self.window : end])
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoneSingle(SingleHead):
+    """No curriculum, a control: ``n_max`` from the start and alone. Published to fail on parity beyond N = 10."""
+
+    def stages(self) -> Sequence[int]:
+        return (self.n_max,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoneMulti(MultiHead):
+    """No curriculum, a control: all N at once from the start. Published to find a curriculum by itself."""
+
+    def stages(self) -> Sequence[int]:
+        return (self.n_max,)
+
+
+CURRICULA: dict[str, type[Curriculum]] = {
+    "single-head": SingleHead,
+    "multi-head": MultiHead,
+    "sliding-window": SlidingWindow,
+    "none-single": NoneSingle,
+    "none-multi": NoneMulti,
+}

@@ -71,7 +71,7 @@ class Display:
         if progress is None:
             return Group(title, Text(f"starting; {self._time_left()}"))
         report = progress.report
-        stages = list(self.plan.curriculum.stages())
+        stages = self.plan.curriculum.stages()
         done = sum(n <= (progress.largest_n or 0) for n in stages)
         bar = Table.grid(padding=(0, 1))
         bar.add_row(

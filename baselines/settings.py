@@ -16,14 +16,16 @@ import torch
 
 from baselines import losses, recipes, seeds
 from baselines.bptt import Recipe
-from baselines.cells import CELLS, Cell, cell_options
-from baselines.curriculum import CURRICULA, Curriculum
+from baselines.cells import CELLS, Cell, ContractError, find_cell, make_cell
+from baselines.curriculum import CURRICULA, Curriculum, NoneSingle, SlidingWindow
 from baselines.losses import LossTerm, Weight
 from baselines.network import RecurrentNetwork, answer_width
 from baselines.recipes import RECIPES
 from memory_envs import TASKS, Task, checks, make_task
 
 T = TypeVar("T")
+
+CELL_HELP = f"recurrent cell: {', '.join(CELLS)}, or a class of yours as package.module:ClassName"
 
 
 class SettingsError(ValueError):
@@ -39,13 +41,20 @@ class Settings:
     """A training run, as it is asked for."""
 
     task: str = field(default="parity", metadata={"help": "task", "choices": tuple(TASKS)})
-    cell: str = field(default="leaky", metadata={"help": "recurrent cell", "choices": tuple(CELLS)})
+    cell: str = field(default="leaky", metadata={"help": CELL_HELP})
     curriculum: str = field(default="multi-head", metadata={"help": "how N grows", "choices": tuple(CURRICULA)})
     n_max: int = field(default=12, metadata={"help": "N of the last stage: the run ends when it is solved"})
     first_n: int | None = field(
         default=None, metadata={"help": "N of the first stage (default: 2, or the task's least N)"}
     )
     step: int = field(default=1, metadata={"help": "by how much N grows"})
+    window: int | None = field(
+        default=None, metadata={"help": f"heads of a stage of the sliding window (default: {SlidingWindow.window})"}
+    )
+    shift: int | None = field(
+        default=None,
+        metadata={"help": f"heads by which the sliding window moves on (default: {SlidingWindow.shift})"},
+    )
     threshold: float = field(
         default=0.98,
         metadata={"help": "accuracy above which a stage is solved: the mean over heads, and the last head's"},
@@ -107,11 +116,18 @@ class Settings:
         _check("episodes", checks.integer, self.episodes, 2, 100_000)
         _check("budget", _positive, self.budget)
         _check("device", check_device, self.device)
+        blame("cell", find_cell, self.cell)
         recipe = self._recipe()
         task = self._task()
         curriculum = self._curriculum(task)
         plan = Plan(self, task, curriculum, recipe)
-        self._check_regularisers(blame("cell_args", plan.new_cell, units=1))
+        try:
+            cell = plan.new_cell(recipe.units)
+        except ContractError as error:
+            raise SettingsError("cell", str(error)) from None
+        except (ValueError, TypeError) as error:
+            raise SettingsError("cell_args", str(error)) from None
+        self._check_regularisers(cell)
         return plan
 
     def _check_regularisers(self, cell: Cell) -> None:
@@ -157,16 +173,23 @@ class Settings:
         _check("first_n", checks.integer, first, task.least_N, 1_000)
         if _check("n_max", checks.integer, self.n_max, 1, 1_000) < first:
             raise SettingsError("n_max", f"n_max must be at least the N of the first stage, {first}, got {self.n_max}")
-        curriculum = CURRICULA[self.curriculum](
-            first_n=first, n_max=self.n_max, step=self.step, threshold=self.threshold
-        )
-        if why := curriculum.refusal(task):
-            raise SettingsError("curriculum", f"{self.curriculum!r} {why} (got task {self.task!r})")
-        for n in (first, self.n_max):
-            try:
-                curriculum.stage(task, n)
-            except (ValueError, TypeError) as error:
-                raise SettingsError("curriculum", f"{error} (--first-n, --step and --n-max make the stages)") from None
+        kind = CURRICULA[self.curriculum]
+        own = {name: getattr(self, name) for name in ("window", "shift") if getattr(self, name) is not None}
+        if kind is NoneSingle:
+            for name in ("first_n", "step"):
+                if (value := getattr(self, name)) != getattr(Settings, name):
+                    raise SettingsError(name, f"{name} must be left out for curriculum 'none-single', got {value}")
+            first = self.n_max
+        for name, value in own.items():
+            if kind is not SlidingWindow:
+                raise SettingsError(name, f"{name} must be left out for curriculum {self.curriculum!r}, got {value}")
+            _check(name, checks.integer, value, 1, 1_000)
+        stages = {"first_n": first, "n_max": self.n_max, "step": self.step, "threshold": self.threshold}
+        curriculum = blame("shift" if "shift" in own else "window", kind, **stages, **own)
+        try:
+            curriculum.check(task)
+        except ValueError as error:
+            raise SettingsError("curriculum", f"{self.curriculum!r}: {error} (got task {self.task!r})") from None
         return curriculum
 
     @property
@@ -174,7 +197,7 @@ class Settings:
         """The run folder: ``out``, or a name made of what was asked for."""
         if self.out is not None:
             return Path(self.out)  # a string serves in Python
-        words = [self.task, self.cell, self.curriculum, f"n{self.n_max}", f"seed{self.seed}"]
+        words = [self.task, _file_word(self.cell), self.curriculum, f"n{self.n_max}", f"seed{self.seed}"]
         silent = ("task", "cell", "curriculum", "n_max", "seed", "budget", "episodes", "out")
         given: dict[str, Any] = {s.name: getattr(self, s.name) for s in fields(self) if s.name not in silent}
         usual = Settings()
@@ -211,11 +234,9 @@ class Plan:
 
     def new_cell(self, units: int) -> Cell:
         """A cell of this many units with its initial weights."""
-        name, options = self.settings.cell, self.settings.cell_args
-        if unknown := [option for option in options if option not in cell_options(name)]:
-            raise ValueError(f"cell_args must be among {list(cell_options(name))} for {name}, got {unknown[0]!r}")
         generator = seeds.generator(self.settings.seed, "cell")
-        return CELLS[name](self.task.num_inputs, units, generator=generator, **options)
+        options = self.settings.cell_args
+        return make_cell(self.settings.cell, self.task.num_inputs, units, generator=generator, options=options)
 
     def new_network(self) -> RecurrentNetwork:
         """The network before training, without readouts, on the run's device."""

@@ -4,16 +4,22 @@ from typing import Any
 
 import torch
 
-from baselines import seeds
+from baselines import cells, seeds
 from baselines.bptt import Learner, Recipe
 from baselines.cells import CELLS, Cell
 from baselines.curriculum import MultiHead
 from baselines.network import RecurrentNetwork, answer_width, head_keys
 from memory_envs import Parity, Task
 
+PHIS = ("relu", "tanh", "sigmoid")
 CELL_CASES: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in CELLS),
     ("leaky", {"form": "mod"}),
+    *(("leaky", {"tau": tau, "form": form}) for tau in ("smooth", 1, 2.5) for form in ("default", "mod")),
+    *(("leaky", {"activation": name, "form": form}) for name in PHIS for form in ("default", "mod")),
+    ("rate", {"a": 1.0, "g": 2.0}),
+    ("rate", {"a": 0.2, "rank": 1}),
+    ("rate", {"rank": 3}),
 ]
 """Every listed cell, and every variant of one that takes a way of its own."""
 
@@ -21,11 +27,13 @@ RECIPE = Recipe(units=48, batch_size=32, learning_rate=5e-3, clip_norm=1.0, tria
 
 
 def make_cell(name: str, options: dict[str, Any], inputs: int = 2, units: int = 7, seed: int = 0) -> Cell:
-    return CELLS[name](inputs, units, generator=torch.Generator().manual_seed(seed), **options)
+    return cells.make_cell(name, inputs, units, generator=torch.Generator().manual_seed(seed), options=options)
 
 
-def make_network(task: Task, units: int = 16, seed: int = 0) -> RecurrentNetwork:
-    network = RecurrentNetwork(make_cell("leaky", {}, task.num_inputs, units, seed), answer_width(task))
+def make_network(
+    task: Task, units: int = 16, seed: int = 0, cell: str = "leaky", options: dict[str, Any] | None = None
+) -> RecurrentNetwork:
+    network = RecurrentNetwork(make_cell(cell, options or {}, task.num_inputs, units, seed), answer_width(task))
     for key in head_keys(task):
         network.add_readout(key, seeds.generator(seed, key))
     return network

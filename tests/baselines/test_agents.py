@@ -21,7 +21,7 @@ from memory_envs import (
     Task,
     Trials,
 )
-from tests.baselines.small import make_network
+from tests.baselines.small import CELL_CASES, make_network
 
 CASES: list[Task] = [
     *(kind() for kind in TASKS.values()),
@@ -34,6 +34,7 @@ CASES: list[Task] = [
 ]
 tasks = pytest.mark.parametrize("task", CASES, ids=str)
 COLUMNS, SEED = 5, 11
+cells = pytest.mark.parametrize(("cell", "options"), CELL_CASES, ids=str)
 
 
 def environment(task: Task, **how: Any) -> Any:
@@ -115,6 +116,24 @@ def test_evaluation_measures_what_supervision_does(task: Task) -> None:
     assert list(got.accuracy.values()) == pytest.approx(right / counted, abs=1e-3)
     if not task.real_valued and task.scoring == "final":
         assert got.score == pytest.approx(np.mean([2 * a - 1 for a in got.accuracy.values()]))
+
+
+@cells
+@pytest.mark.parametrize("task", [kind() for kind in TASKS.values()], ids=str)
+def test_every_cell_gives_the_answers_of_the_batch_on_every_task(
+    cell: str, options: dict[str, Any], task: Task
+) -> None:
+    network = make_network(task, 6, cell=cell, options=options)
+    agent, envs = NetworkAgent(network, task), environment(task, num_envs=COLUMNS)
+    trials = [task.batch(SEED + i, 0, 1) for i in range(COLUMNS)]
+    expected = np.concatenate([answers_in_one_batch(network, task, trial) for trial in trials], axis=1)
+    observation, _ = envs.reset(seed=SEED)
+    state, starts = None, np.ones(COLUMNS, np.bool_)
+    for t in range(task.num_steps):
+        action, state = agent.predict(observation, state, starts)
+        np.testing.assert_allclose(action.reshape(COLUMNS, -1), expected[t], atol=1e-5)
+        observation, _, _, _, _ = envs.step(action)
+        starts = np.zeros(COLUMNS, np.bool_)
 
 
 @tasks

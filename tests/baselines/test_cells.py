@@ -1,16 +1,17 @@
-"""Law 5 for every listed cell, and the leaky-tau RNN against its equation."""
+"""Law 5 for every listed cell, each against its equation, the gated ones against torch."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from baselines.cells import CELLS, Cell, LeakyTauRNN
+from baselines.cells import CELLS, GRU, LSTM, PLRNN, Cell, LeakyTauRNN, RateRNN
 from tests.baselines.small import CELL_CASES, make_cell
 
-cells = pytest.mark.parametrize(("name", "options"), CELL_CASES)
+cells = pytest.mark.parametrize(("name", "options"), CELL_CASES, ids=str)
 T, B, K = 12, 4, 2  # K input channels
 
 
@@ -68,36 +69,170 @@ def test_weights_come_from_the_generator_alone(name: str) -> None:
         assert not torch.equal(a, c)
 
 
+PHI: dict[str, Callable[[float], float]] = {
+    "leaky_relu": lambda a: a if a > 0 else 0.01 * a,
+    "relu": lambda a: max(a, 0.0),
+    "tanh": math.tanh,
+    "sigmoid": lambda a: 1 / (1 + math.exp(-a)),
+}
+X, STATE = [0.7, -1.3], [0.5, -0.2, 0.1]
+
+
+def one_step(cell: Cell) -> tuple[list[float], list[float]]:
+    """Output and state of 3 units after a step from STATE on X."""
+    output, state = cell.step(*(torch.tensor([row], dtype=torch.float64) for row in (X, STATE)))
+    return output[0].tolist(), state[0].tolist()
+
+
 @pytest.mark.parametrize("form", ["default", "mod"])
-def test_leaky_tau_rnn_follows_its_equation(form: str) -> None:
+@pytest.mark.parametrize("tau", ["trained", "smooth", 3])
+@pytest.mark.parametrize("activation", PHI)
+def test_leaky_tau_rnn_follows_its_equation(form: str, tau: Any, activation: str) -> None:
     """Unit by unit, in plain floats, as SCIENCE.md section 5 writes it."""
-    cell = make_cell("leaky", {"form": form}, units=3).double()
+    cell = make_cell("leaky", {"form": form, "tau": tau, "activation": activation}, units=3).double()
     assert isinstance(cell, LeakyTauRNN)
-    with torch.no_grad():
-        cell.tau[0] = 0.4  # clamped to 1
-    w, b, w_in, b_in, tau = (p.tolist() for p in (cell.weight, cell.bias, cell.input_weight, cell.input_bias, cell.tau))
-
-    def phi(a: float) -> float:
-        return a if a > 0 else 0.01 * a
-
-    x, h = [0.7, -1.3], [0.5, -0.2, 0.1]
+    tc = [3.0] * 3
+    if cell.tau is not None:
+        with torch.no_grad():
+            cell.tau[0] = 0.4  # clamped to 1
+        tc = [max(value, 1.0) for value in cell.tau.tolist()]
+    elif cell.theta is not None:
+        tc = [1 + math.log1p(math.exp(value)) for value in cell.theta.tolist()]
+    w, b, w_in, b_in = (p.tolist() for p in (cell.weight, cell.bias, cell.input_weight, cell.input_bias))
+    phi, x, h = PHI[activation], X, STATE
     expected = []
     for i in range(3):
-        tc = max(tau[i], 1.0)
         drive = sum(w[i][j] * h[j] for j in range(3) if j != i) + b[i]
         drive += sum(w_in[i][k] * x[k] for k in range(2)) + b_in[i]
         if form == "default":
-            expected.append(phi((1 - 1 / tc) * h[i] + drive / tc))
+            expected.append(phi((1 - 1 / tc[i]) * h[i] + drive / tc[i]))
         else:
-            expected.append((1 - 1 / tc) * h[i] + phi(drive) / tc)
-    got, _ = cell.step(torch.tensor([x], dtype=torch.float64), torch.tensor([h], dtype=torch.float64))
-    np.testing.assert_allclose(got[0].detach().numpy(), expected, rtol=1e-6)
+            expected.append((1 - 1 / tc[i]) * h[i] + phi(drive) / tc[i])
+    np.testing.assert_allclose(one_step(cell), (expected, expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize("rank", [None, 2])
+def test_rate_rnn_follows_its_equation(rank: int | None) -> None:
+    cell = make_cell("rate", {"a": 0.3, "rank": rank}, units=3).double()
+    assert isinstance(cell, RateRNN)
+    if rank is None:
+        w = cell.weight.tolist()
+    else:
+        m, n = cell.m.tolist(), cell.n.tolist()
+        w = [[sum(m[i][r] * n[j][r] for r in range(rank)) / 3 for j in range(3)] for i in range(3)]
+    b, w_in = cell.bias.tolist(), cell.input_weight.tolist()
+    expected = []
+    for i in range(3):
+        drive = sum(w[i][j] * STATE[j] for j in range(3)) + sum(w_in[i][k] * X[k] for k in range(2)) + b[i]
+        expected.append(0.7 * STATE[i] + 0.3 * math.tanh(drive))
+    np.testing.assert_allclose(one_step(cell), (expected, expected), rtol=1e-6)
+
+
+def test_plrnn_follows_its_equation() -> None:
+    cell = make_cell("plrnn", {}, units=3).double()
+    assert isinstance(cell, PLRNN)
+    a, w, c, h = (p.tolist() for p in (cell.diagonal, cell.weight, cell.input_weight, cell.bias))
+    expected = []
+    for i in range(3):
+        recurrent = sum(w[i][j] * max(STATE[j], 0) for j in range(3) if j != i)
+        expected.append(a[i] * STATE[i] + recurrent + sum(c[i][k] * X[k] for k in range(2)) + h[i])
+    np.testing.assert_allclose(one_step(cell), ([max(z, 0) for z in expected], expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [GRU, LSTM])
+def test_gated_cells_equal_torch_in_values_and_gradients(kind: type[GRU] | type[LSTM]) -> None:
+    cell = kind(K, 5, generator=torch.Generator().manual_seed(3)).double()
+    module = cell.to_torch()
+    inputs, state = given(cell)
+    outputs, states = cell.unroll(inputs, state)
+    other = [tensor.detach().clone().requires_grad_() for tensor in (inputs, state)]
+    first = other[1][None] if kind is GRU else tuple(part.contiguous()[None] for part in other[1].chunk(2, -1))
+    expected, last = module(other[0], first)
+    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(states[-1], last[0] if kind is GRU else torch.cat(last, -1)[0])
+    toward = torch.linspace(-1, 1, outputs.numel(), dtype=torch.float64).view_as(outputs)
+    for got in (outputs, expected):
+        torch.autograd.backward((got * toward).sum())
+    torch.testing.assert_close([inputs.grad, state.grad], [tensor.grad for tensor in other])
+    for name, parameter in cell.named_parameters():
+        torch.testing.assert_close(parameter.grad, getattr(module, f"{name}_l0").grad)
+
+
+@pytest.mark.parametrize("kind", [GRU, LSTM])
+def test_gated_weights_are_torchs_and_go_both_ways(kind: type[GRU] | type[LSTM]) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        module = kind.TORCH(K, 6)
+    cell = kind(K, 6, generator=torch.Generator().manual_seed(5))
+    before = torch.random.get_rng_state()
+    for same in (kind.from_torch(module), kind.from_torch(cell.to_torch())):
+        for name, parameter in same.named_parameters():
+            assert torch.equal(parameter, getattr(cell, name))
+            assert parameter.data_ptr() != getattr(module, f"{name}_l0").data_ptr()
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        torch.nn.RNN(2, 3),
+        torch.nn.GRU(2, 3, num_layers=2),
+        torch.nn.GRU(2, 3, bias=False),
+        torch.nn.GRU(2, 3, bidirectional=True),
+        torch.nn.LSTM(2, 3, proj_size=1),
+    ],
+    ids=str,
+)
+def test_networks_that_no_gated_cell_equals_are_refused(module: Any) -> None:
+    for kind in (GRU, LSTM):
+        with pytest.raises(ValueError, match=rf"module must be a torch.nn.{kind.__name__} of one layer"):
+            kind.from_torch(module)
+
+
+@pytest.mark.parametrize("rank", [None, 1, 4])
+@pytest.mark.parametrize("g", [0.5, 2.0])
+def test_g_is_the_strength_of_the_connections(rank: int | None, g: float) -> None:
+    drawn = [make_cell("rate", {"g": g, "rank": rank}, units=150, seed=seed) for seed in range(10)]
+    weights = torch.stack([cell.recurrent_weight for cell in drawn if isinstance(cell, RateRNN)]).detach()
+    assert weights.std().item() == pytest.approx(g / math.sqrt(150), rel=0.15)
+
+
+def test_plrnn_starts_as_documented() -> None:
+    cell = make_cell("plrnn", {}, units=400)
+    assert isinstance(cell, PLRNN)
+    assert 0 <= cell.diagonal.min() < 0.05 < 0.95 < cell.diagonal.max() < 1
+    assert cell.weight.abs().max() <= 0.05
+    assert not cell.initial_state(3).any()
+
+
+def test_smooth_time_constants_start_like_the_published_ones_and_none_is_stuck() -> None:
+    cell = make_cell("leaky", {"tau": "smooth"}, units=2000)
+    tc = cell.readings()
+    assert tc["tau_mean"].item() == pytest.approx(1.5, abs=0.03)
+    assert tc["tau_sd"].item() == pytest.approx(12**-0.5, abs=0.02)
+    assert isinstance(cell, LeakyTauRNN)
+    assert cell.time_constants.min() > 1
+    outputs, _ = cell.unroll(torch.ones(3, 2, 2), cell.initial_state(2))
+    torch.autograd.backward(outputs.sum())
+    assert cell.theta is not None
+    assert cell.theta.grad is not None
+    assert cell.theta.grad.count_nonzero() == 2000
+
+
+def test_a_fixed_tau_is_no_parameter() -> None:
+    cell = make_cell("leaky", {"tau": 2.5})
+    assert {name for name, _ in cell.named_parameters()} == {"weight", "bias", "input_weight", "input_bias"}
+    assert cell.state_dict().keys() == {"weight", "bias", "input_weight", "input_bias"}
+    assert isinstance(cell, LeakyTauRNN)
+    assert cell.time_constants.tolist() == [2.5] * 7
+    assert cell.readings() == {}
 
 
 def test_leaky_tau_rnn_starts_as_published() -> None:
     units = 400
     cell = make_cell("leaky", {}, inputs=1, units=units)
     assert isinstance(cell, LeakyTauRNN)
+    assert cell.tau is not None
     bound = 1 / math.sqrt(units)
     ranges = {"weight": (-bound, bound), "bias": (-bound, bound), "input_weight": (-1, 1), "input_bias": (-1, 1)}
     for name, (low, high) in (ranges | {"tau": (1.0, 2.0)}).items():
@@ -113,6 +248,7 @@ def test_leaky_tau_rnn_starts_as_published() -> None:
 def test_tau_below_one_is_clamped_and_stuck() -> None:
     cell = make_cell("leaky", {}, units=4).double()
     assert isinstance(cell, LeakyTauRNN)
+    assert cell.tau is not None
     with torch.no_grad():
         cell.tau[:] = torch.tensor([0.5, 1.5, 0.9, 2.0])
     outputs, _ = cell.unroll(*given(cell))
@@ -128,6 +264,23 @@ def test_tau_below_one_is_clamped_and_stuck() -> None:
     }
 
 
-def test_an_unknown_form_is_refused() -> None:
-    with pytest.raises(ValueError, match="form must be 'default' or 'mod', got 'fast'"):
-        LeakyTauRNN(1, 4, form="fast")
+@pytest.mark.parametrize(
+    ("name", "options", "complaint"),
+    [
+        ("leaky", {"form": "fast"}, "form must be 'default' or 'mod', got 'fast'"),
+        ("leaky", {"tau": "fixed"}, "tau must be 'trained', 'smooth' or a number of at least 1, got 'fixed'"),
+        ("leaky", {"tau": 0.5}, "tau must be .*, got 0.5"),
+        ("leaky", {"tau": math.nan}, "tau must be .*, got nan"),
+        ("leaky", {"tau": True}, "tau must be .*, got True"),
+        ("leaky", {"activation": "gelu"}, r"activation must be one of \['leaky_relu', .*\], got 'gelu'"),
+        ("rate", {"a": 0}, "a must be above 0, got 0"),
+        ("rate", {"a": 1.5}, "a must be a number from 0 to 1, got 1.5"),
+        ("rate", {"g": -1}, "g must be a number from 0 to 100, got -1"),
+        ("rate", {"rank": 0}, "rank must be an integer from 1 to 7, got 0"),
+        ("rate", {"rank": 8}, "rank must be an integer from 1 to 7, got 8"),
+        ("plrnn", {"tau": 2}, r"cell_args must be among \[\] for plrnn, got 'tau'"),
+    ],
+)
+def test_bad_options_are_refused(name: str, options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        make_cell(name, options)

@@ -10,13 +10,11 @@ from torch import Tensor
 from baselines import kernels
 
 T, B, K, U = 5, 3, 2, 4  # K input channels
-SLOPE = 0.01
-PHI = kernels.leaky_relu(SLOPE)
+PHI = kernels.ACTIVATIONS["leaky_relu"]
 Shapes = tuple[tuple[int, ...], ...]
 Way = Callable[..., Tensor]
 
 fused_folded: Way = partial(kernels.folded, activation=PHI)
-fused_leaky: Way = partial(kernels.leaky, activation=PHI)
 
 
 def tensors(*shapes: tuple[int, ...], seed: int = 0) -> list[Tensor]:
@@ -28,27 +26,95 @@ FOLDED = ((T, B, K), (B, U), (U, U), (K, U), (U,))
 LEAKY = (*FOLDED, (U,), (U,))
 
 
-def plain_folded(inputs: Tensor, state: Tensor, matrix: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def plain_folded(
+    inputs: Tensor, state: Tensor, matrix: Tensor, weight: Tensor, bias: Tensor, phi: Way = PHI.value
+) -> Tensor:
     states = []
     for x in inputs:
-        state = torch.nn.functional.leaky_relu(state @ matrix + x @ weight + bias, SLOPE)
+        state = phi(state @ matrix + x @ weight + bias)
         states.append(state)
     return torch.stack(states)
 
 
 def plain_leaky(
-    inputs: Tensor, state: Tensor, matrix: Tensor, weight: Tensor, bias: Tensor, keep: Tensor, gain: Tensor
+    inputs: Tensor,
+    state: Tensor,
+    matrix: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    keep: Tensor,
+    gain: Tensor,
+    phi: Way = PHI.value,
 ) -> Tensor:
     states = []
     for x in inputs:
-        state = keep * state + gain * torch.nn.functional.leaky_relu(state @ matrix + x @ weight + bias, SLOPE)
+        state = keep * state + gain * phi(state @ matrix + x @ weight + bias)
         states.append(state)
     return torch.stack(states)
 
 
+def plain_piecewise_linear(
+    inputs: Tensor, state: Tensor, keep: Tensor, matrix: Tensor, weight: Tensor, bias: Tensor
+) -> Tensor:
+    states = []
+    for x in inputs:
+        state = keep * state + torch.relu(state) @ matrix + x @ weight + bias
+        states.append(state)
+    return torch.cat([torch.relu(torch.stack(states)), torch.stack(states)], -1)
+
+
+def plain_gru(inputs: Tensor, state: Tensor, *weights: Tensor) -> Tensor:
+    states = []
+    for x in inputs:
+        state = torch.gru_cell(x, state, *weights)
+        states.append(state)
+    return torch.stack(states)
+
+
+def plain_lstm(inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    outputs, states = [], []
+    for x in inputs:
+        h, c = torch.lstm_cell(x, state.chunk(2, -1), input_weight, weight, bias, torch.zeros_like(bias))
+        outputs.append(h)
+        state = torch.cat([h, c], -1)
+        states.append(state)
+    return torch.cat([torch.stack(outputs), torch.stack(states)], -1)
+
+
+def joined(kernel: Callable[..., tuple[Tensor, Tensor]]) -> Way:
+    return lambda *arguments: torch.cat(kernel(*arguments), -1)
+
+
+def only(kernel: Callable[..., tuple[Tensor, Tensor]], part: int) -> Way:
+    return lambda *arguments: kernel(*arguments)[part]
+
+
+def cut(plain: Way, *, start: int = 0, stop: int | None = None) -> Way:
+    return lambda *arguments: plain(*arguments)[..., start:stop]
+
+
+PIECEWISE = ((T, B, K), (B, U), (U,), (U, U), (K, U), (U,))
+GRU = ((T, B, K), (B, U), (3 * U, K), (3 * U, U), (3 * U,), (3 * U,))
+LSTM = ((T, B, K), (B, 2 * U), (4 * U, K), (4 * U, U), (4 * U,))
 CASES = [
-    pytest.param(FOLDED, fused_folded, plain_folded, id="folded"),
-    pytest.param(LEAKY, fused_leaky, plain_leaky, id="leaky"),
+    *(
+        pytest.param(
+            shapes, partial(kernel, activation=phi), partial(plain, phi=phi.value), id=f"{plain.__name__}-{name}"
+        )
+        for name, phi in kernels.ACTIVATIONS.items()
+        for shapes, kernel, plain in ((FOLDED, kernels.folded, plain_folded), (LEAKY, kernels.leaky, plain_leaky))
+    ),
+    pytest.param(PIECEWISE, joined(kernels.piecewise_linear), plain_piecewise_linear, id="piecewise"),
+    pytest.param(
+        PIECEWISE, only(kernels.piecewise_linear, 0), cut(plain_piecewise_linear, stop=U), id="piecewise-outputs"
+    ),
+    pytest.param(
+        PIECEWISE, only(kernels.piecewise_linear, 1), cut(plain_piecewise_linear, start=U), id="piecewise-states"
+    ),
+    pytest.param(GRU, kernels.gru, plain_gru, id="gru"),
+    pytest.param(LSTM, joined(kernels.lstm), plain_lstm, id="lstm"),
+    pytest.param(LSTM, only(kernels.lstm, 0), cut(plain_lstm, stop=U), id="lstm-outputs"),
+    pytest.param(LSTM, only(kernels.lstm, 1), cut(plain_lstm, start=U), id="lstm-states"),
 ]
 
 
@@ -62,7 +128,7 @@ def test_gradients_by_finite_differences(shapes: Shapes, fused: Way, plain: Way)
 def test_values_and_gradients_are_those_of_the_plain_loop(shapes: Shapes, fused: Way, plain: Way, steps: int) -> None:
     arguments = tensors((steps, B, K), *shapes[1:], seed=steps)
     copies = [a.detach().clone().requires_grad_() for a in arguments]
-    (toward,) = tensors((steps, B, U), seed=99)
+    (toward,) = tensors(plain(*copies).shape, seed=99)
     for way, given in ((fused, arguments), (plain, copies)):
         torch.autograd.backward((way(*given) * toward.detach()).sum())
     torch.testing.assert_close(fused(*arguments), plain(*copies))
@@ -82,7 +148,7 @@ def test_only_what_is_asked_for_gets_a_gradient(shapes: Shapes, fused: Way, plai
 def test_arguments_and_incoming_gradient_are_left_alone(shapes: Shapes, fused: Way, plain: Way) -> None:
     arguments = tensors(*shapes)
     before = [a.detach().clone() for a in arguments]
-    (toward,) = tensors((T, B, U), seed=1)
+    (toward,) = tensors(plain(*arguments).shape, seed=1)
     kept = toward.detach().clone()
     torch.autograd.backward(fused(*arguments), toward.detach())
     torch.testing.assert_close([a.detach() for a in arguments], before, rtol=0, atol=0)
@@ -90,10 +156,11 @@ def test_arguments_and_incoming_gradient_are_left_alone(shapes: Shapes, fused: W
 
 
 def test_non_contiguous_inputs_and_gradients() -> None:
+    plain: Way = plain_folded
     inputs, *others = tensors((B, T, K), *FOLDED[1:])
     turned = inputs.transpose(0, 1)
     got = fused_folded(turned, *others)
-    torch.testing.assert_close(got, plain_folded(turned, *others))
+    torch.testing.assert_close(got, plain(turned, *others))
     (grad,) = torch.autograd.grad(got.sum(), others[1])  # an expanded gradient, of stride 0
-    (expected,) = torch.autograd.grad(plain_folded(turned, *others).sum(), others[1])
+    (expected,) = torch.autograd.grad(plain(turned, *others).sum(), others[1])
     torch.testing.assert_close(grad, expected)

@@ -188,3 +188,26 @@ def test_freeze_in_trains_on_consistency_alone_and_the_readouts_wait() -> None:
 def test_impossible_regularisers_are_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(SettingsError, match=complaint):
         Settings(**changes).plan()
+
+
+@pytest.mark.parametrize("part", ["h", "c"])
+def test_an_lstm_can_be_regularised_on_either_half_of_its_state(part: str) -> None:
+    settings = Settings(task="delayed-addition", cell="lstm", curriculum="single-head", n_max=4, tcr=1.0, tcr_on=part)
+    cell = settings.plan().new_cell(5)
+    outputs, states = cell.unroll(torch.randn(6, 3, 3), cell.initial_state(3))
+    rollout = Rollout(outputs, states, torch.zeros(6, 3, 1, 1))
+    term = losses.temporal_consistency(losses.activity_reader(cell, part))
+    activity = states[..., :5] if part == "h" else states[..., 5:]
+    expected = (activity[1:] - activity[:-1]).square().sum(-1).mean()
+    torch.testing.assert_close(term(rollout, torch.zeros(6, 3, 1), torch.ones(6, 3, dtype=torch.bool)), expected)
+
+
+def test_the_manifold_attractor_term_reads_the_plrnn() -> None:
+    plan = Settings(task="flip-flop", cell="plrnn", curriculum="single-head", n_max=3, manifold=5.0).plan()
+    cell = plan.new_cell(4)
+    nothing = torch.zeros(2, 1, 1)
+    term = losses.manifold_attractor(cell)(Rollout(nothing, nothing, nothing[..., None]), nothing, nothing[..., 0] > 0)
+    a, w, h = cell.A[:2], cell.W[:2], cell.h[:2]  # type: ignore[union-attr,index]
+    torch.testing.assert_close(term, (a - 1).square().mean() + w.square().sum() / 6 + h.square().mean())
+    with pytest.raises(SettingsError, match="A, W and h of a PLRNN"):
+        Settings(cell="gru", manifold=5.0).plan()

@@ -1,0 +1,180 @@
+"""Whether a cell keeps the contract of ``Cell``: tried on small inputs, with a message that says which rule it breaks.
+
+Axes: T steps, B trials, I inputs, U units (outputs of the cell), S state size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+METHODS = ("step", "initial_state", "unroll", "training_state", "readings")
+STEPS, TRIALS = 4, 3
+TOLERANCE = 1e-3
+"""Relative; in single precision two ways to the same numbers differ by less, wrong ones by more."""
+
+
+class ContractError(ValueError):
+    """A rule of the contract that a cell breaks; the message says which, and what the cell did."""
+
+
+def check_class(kind: object, name: str) -> None:
+    """Whether a class has what a cell must have; ``name`` is what messages call it.
+
+    Raises:
+        ContractError: it has not.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise ContractError(f"{name} must be a class derived from baselines.cells.Cell, got {kind!r}")
+    for method in METHODS:
+        found = getattr(kind, method, None)
+        if not callable(found) or getattr(found, "__isabstractmethod__", False):
+            inherited = "" if method == "step" else " (baselines.cells.Cell brings one)"
+            raise ContractError(f"{name} must have a method {method}{inherited}, and has none")
+
+
+def check(cell: nn.Module, input_size: int, name: str) -> None:
+    """Try a cell.
+
+    Args:
+        cell: what to try; nothing in it is changed, but for gradients, which are not kept.
+        input_size: I.
+        name: what messages call it.
+
+    Raises:
+        ContractError: it breaks a rule.
+    """
+    _Trial(cell, input_size, name).run()
+
+
+class _Trial:
+    def __init__(self, cell: nn.Module, input_size: int, name: str) -> None:
+        self.name = name
+        self.cell = cell
+        self.parameters = [parameter for parameter in cell.parameters() if parameter.requires_grad]
+        if not self.parameters:
+            raise self.broken("must have a parameter to train (torch.nn.Parameter), and has none")
+        self.state_size, self.output_size = (self.size(what) for what in ("state_size", "output_size"))
+        self.generator = torch.Generator().manual_seed(0)
+        self.inputs = self.draw(STEPS, TRIALS, input_size)
+
+    def run(self) -> None:
+        state = self.states()
+        self.single_steps(state)
+        self.gradients(self.sequences(state))
+        readings = self.call("readings")
+        if not isinstance(readings, dict) or not all(
+            isinstance(name, str) and isinstance(value, Tensor) and value.numel() == 1
+            for name, value in readings.items()
+        ):
+            raise self.broken(f"readings() must return a dictionary of names and scalar tensors, got {readings!r}")
+
+    def states(self) -> Tensor:
+        """The methods that begin a trial; a state (B, S) to go on with that is not the same for all trials."""
+        shape = (TRIALS, self.state_size)
+        first, again = self.call("initial_state", TRIALS), self.call("initial_state", TRIALS)
+        self.shaped("initial_state(B)", first, shape, "(B, state_size)")
+        if not torch.equal(first, again):
+            raise self.broken("initial_state must be the same in every call (draw in training_state instead)")
+        drawn = self.call("training_state", TRIALS, torch.Generator().manual_seed(0))
+        self.shaped("training_state(B, generator)", drawn, shape, "(B, state_size)")
+        return first.detach() + 0.1 * self.draw(*shape).to(first)
+
+    def single_steps(self, state: Tensor) -> None:
+        inputs = self.inputs[0]
+        with torch.no_grad():
+            output, after = self.apply("step", inputs, state)
+            self.shaped("the output of step", output, (TRIALS, self.output_size), "(B, output_size)")
+            self.shaped("the state after step", after, tuple(state.shape), "(B, state_size)")
+            again = self.apply("step", inputs, state)
+            if not (torch.equal(again[0], output) and torch.equal(again[1], after)):
+                raise self.broken(
+                    "step must depend on nothing but inputs and state, got two answers to the same (it draws at "
+                    "random, or keeps something outside the state)"
+                )
+            alone = [self.apply("step", inputs[i : i + 1], state[i : i + 1]) for i in range(TRIALS)]
+        for whole, parts in zip((output, after), zip(*alone, strict=True), strict=True):
+            self.equal(whole, torch.cat(parts), "step must treat every trial of a batch by itself, got other numbers")
+
+    def sequences(self, state: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """What ``unroll`` and the loop over ``step`` make of the same sequence, with graphs."""
+        outputs, states = [], []
+        unrolled = self.apply("unroll", self.inputs, state)
+        for what, got, size in zip(("outputs", "states"), unrolled, (self.output_size, self.state_size), strict=True):
+            self.shaped(f"the {what} of unroll", got, (STEPS, TRIALS, size), f"(T, B, {what[:-1]}_size)")
+        for inputs in self.inputs:
+            output, state = self.apply("step", inputs, state)
+            outputs.append(output)
+            states.append(state)
+        looped = torch.stack(outputs), torch.stack(states)
+        for got, expected in zip(unrolled, looped, strict=True):
+            self.equal(got, expected, "unroll must equal looping over step, got other numbers")
+        return [(unrolled[0], unrolled[1]), looped]
+
+    def gradients(self, ways: Sequence[tuple[Tensor, Tensor]]) -> None:
+        found = []
+        for method, (outputs, _) in zip(("unroll", "step"), ways, strict=True):
+            if not outputs.requires_grad:
+                raise self.broken(f"the output of {method} must depend on the parameters differentiably, and does not")
+            weights = torch.linspace(-1, 1, outputs.numel()).view_as(outputs).to(outputs)
+            try:
+                loss = (outputs * weights).sum()
+                found.append(torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True))
+            except RuntimeError as error:
+                raise self.broken(f"{method} must let gradients through, got: {error}") from None
+        for one, other in zip(*found, strict=True):
+            self.equal(one, other, "unroll must have the gradients of looping over step, got others")
+
+    def apply(self, method: str, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Call ``step`` or ``unroll``: two tensors, arguments left alone."""
+        given = {"inputs": inputs, "state": state}
+        before = {what: tensor.detach().clone() for what, tensor in given.items()}
+        got = self.call(method, inputs, state)
+        for what, tensor in given.items():
+            if not torch.equal(tensor.detach(), before[what]):
+                raise self.broken(f"{method} must leave its arguments alone, and changes {what} in place")
+        if not (isinstance(got, tuple) and len(got) == 2 and all(isinstance(part, Tensor) for part in got)):
+            raise self.broken(f"{method} must return two tensors, (output, state), got {_describe(got)}")
+        return got
+
+    def call(self, method: str, *arguments: object) -> Tensor:
+        try:
+            return getattr(self.cell, method)(*arguments)
+        except Exception as error:  # whatever a stranger's code may raise
+            what = ", ".join(_describe(argument) for argument in arguments)
+            raise self.broken(f"{method}({what}) must work, got {type(error).__name__}: {error}") from error
+
+    def size(self, what: str) -> int:
+        value = getattr(self.cell, what, None)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.broken(f"{what} must be an integer of at least 1, got {value!r}")
+        return value
+
+    def shaped(self, what: str, got: object, shape: tuple[int, ...], rule: str) -> None:
+        if not isinstance(got, Tensor) or tuple(got.shape) != shape:
+            raise self.broken(f"{what} must have the shape {rule} = {shape}, got {_describe(got)}")
+        if got.dtype != self.parameters[0].dtype:
+            raise self.broken(f"{what} must be of the parameters' {self.parameters[0].dtype}, got {got.dtype}")
+        if not torch.isfinite(got).all():
+            raise self.broken(f"{what} must be finite, got NaN or infinity")
+
+    def equal(self, got: Tensor, expected: Tensor, rule: str) -> None:
+        got, expected = got.detach(), expected.detach()
+        if not torch.allclose(got, expected, rtol=TOLERANCE, atol=TOLERANCE * float(expected.abs().max())):
+            raise self.broken(f"{rule} (differing by up to {(got - expected).abs().max().item():.2g})")
+
+    def draw(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.generator)
+
+    def broken(self, what: str) -> ContractError:
+        return ContractError(f"{self.name}: {what}")
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor {tuple(value.shape)}"
+    if isinstance(value, tuple):
+        return f"({', '.join(_describe(part) for part in value)})"
+    return repr(value)

@@ -1,0 +1,95 @@
+"""The leaky firing-rate network.
+
+Axes: T steps, B trials, I inputs, U units (outputs of the cell), R rank.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from baselines import kernels
+from baselines.cells.base import Cell, normal, uniform
+from memory_envs import checks
+
+
+class RateRNN(Cell):
+    """A firing-rate network (Haputhanthri et al. 2025; the field's usual one).
+
+    r(t) = (1 - a) r(t-1) + a tanh(W r(t-1) + W_in x(t) + b)
+
+    Start: W ~ N(0, g^2/U), so that without inputs the activity dies out for g < 1 and is chaotic for g > 1 in large
+    networks; W_in ~ U(-1, 1), b ~ U(-1/sqrt(U), 1/sqrt(U)) [ours]; r(-1) = 0. The diagonal of W is like the rest.
+
+    With ``rank=R`` W = m n' / U, with m and n (U, R) trained and ~ N(0, g sqrt(U/R)), which gives the entries of W the
+    variance g^2/U of the full matrix: g has the same meaning.
+
+    Args:
+        input_size: I.
+        units: U, which is also the state size.
+        a: the share of a step that is new, dt / tau: above 0, at most 1.
+        g: connection strength, 0 to 100.
+        rank: R, from 1 to U; None: W is a full matrix.
+        generator: of the initial parameters.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        units: int = 100,
+        *,
+        a: float = 0.5,
+        g: float = 1.0,
+        rank: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.state_size = self.output_size = units
+        self.a = checks.real("a", a, 0.0, 1.0)
+        if not self.a:
+            raise ValueError(f"a must be above 0, got {a!r}")
+        g = checks.real("g", g, 0.0, 100.0)
+        bound = 1 / math.sqrt(units)
+        if rank is None:
+            self.weight = normal(g * bound, units, units, generator=generator)  # [i, j]: from unit j to unit i
+        else:
+            rank = checks.integer("rank", rank, 1, units)
+            sd = math.sqrt(g * math.sqrt(units / rank))
+            self.m, self.n = (normal(sd, units, rank, generator=generator) for _ in range(2))
+        self.rank = rank
+        self.input_weight = uniform(-1, 1, units, input_size, generator=generator)
+        self.bias = uniform(-bound, bound, units, generator=generator)
+        # As tensors, because the kernel takes one number a unit.
+        self.keep = nn.Buffer(torch.full((units,), 1 - self.a), persistent=False)
+        self.gain = nn.Buffer(torch.full((units,), self.a), persistent=False)
+
+    @property
+    def recurrent_weight(self) -> Tensor:
+        """W, (U, U); [i, j] leads from unit j to unit i."""
+        return self.weight if self.rank is None else self.m @ self.n.t() / self.state_size
+
+    def step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        drive = state @ self.recurrent_weight.t() + inputs @ self.input_weight.t() + self.bias
+        state = self.keep * state + self.gain * torch.tanh(drive)
+        return state, state
+
+    def unroll(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """``step`` over a whole sequence by the fused kernel.
+
+        Also with a low rank: W is multiplied out once a sequence, which at these sizes costs less than a second
+        product in every step.
+        """
+        states = kernels.leaky(
+            inputs,
+            state,
+            self.recurrent_weight.t(),
+            self.input_weight.t(),
+            self.bias,
+            self.keep,
+            self.gain,
+            kernels.ACTIVATIONS["tanh"],
+        )
+        return states, states
