@@ -207,7 +207,7 @@ def test_the_manifold_attractor_term_reads_the_plrnn() -> None:
     cell = plan.new_cell(4)
     nothing = torch.zeros(2, 1, 1)
     term = losses.manifold_attractor(cell)(Rollout(nothing, nothing, nothing[..., None]), nothing, nothing[..., 0] > 0)
-    a, w, h = cell.A[:2], cell.W[:2], cell.h[:2]  # type: ignore[union-attr,index]
+    a, w, h = cell.A[:2], cell.W[:2], cell.h[:2]  # type: ignore[index]
     torch.testing.assert_close(term, (a - 1).square().mean() + w.square().sum() / 6 + h.square().mean())
     with pytest.raises(SettingsError, match="A, W and h of a PLRNN"):
         Settings(cell="gru", manifold=5.0).plan()
