@@ -94,6 +94,7 @@ def make_cell(
     if "generator" in takes:
         options = options | {"generator": generator}
     try:
+        # A stranger's cell may draw from the global generator: seeded from ours, and put back as it was afterwards.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
             cell = kind(input_size, units, **options)
