@@ -69,11 +69,10 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
     network.to(asked.device)
     agents = []
     for task in _tasks(stage, asked):
-        if task.num_inputs != network.cell.input_size:
+        if task.num_inputs != stage.num_inputs:
             raise SettingsError(
                 "task_args",
-                f"task_args must leave the {network.cell.input_size} inputs of the network, got {task} with "
-                f"{task.num_inputs}",
+                f"task_args must leave the {stage.num_inputs} inputs of the network, got {task} with {task.num_inputs}",
             )
         try:
             agents.append(NetworkAgent(network, task))

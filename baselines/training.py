@@ -262,12 +262,19 @@ class TrainingRun:
         plan, keys = self.plan, dict[str, None]()
         for n in plan.curriculum.stages():
             keys |= dict.fromkeys(head_keys(plan.curriculum.stage(plan.task, n)))
-        return [
+        readings = list(self.learner.network.cell.readings())
+        columns = [
             *("update", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms), "gradient_norm"),
-            *self.learner.network.cell.readings(),
+            *readings,
             *(f"accuracy_{key}" for key in keys),
             *("seconds", "cpu_seconds"),
         ]
+        if taken := [name for name in readings if columns.count(name) > 1]:
+            raise SettingsError(
+                "cell",
+                f"cell {plan.settings.cell}: readings() must leave alone the names of other metrics, has {taken}",
+            )
+        return columns
 
     def _row(self, progress: Progress) -> dict[str, float]:
         report = progress.report
