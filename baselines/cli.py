@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         used = train_parser if command == "train" else evaluate_parser
         used.error(f"argument --{error.name.replace('_', '-')}: {error}")
-    except RunError as error:
+    except (RunError, OSError) as error:  # the latter of what is no part of a run: the figure, the output
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -90,6 +90,9 @@ def train(run: TrainingRun) -> int:
         if run.tested:
             training_figure(run.folder.path)
         summary = run.finish()
+    except KeyboardInterrupt:  # at the final play, or the second one
+        print(f"interrupted; the checkpoint is that of update {run.saved_update}\n{go_on(run)}", file=sys.stderr)
+        return 130
     finally:
         run.folder.close()
     console.print(closing_line(summary, run), soft_wrap=True, highlight=False)
@@ -120,10 +123,15 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
         f"{why} after {summary['updates']} updates, {summary['cpu_seconds']:.1f} CPU s; "
         f"largest N solved: {largest}. Saved in {path}: {saved}"
     )
-    go_on = f"python -m baselines train --resume {shlex.quote(str(path))}"
+    return f"{line}\n{go_on(run)}" if run.status in ("interrupted", "budget") else line
+
+
+def go_on(run: TrainingRun) -> str:
+    """The command that takes a run up again."""
+    command = f"python -m baselines train --resume {shlex.quote(str(run.folder.path))}"
     if run.status == "budget":
-        go_on += f" --budget {2 * run.plan.settings.budget:g}"
-    return f"{line}\nGo on with: {go_on}" if run.status in ("interrupted", "budget") else line
+        command += f" --budget {2 * run.plan.settings.budget:g}"
+    return f"Go on with: {command}"
 
 
 def add_options(parser: argparse._ActionsContainer, settings: type[Any]) -> None:

@@ -20,7 +20,7 @@ from baselines.bptt import Recipe, Report
 from baselines.cli import main
 from baselines.progress import Display
 from baselines.settings import Settings
-from baselines.training import Progress
+from baselines.training import Progress, TrainingRun
 from memory_envs import Parity
 
 QUICK = ["train", "--n-max", "3", "--units", "48", "--batch-size", "32", "--episodes", "100"]
@@ -161,6 +161,54 @@ def test_a_real_interrupt_saves_and_says_how_to_go_on(tmp_path: Path, capsys: py
     capsys.readouterr()
     assert main([*shlex.split(command[1]), "--budget", str(summary["seconds"] + 0.3), "--episodes", "10"]) == 0
     assert runs.read_summary(tmp_path / "run")["updates"] > summary["updates"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_an_interrupt_while_torch_is_imported_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "baselines", "train"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(baselines.__file__).parents[1])])},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == -signal.SIGINT
+
+
+def test_an_interrupt_of_the_final_play_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(run: TrainingRun) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "play", interrupted)
+        assert main([*QUICK, "--n-max", "2", "--out", str(tmp_path / "run")]) == 130
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        r"interrupted; the checkpoint is that of update \d+\nGo on with: python -m baselines .*\n", said
+    )
+    assert main(shlex.split(said.splitlines()[1])[6:]) == 0
+    assert runs.read_summary(tmp_path / "run")["status"] == "solved"
+
+
+@pytest.mark.parametrize("broken", ["baselines.cli.training_figure", "rich.console.Console.print"])
+def test_a_full_disk_behind_the_figure_or_the_output_is_one_line(
+    broken: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(broken, full)
+        assert main([*QUICK, "--n-max", "2", "--out", str(tmp_path / "run")]) == 1
+    assert capsys.readouterr().err == "python -m baselines: error: [Errno 28] No space left on device\n"
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
 
 
 def report(n: int) -> Progress:
