@@ -65,9 +65,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RunError, OSError) as error:  # the latter of what is no part of a run: the figure, the output
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        what = str(error).strip().partition("\n")[0]
+        print(f"{parser.prog}: error: out of memory ({what}): fewer units, trials or steps need less", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # On the CPU torch raises a plain RuntimeError.
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
 def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
@@ -165,9 +176,9 @@ def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: objec
         help += f" (default: {default})"
     many: dict[str, Any] = {"metavar": kind.upper()}
     if kind.startswith("dict"):
-        many = {"nargs": "+", "metavar": "KEY=VALUE"}
+        many = {"nargs": "+", "metavar": "KEY=VALUE", "action": "extend"}  # given twice, the second one adds
     elif kind.startswith("tuple"):
-        many = {"nargs": "+", "metavar": "INT"}
+        many = {"nargs": "+", "metavar": "INT", "action": "extend"}
     name = f"--{setting.name.replace('_', '-')}"
     parser.add_argument(name, type=_READERS[kind], default=argparse.SUPPRESS, help=help, **many)
 

@@ -12,11 +12,12 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 import baselines
 from baselines import runs
-from baselines.bptt import Recipe, Report
+from baselines.bptt import Learner, Recipe, Report
 from baselines.cli import main
 from baselines.progress import Display
 from baselines.settings import Settings
@@ -209,6 +210,43 @@ def test_a_full_disk_behind_the_figure_or_the_output_is_one_line(
         assert main([*QUICK, "--n-max", "2", "--out", str(tmp_path / "run")]) == 1
     assert capsys.readouterr().err == "python -m baselines: error: [Errno 28] No space left on device\n"
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 7 GiB"),
+        torch.OutOfMemoryError("CUDA out of memory\nmore"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_out_of_memory_is_one_line(
+    error: Exception, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learn(self: Learner) -> None:
+        raise error
+
+    monkeypatch.setattr(Learner, "learn", learn)
+    assert main([*QUICK, "--out", str(tmp_path / "run")]) == 1
+    assert re.fullmatch(r"python -m baselines: error: out of memory \(.*\): fewer units.*\n", capsys.readouterr().err)
+
+
+def test_another_runtime_error_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def learn(self: Learner) -> None:
+        raise RuntimeError("shapes")
+
+    monkeypatch.setattr(Learner, "learn", learn)
+    with pytest.raises(RuntimeError, match="shapes"):
+        main([*QUICK, "--out", str(tmp_path / "run")])
+
+
+def test_an_option_given_twice_adds_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Settings] = []
+    monkeypatch.setattr("baselines.cli.TrainingRun", asked.append)
+    monkeypatch.setattr("baselines.cli.train", lambda run: 0)
+    main(["train", "--cell-args", "tau=2", "--cell-args", "form=mod", "activation=tanh"])
+    assert asked[0].cell_args == {"tau": 2, "form": "mod", "activation": "tanh"}
 
 
 def report(n: int) -> Progress:

@@ -56,6 +56,16 @@ def test_heads_length_and_arguments_are_as_asked_for(run: TrainingRun) -> None:
     assert min(longer.accuracy.values()) > 0.9
 
 
+def test_the_largest_seed_of_a_run_can_be_evaluated(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", seed=seeds.LARGEST, curriculum="none-single", budget=1e-9)
+    assert list(evaluate_run(run.folder.path, EvaluationSettings(episodes=100))) == [run.played]
+
+
+def test_trials_too_long_to_play_are_refused(single: Path) -> None:
+    with pytest.raises(SettingsError, match="n must ask for trials of at most 100000 steps, got N = 25001: 100004 st"):
+        list(evaluate_run(single, EvaluationSettings(n=(2, 25001))))
+
+
 def test_a_single_readout_plays_any_n_one_after_the_other(single: Path) -> None:
     played = list(evaluate_run(single, EvaluationSettings(n=(2, 9), episodes=50)))
     assert [each.task for each in played] == [Parity(N=2), Parity(N=9)]
