@@ -44,6 +44,10 @@ BAD = [
     ("--task evidence-accumulation --first-n 1 --step 2", r"--curriculum: 'multi-head': heads .*, got \(12,\)"),
     ("--task flip-flop --curriculum sliding-window", "--curriculum: 'sliding-window': needs a task with heads"),
     ("--task flip-flop --curriculum none-multi", "--curriculum: 'none-multi': needs a task with heads"),
+    (
+        "--task evidence-accumulation --curriculum single-head --task-args delay=3",
+        "--curriculum: 'single-head': stage N = 2: delay must be an integer from 0 to 1, got 3",
+    ),
     ("--window 3", "--window: window must be left out for curriculum 'multi-head', got 3"),
     ("--curriculum single-head --shift 3", "--shift: shift must be left out for curriculum 'single-head', got 3"),
     ("--curriculum sliding-window --window 12", "--window: window must be at most 11, the number of N .*, got 12"),
