@@ -19,7 +19,7 @@ from baselines import recipes
 from baselines.analysis.figures import training_figure
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
-from baselines.progress import Display, score_table
+from baselines.progress import Display, print_scores
 from baselines.runs import CHANGEABLE, RunError, changed_versions
 from baselines.settings import Settings, SettingsError
 from baselines.training import TrainingRun
@@ -97,7 +97,7 @@ def train(run: TrainingRun) -> int:
             for progress in run.train(lambda: interrupt.requested):
                 display.show(progress)
         if run.tested and run.status in ("solved", "budget"):
-            console.print(score_table(run.play()))
+            print_scores(console, run.play())
         if run.tested:
             training_figure(run.folder.path)
         summary = run.finish()
@@ -114,7 +114,7 @@ def evaluate(path: Path, settings: EvaluationSettings) -> int:
     """Play and print; the exit code."""
     console = Console()
     for played in evaluate_run(path, settings):
-        console.print(score_table(played))
+        print_scores(console, played)
     return 0
 
 

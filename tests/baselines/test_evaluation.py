@@ -122,6 +122,17 @@ def test_the_command_prints_scores_with_intervals_and_changes_nothing(
     assert {file: file.read_bytes() for file in run.folder.path.rglob("*") if file.is_file()} == before
 
 
+def test_no_digit_is_cut_where_the_terminal_is_narrow(
+    run: TrainingRun, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    assert main(["evaluate", str(run.folder.path), "--episodes", "50", "--task-args", "scoring=final"]) == 0
+    said = capsys.readouterr().out
+    number = r" +-?\d\.\d{4} +-?\d\.\d{3}\.\.-?\d\.\d{3}"
+    assert len(re.findall(rf"N=[23]{number}{number} +0\.000 +1\.000", said)) == 2
+    assert re.search(rf"mean return{number} +0\.000 +1\.000", said)
+
+
 def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["evaluate", "--help"])
