@@ -19,7 +19,7 @@ from baselines import recipes
 from baselines.analysis.figures import training_figure
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
-from baselines.progress import Display, score_table
+from baselines.progress import Display, print_scores
 from baselines.runs import CHANGEABLE, RunError, changed_versions
 from baselines.settings import Settings, SettingsError
 from baselines.training import TrainingRun
@@ -62,12 +62,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         used = train_parser if command == "train" else evaluate_parser
         used.error(f"argument --{error.name.replace('_', '-')}: {error}")
-    except RunError as error:
+    except (RunError, OSError) as error:  # the latter of what is no part of a run: the figure, the output
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        what = str(error).strip().partition("\n")[0]
+        print(f"{parser.prog}: error: out of memory ({what}): fewer units, trials or steps need less", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # On the CPU torch raises a plain RuntimeError.
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
 def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
@@ -86,10 +97,13 @@ def train(run: TrainingRun) -> int:
             for progress in run.train(lambda: interrupt.requested):
                 display.show(progress)
         if run.tested and run.status in ("solved", "budget"):
-            console.print(score_table(run.play()))
+            print_scores(console, run.play())
         if run.tested:
             training_figure(run.folder.path)
         summary = run.finish()
+    except KeyboardInterrupt:  # at the final play, or the second one
+        print(f"interrupted; the checkpoint is that of update {run.saved_update}\n{go_on(run)}", file=sys.stderr)
+        return 130
     finally:
         run.folder.close()
     console.print(closing_line(summary, run), soft_wrap=True, highlight=False)
@@ -100,7 +114,7 @@ def evaluate(path: Path, settings: EvaluationSettings) -> int:
     """Play and print; the exit code."""
     console = Console()
     for played in evaluate_run(path, settings):
-        console.print(score_table(played))
+        print_scores(console, played)
     return 0
 
 
@@ -120,10 +134,15 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
         f"{why} after {summary['updates']} updates, {summary['cpu_seconds']:.1f} CPU s; "
         f"largest N solved: {largest}. Saved in {path}: {saved}"
     )
-    go_on = f"python -m baselines train --resume {shlex.quote(str(path))}"
+    return f"{line}\n{go_on(run)}" if run.status in ("interrupted", "budget") else line
+
+
+def go_on(run: TrainingRun) -> str:
+    """The command that takes a run up again."""
+    command = f"python -m baselines train --resume {shlex.quote(str(run.folder.path))}"
     if run.status == "budget":
-        go_on += f" --budget {2 * run.plan.settings.budget:g}"
-    return f"{line}\nGo on with: {go_on}" if run.status in ("interrupted", "budget") else line
+        command += f" --budget {2 * run.plan.settings.budget:g}"
+    return f"Go on with: {command}"
 
 
 def add_options(parser: argparse._ActionsContainer, settings: type[Any]) -> None:
@@ -157,9 +176,9 @@ def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: objec
         help += f" (default: {default})"
     many: dict[str, Any] = {"metavar": kind.upper()}
     if kind.startswith("dict"):
-        many = {"nargs": "+", "metavar": "KEY=VALUE"}
+        many = {"nargs": "+", "metavar": "KEY=VALUE", "action": "extend"}  # given twice, the second one adds
     elif kind.startswith("tuple"):
-        many = {"nargs": "+", "metavar": "INT"}
+        many = {"nargs": "+", "metavar": "INT", "action": "extend"}
     name = f"--{setting.name.replace('_', '-')}"
     parser.add_argument(name, type=_READERS[kind], default=argparse.SUPPRESS, help=help, **many)
 

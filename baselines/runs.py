@@ -26,6 +26,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -160,7 +161,9 @@ class RunFolder:
             solved: keep one for this N as well.
         """
         header = {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)}
-        data = save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, header)
+        # Copies, for safetensors refuses what shares memory: weights that a cell uses twice, parts of one buffer.
+        own = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+        data = save(own, header)
         if self._events is not None:
             with _writing(self.path / "events"):
                 self._events.flush()
