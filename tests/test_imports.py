@@ -37,7 +37,7 @@ ORDER = {
         "__init__",
         "kernels.activations",
         "kernels.*",
-        "kernels seeds curriculum interrupt",
+        "kernels seeds curriculum interrupt engines",
         "cells.base",
         "cells.*",
         "cells",
