@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +76,7 @@ Event = Started | Progressed | Ended
 class Engine(Protocol):
     """What runs jobs: on this machine, or on others."""
 
-    def run(self, jobs: Sequence[Job], interrupted: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+    def run(self, jobs: Sequence[Job], interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
         """Run the jobs, in their order where they have to wait.
 
         Args:
@@ -104,7 +104,7 @@ class LocalEngine:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def run(self, jobs: Sequence[Job], interrupted: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+    def run(self, jobs: Sequence[Job], interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
         """See ``Engine``.
 
         Raises:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -160,13 +159,13 @@ def test_what_a_job_leaves_behind_ends_with_it(tmp_path: Path) -> None:
 
 def test_a_caller_that_stops_listening_kills_what_runs(tmp_path: Path) -> None:
     job = make_job(tmp_path, "a", FAMILY + "time.sleep(60)", PID=str(tmp_path / "pid"))
-    events: Iterator[Event] = LocalEngine(1).run([job])
+    events = LocalEngine(1).run([job])
     for event in events:
         if isinstance(event, Progressed):
             break
     child = read_pid(tmp_path / "pid")
     assert is_alive(child)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     wait_until_gone([child])
 
 
