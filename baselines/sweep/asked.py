@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.engines import available_cores
-from baselines.settings import SettingsError
+from baselines.settings import SettingsError, blame
 from baselines.sweep.axes import Sweep
 from baselines.sweep.folder import is_sweep, read_sweep
 from memory_envs import checks
@@ -61,10 +61,8 @@ def read(source: Path | None, given: Mapping[str, Any]) -> tuple[Sweep, Path, in
         raise SettingsError("exclude", f"exclude must be a list of tables, got {exclude!r}")
     if out is not None and not isinstance(out, (str, Path)):
         raise SettingsError("out", f"out must be a string, got {out!r}")
-    try:
-        workers = checks.integer("workers", available_cores() if workers is None else workers, 1, 1_000)
-    except (ValueError, TypeError) as error:
-        raise SettingsError("workers", str(error)) from None
+    workers = available_cores() if workers is None else workers
+    blame("workers", checks.integer, "workers", workers, 1, 1_000)
     sweep = Sweep.of(asked, exclude)
     return sweep, Path("runs") / sweep.name if out is None else Path(out), workers
 

@@ -7,12 +7,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from typing import Any
 
+from baselines import seeds
 from baselines.bptt import Recipe
-from baselines.settings import Settings, SettingsError
+from baselines.settings import Settings, SettingsError, blame
+from memory_envs import checks
 
 RECIPE = {setting.name: setting for setting in fields(Recipe)}
 
@@ -36,7 +38,7 @@ TYPES: dict[str, tuple[type, str]] = {
 RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 """``0..4`` is 0, 1, 2, 3, 4."""
 
-MOST_RUNS = 100_000
+MOST_RUNS = 10_000
 LONGEST_NAME = 150
 
 
@@ -82,6 +84,8 @@ class Sweep:
         if not axes:
             raise SettingsError("seed", "a sweep must have an axis: a setting with several values, such as seed 0..4")
         leave_out = [_exclusion(entry, axes) for entry in exclude]
+        for seed in axes.get("seed", []):
+            blame("seed", checks.integer, "seed", seed, 0, seeds.LARGEST)
         return cls(fixed, axes, leave_out, _runs(fixed, axes, leave_out))
 
     @classmethod
@@ -117,7 +121,7 @@ def _runs(
         number *= len(axes[name])
         if number > MOST_RUNS:
             raise SettingsError(name, f"{name} must leave at most {MOST_RUNS} runs, got {number} with its values")
-    found = dict[str, Settings]()
+    found, checked = dict[str, Settings](), None
     for combination in itertools.product(*axes.values()):
         values: dict[str, Any] = dict(zip(axes, combination, strict=True))
         if any(all(values[name] in some for name, some in entry.items()) for entry in exclude):
@@ -127,18 +131,24 @@ def _runs(
             raise SettingsError(next(iter(axes)), f"two runs must not have the same name, {run!r}: rename a value")
         everything: dict[str, Any] = {**fixed, **values}
         overrides = {name: everything.pop(name) for name in RECIPE if name in everything}
-        settings = Settings(**everything, overrides=overrides)
-        try:
-            settings.plan()
-        except SettingsError as error:
-            words = ", ".join(f"{name} = {value!r}" for name, value in values.items())
-            raise SettingsError(
-                error.name, f"{error} (in the run with {words}; an entry in exclude of a TOML file can leave it out)"
-            ) from None
-        found[run] = settings
+        settings = found[run] = Settings(**everything, overrides=overrides)
+        # Networks of many units take their time to make, and what is possible with one seed is so with all of them.
+        if checked is None or replace(settings, seed=checked.seed) != checked:
+            checked = settings
+            _check(settings, values)
     if not found:
         raise SettingsError("exclude", "exclude must leave a run, got entries that leave none")
     return found
+
+
+def _check(settings: Settings, values: Mapping[str, Any]) -> None:
+    try:
+        settings.plan()
+    except SettingsError as error:
+        words = ", ".join(f"{name} = {value!r}" for name, value in values.items())
+        raise SettingsError(
+            error.name, f"{error} (in the run with {words}; an entry in exclude of a TOML file can leave it out)"
+        ) from None
 
 
 def _exclusion(entry: object, axes: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
@@ -167,8 +177,9 @@ def _values(name: str, given: object) -> list[Any]:
             found.append(_checked(name, value))
     if not found:
         raise SettingsError(name, f"{name} must have a value, got an empty list")
-    if twice := [text for text, times in Counter(map(json.dumps, found)).items() if times > 1]:
-        raise SettingsError(name, f"{name} must have values that differ, got {twice[0]} twice")
+    ((most, times),) = Counter(json.dumps(value, sort_keys=True) for value in found).most_common(1)
+    if times > 1:
+        raise SettingsError(name, f"{name} must have values that differ, got {most} more than once")
     return found
 
 
