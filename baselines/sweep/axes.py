@@ -11,12 +11,11 @@ from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from typing import Any
 
-from baselines import seeds
-from baselines.bptt import Recipe
+from baselines import recipes, seeds
 from baselines.settings import Settings, SettingsError, blame
 from memory_envs import checks
 
-RECIPE = {setting.name: setting for setting in fields(Recipe)}
+RECIPE = {setting.name: setting for setting in recipes.options()}
 
 # In the order in which axes name the runs and make the rows, whatever the order they are asked for in: the same command
 # with its options turned round is the same sweep. The seed varies fastest.
