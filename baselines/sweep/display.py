@@ -18,6 +18,9 @@ from baselines.sweep.folder import SweepFolder
 PLAIN_SECONDS = 30.0
 """Seconds between two plain lines of a run, but for its start and its end."""
 
+MOST_NAME = 60
+"""Columns that the name of a run takes at most from what it says."""
+
 COLOURS = {"solved": "green", "unsolved": "yellow", "diverged": "red", "interrupted": "yellow"}
 
 
@@ -94,10 +97,12 @@ class SweepDisplay:
         self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)
+        running = list(self.running.items())
+        table = Table.grid(padding=(0, 2), expand=True)
+        # What a run says is cut before its name is.
+        table.add_column(no_wrap=True, max_width=MOST_NAME)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for run, line in list(self.running.items()):
+        for run, line in running:
             table.add_row(run, line)
         return Group(table, Text(self._footer(), style="bold"))
 

@@ -274,10 +274,18 @@ def test_one_command_begins_a_run_and_goes_on_with_it(tmp_path: Path, capsys: py
         assert "argument --go-on: go_on needs out" in capsys.readouterr().err
 
 
+LONG_LINE = "update 40: N = 4" + ", loss 0.5" * 9
+
+
 def events(folder: SweepFolder) -> list[Event]:
     first, second = folder.jobs()
     return [
-        *(Started(first), Started(second), Progressed(first, "update 40: N = 4"), Progressed(second, "head accuracy")),
+        *(
+            Started(first),
+            Started(second),
+            Progressed(first, LONG_LINE),
+            Progressed(second, "head accuracy"),
+        ),
         *(Ended(first, -9, again=True), Started(first), Ended(first, -9, again=False), Ended(second, 130, again=False)),
     ]
 
@@ -306,11 +314,11 @@ def test_the_display_has_a_line_for_each_run(terminal: bool, tmp_path: Path, mon
             shown.append([line.rstrip() for line in page.file.getvalue().splitlines()])  # type: ignore[attr-defined]
         display.heed(True)
     assert shown[0] == ["seed=0  starting", "1 running, 1 waiting"]
-    assert shown[3] == ["seed=0  update 40: N = 4", "seed=1  trained", "2 running"]
+    assert shown[3] == [f"seed=0  {LONG_LINE}"[:89] + "…", "seed=1  trained", "2 running"]
     assert shown[-1] == ["1 died (signal 9), 1 interrupted"]
     for line in (
         "seed=0: killed by signal 9, goes on from its folder",
-        "seed=0: died (signal 9): update 40: N = 4 (all in ",
+        "seed=0: died (signal 9): update 40: N = 4, loss 0.5, ",
         "seed=1: interrupted",
         "stopping: the runs save and end; Ctrl-C again kills them",
     ):
