@@ -260,13 +260,20 @@ class TrainingRun:
         if report.solved:
             self.solved_at[str(report.task.N)] = report.update
 
+    @property
+    def moving_weights(self) -> list[str]:
+        """The loss terms whose weight a schedule changes: the metrics say what it was in the update before."""
+        return list(self.learner.weights) if self.plan.settings.tcr_schedule != "constant" else []
+
     def _columns(self) -> list[str]:
         plan, keys = self.plan, dict[str, None]()
         for n in plan.curriculum.stages():
             keys |= dict.fromkeys(head_keys(plan.curriculum.stage(plan.task, n)))
         readings = list(self.learner.network.cell.readings())
         columns = [
-            *("update", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms), "gradient_norm"),
+            *("update", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms)),
+            *(f"weight_{name}" for name in self.moving_weights),
+            "gradient_norm",
             *readings,
             *(f"accuracy_{key}" for key in keys),
             *("seconds", "cpu_seconds"),
@@ -286,6 +293,7 @@ class TrainingRun:
             "solved": int(report.solved),
             "loss": report.loss,
             **{f"loss_{name}": value for name, value in report.losses.items()},
+            **{f"weight_{name}": self.learner.weights[name](report.update - 1) for name in self.moving_weights},
             "gradient_norm": report.gradient_norm,
             **report.readings,
             **{f"accuracy_{key}": value for key, value in report.scores.items()},

@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -273,10 +273,29 @@ def test_the_live_display_shows_what_matters(n: int) -> None:
         display.show(report(n))
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
-    for word in (f"stage N = {n} of 60", f"N={n} 0.700", "tau_mean 1.250", "20 updates/s", "1 min 29 s left"):
+    for word in (
+        f"stage N = {n} of 60",
+        f"N={n} 0.700",
+        "tau_mean 1.250",
+        "20 updates/s",
+        "1 min 29 s of the budget left",
+    ):
         assert word in said
     assert ("before: 0.990 or more" in said) == (n == 60)
     assert ("N=2 0.990" in said) == (n == 5)
+
+
+def test_the_display_says_when_the_last_stage_would_be_solved() -> None:
+    """Stages N = 2 to 5 took 10 s each; 2 s into N = 6 the five that are left take 48 s more."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=200, color_system=None)
+    with Display(console, Settings(n_max=10).plan()) as display:
+        for seconds in (*range(2, 42, 2), 42):
+            n, solved = 2 + (seconds - 1) // 10, seconds % 10 == 0
+            now = report(n)
+            latest = replace(now.report, update=10 * seconds, solved=solved)
+            display.show(replace(now, report=latest, seconds=seconds, largest_n=n if solved else n - 1))
+        said = " ".join(display._estimate() + display._rate())
+    assert said == "N = 10 in about 48 s at this pace 10 updates/s"
 
 
 def test_plain_lines_are_few() -> None:
