@@ -115,16 +115,15 @@ class LeakyTauRNN(Cell):
 
         In the default form everything outside W h(t-1) folds into one matrix, diag(1 - 1/tc) + W / tc.
         """
-        tc = self.time_constants
+        rate = 1 / self.time_constants
         matrix, input_weight, bias = self.recurrent_weight, self.input_weight, self.bias + self.input_bias
         if self.form == "default":
-            matrix = torch.diag(1 - 1 / tc) + matrix / tc[:, None]
-            states = kernels.folded(
-                inputs, state, matrix.t(), (input_weight / tc[:, None]).t(), bias / tc, self.activation
-            )
+            share = rate[:, None]
+            matrix = torch.diag(1 - rate) + matrix * share
+            states = kernels.folded(inputs, state, matrix.t(), (input_weight * share).t(), bias * rate, self.activation)
         else:
             states = kernels.leaky(
-                inputs, state, matrix.t(), input_weight.t(), bias, 1 - 1 / tc, 1 / tc, self.activation
+                inputs, state, matrix.t(), input_weight.t(), bias, 1 - rate, rate, self.activation
             )
         return states, states
 
