@@ -37,7 +37,7 @@ ORDER = {
         "__init__",
         "kernels.activations",
         "kernels.*",
-        "kernels seeds curriculum interrupt recipes",
+        "kernels seeds curriculum interrupt recipes allocator",
         "cells.base",
         "cells.*",
         "cells",
