@@ -12,8 +12,8 @@ def keep_freed_memory() -> bool:
     """Let this process keep what it frees, for the next tensor, instead of giving it back to the system.
 
     A training update frees its large buffers and asks for them anew in the next. glibc's malloc gives such memory back
-    in between, so that the kernel has to map and clear every page again in each update: at 500 units, batch 256 and
-    N = 30 that takes a third of the whole time. Afterwards the process keeps the most memory that it ever needed at once.
+    in between, and the kernel has to map and clear every page again in each update: docs/decisions/0005 has the
+    numbers. Afterwards the process keeps the most memory that it ever needed at once.
 
     It changes the whole process, so it is for programs to call, where they start, and not for a library.
 

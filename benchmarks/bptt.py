@@ -97,7 +97,9 @@ def cases_of(sections: Sequence[str], quick: bool) -> list[Case]:
     for n in ns:
         if not quick:
             shape = (500, 256, typical_steps(n), n, "paper")
-            cases += [Case("update", way, "leaky", *shape, stock) for way in ("ours", "plain") for stock in (False, True)]
+            cases += [
+                Case("update", way, "leaky", *shape, stock) for way in ("ours", "plain") for stock in (False, True)
+            ]
         cases += [Case("update", "ours", "leaky", 128, 64, 2 * n, n, "fast", stock) for stock in (False, True)]
     return [case for case in cases if case.section in sections]
 
@@ -229,9 +231,12 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         if getattr(options, name) is not None:
             needs = "needs" if options.time_to_n is None else "does not go with"
             parser.error(f"--{name} {needs} --time-to-n")
+    seeds = options.seeds or []
+    if len(set(seeds)) < len(seeds):
+        parser.error(f"--seeds {' '.join(map(str, seeds))}: must not name a seed twice")
     if options.out and (options.out.suffix not in (".md", ".json") or not options.out.parent.is_dir()):
         parser.error(f"--out {options.out}: must end in .md or .json and lie in a folder that exists")
-    usual = {"repeats": 1, "seconds": 0.1} if options.quick else {"repeats": 5, "seconds": 2.0}
+    usual: dict[str, Any] = {"repeats": 1, "seconds": 0.1} if options.quick else {"repeats": 5, "seconds": 2.0}
     usual |= {"sections": SECTIONS, "cells": CELLS, "seeds": [0, 1, 2], "budget": 3600.0}
     given = {name: value for name, value in vars(options).items() if value is not None}
     return argparse.Namespace(**{"out": None, "time_to_n": None} | usual | given)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from bptt import Case
 from torch import Tensor, nn
 
 from baselines.allocator import keep_freed_memory
@@ -27,7 +28,6 @@ from baselines.cells.base import Cell
 from baselines.cells.gated import GatedCell
 from baselines.settings import Settings
 from baselines.training import TrainingRun
-from bptt import Case
 
 Call = Callable[[], object]
 
@@ -37,7 +37,11 @@ def floor_of(case: Case) -> Call:
     steps, batch, units = case.steps, case.batch, case.units
     width = {"gru": 3, "lstm": 4}.get(case.cell, 1) * units
     weight = torch.randn(units, width)
-    before, gates, gradient = torch.randn(steps, batch, units), torch.randn(steps, batch, width), torch.empty(width, units)
+    before, gates, gradient = (
+        torch.randn(steps, batch, units),
+        torch.randn(steps, batch, width),
+        torch.empty(width, units),
+    )
     h, g, turned = before.unbind(0), gates.unbind(0), weight.t()
     # A product costs the same whatever it is multiplied with; this keeps numbers that are added to over and over small.
     tiny = 1e-9
@@ -80,11 +84,11 @@ def learner(case: Case) -> Learner:
     plan = Settings(cell=case.cell, n_max=case.n, recipe=case.recipe).plan()
     network = plan.new_network()
     terms, weights = plan.terms(network.cell)
-    made = Learner(
-        network, plan.curriculum.stage(plan.task, case.n), plan.recipe, seed=0, terms=terms, weights=weights
-    )
+    made = Learner(network, plan.curriculum.stage(plan.task, case.n), plan.recipe, seed=0, terms=terms, weights=weights)
     if (plan.recipe.units, plan.recipe.batch_size) != (case.units, case.batch):
-        raise ValueError(f"recipe {case.recipe!r} has {plan.recipe.units} units and batches of {plan.recipe.batch_size}")
+        raise ValueError(
+            f"recipe {case.recipe!r} has {plan.recipe.units} units and batches of {plan.recipe.batch_size}"
+        )
     made.practice.drawn = False
     made.practice.task = made.practice.task.replace(num_steps=case.steps)
     return made
@@ -104,8 +108,8 @@ def plain_update(case: Case) -> Call:
         nonlocal count
         trials = ours.practice.batch(count)
         count += 1
-        inputs = torch.from_numpy(np.require(trials.inputs, requirements="CW"))
-        targets = torch.from_numpy(np.require(trials.targets[-1], requirements="CW"))
+        inputs = torch.from_numpy(np.require(trials.inputs, requirements=["C", "W"]))
+        targets = torch.from_numpy(np.require(trials.targets[-1], requirements=["C", "W"]))
         outputs, _states = Cell.unroll(cell, inputs, cell.training_state(case.batch, generator))
         losses = [nn.functional.cross_entropy(head(outputs[-1]), targets[:, i]) for i, head in enumerate(heads)]
         optimizer.zero_grad()

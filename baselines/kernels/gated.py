@@ -57,9 +57,9 @@ def lstm(inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bi
 
 def _driven(inputs: Tensor, weight: Tensor, bias: Tensor, gates: Tensor) -> None:
     """What the inputs and the bias add to each gate: (T, B, I), (G U, I), (G U,) -> gates (G, T, B, U)."""
-    flat, units = inputs.reshape(-1, inputs.shape[-1]), gates.shape[-1]
-    for gate, rows, offset in zip(gates, weight.split(units), bias.split(units), strict=True):
-        torch.addmm(offset, flat, rows.t(), out=gate.view(-1, units))
+    flat, count = inputs.reshape(-1, inputs.shape[-1]), len(gates)
+    for gate, rows, offset in zip(gates, weight.chunk(count), bias.chunk(count), strict=True):
+        torch.addmm(offset, flat, rows.t(), out=gate.view(-1, gate.shape[-1]))
 
 
 def _outer(deltas: Iterable[Tensor], shown: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def _outer(deltas: Iterable[Tensor], shown: Tensor) -> Tensor:
 
 def _back(deltas: Tensor, weight: Tensor) -> Tensor:
     """What the gates' gradients say to what the weight multiplies: (G, ..., U), (G U, K) -> (..., K)."""
-    parts = zip(deltas, weight.split(deltas.shape[-1]), strict=True)
+    parts = zip(deltas, weight.chunk(len(deltas)), strict=True)
     total, *others = (delta @ rows for delta, rows in parts)
     for other in others:
         total += other
@@ -94,7 +94,7 @@ class _GRU(torch.autograd.Function):
         gates = state.new_empty(3, steps, trials, units)  # r, z, n
         _driven(inputs, input_weight, torch.cat((input_bias[:two] + bias[:two], input_bias[two:])), gates)
         recalled = torch.empty_like(gates[0])  # what the reset gate multiplies
-        (to_r, to_z, to_q), new_bias = (rows.t() for rows in weight.split(units)), bias[two:]
+        (to_r, to_z, to_q), new_bias = (rows.t() for rows in weight.chunk(3)), bias[two:]
         views = (gates[:2].unbind(1), *(x.unbind(0) for x in (*gates, recalled)))
         before, *after = states.unbind(0)
         for now, rz, r, z, n, q in zip(after, *views, strict=True):
@@ -121,7 +121,7 @@ class _GRU(torch.autograd.Function):
         torch.mul(n_, r, out=q_)
         torch.mul(q_, recalled, out=r_).mul_(1 - r)
         torch.sub(states[:-1], n, out=z_).mul_(z).mul_(1 - z)
-        back_r, back_z, back_q = weight.split(n.shape[-1])
+        back_r, back_z, back_q = weight.chunk(3)
         now, spare = gradient[-1].clone(memory_format=torch.contiguous_format), torch.empty_like(n[0])
         steps = zip(*(reversed(x.unbind(at)) for x, at in ((delta, 1), (q_, 0), (r_, 0), (z_, 0), (z, 0))), strict=True)
         for given, (all_, q, r, z_now, keep) in zip((*reversed(gradient[:-1].unbind(0)), None), steps, strict=True):
@@ -155,7 +155,7 @@ class _LSTM(torch.autograd.Function):
         gates = state.new_empty(4, steps, trials, units)  # i, f, g, o
         _driven(inputs, input_weight, bias, gates)
         squashed = torch.empty_like(gates[0])  # tanh(c)
-        to_i, to_f, to_g, to_o = (rows.t() for rows in weight.split(units))
+        to_i, to_f, to_g, to_o = (rows.t() for rows in weight.chunk(4))
         views = (gates[:2].unbind(1), *(x.unbind(0) for x in (*gates, squashed)))
         (h, *later_h), (c, *later_c) = hs.unbind(0), cs.unbind(0)
         for next_h, next_c, i_f, i, f, g, o, tanh_c in zip(later_h, later_c, *views, strict=True):
@@ -188,7 +188,7 @@ class _LSTM(torch.autograd.Function):
         if to_states is not None:
             from_state = to_states[..., :units]
             to_outputs = from_state if to_outputs is None else to_outputs + from_state
-        rows = weight.split(units)
+        rows = weight.chunk(4)
         carried = hs.new_zeros(trials, units)  # with respect to c
         now = torch.zeros_like(carried)  # with respect to h
         by_c, by_h, factors, forgets = delta[:3].unbind(1), o_.unbind(0), from_h.unbind(0), f.unbind(0)
