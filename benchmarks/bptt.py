@@ -34,12 +34,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -104,15 +105,34 @@ def cases_of(sections: Sequence[str], quick: bool) -> list[Case]:
     return [case for case in cases if case.section in sections]
 
 
+def work(connection: Connection, request: dict[str, Any], seconds: float) -> None:
+    """What a measuring process does: measures, and sends the numbers or why there are none."""
+    from bptt_worker import answer  # with torch, which this process need not have
+
+    try:
+        connection.send(answer(request, seconds))
+    except Exception as error:
+        connection.send({"error": f"{type(error).__name__}: {error}"})
+
+
 def ask(request: dict[str, Any], seconds: float = 0.0) -> dict[str, Any]:
-    """The answer of one worker process: numbers by name, or an error."""
-    path = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, str(HERE / "bptt_worker.py"), json.dumps(request), str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | ONE_THREAD | {"PYTHONPATH": path})
-    if done.returncode:
-        return {"error": f"failed with status {done.returncode}: " + done.stderr.strip().split("\n")[-1]}
-    answer: dict[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
-    return answer
+    """The answer of a new process: numbers by name, or an error.
+
+    It is forked from a server that has imported everything and measured nothing, for importing takes longer than
+    measuring.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["bptt_worker"])
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(there, request, seconds))
+    process.start()
+    there.close()
+    try:
+        answer: dict[str, Any] = here.recv()
+    except EOFError:
+        answer = {}
+    process.join()
+    return answer or {"error": f"its process ended with status {process.exitcode}"}
 
 
 def measure(cases: Sequence[Case], repeats: int, seconds: float) -> dict[Case, dict[str, Any]]:
@@ -245,6 +265,8 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Returns 1 where something could not be measured."""
     options, load = parse_options(), os.getloadavg()[0]
+    os.environ.update(ONE_THREAD)
+    sys.path.insert(0, str(HERE.parent))  # the measuring processes take it over
     report: dict[str, list[Row]] = {"machine": [machine(load)]}
     if options.time_to_n is not None:
         title = f"time to N = {options.time_to_n}, seeds {' '.join(map(str, options.seeds))}"

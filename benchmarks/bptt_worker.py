@@ -1,14 +1,9 @@
-"""Measures one row of bptt.py once: python bptt_worker.py REQUEST-AS-JSON SECONDS.
-
-The last line of standard output is a JSON object: numbers by name.
-"""
+"""Measures one row of bptt.py once, in a process of its own."""
 
 from __future__ import annotations
 
-import json
 import platform
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -172,7 +167,3 @@ def answer(request: dict[str, Any], seconds: float) -> dict[str, Any]:
     else:
         call = recurrence(case)
     return timed(call, floor_of(case), seconds)
-
-
-if __name__ == "__main__":
-    print("\n" + json.dumps(answer(json.loads(sys.argv[1]), float(sys.argv[2]))))
