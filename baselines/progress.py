@@ -21,6 +21,9 @@ from baselines.training import Progress
 SHOWN_HEADS = 24
 """Of more heads than these the display shows the last ones, and the worst of the others."""
 
+WIDTH = 90
+"""Columns that a table of scores needs."""
+
 PLAIN_SECONDS = 5.0
 """Seconds between plain lines, unless a stage is solved."""
 
@@ -111,6 +114,14 @@ def _numbers(progress: Progress) -> list[str]:
     rate = report.update / progress.seconds
     terms = [f"{name} {value:.3f}" for name, value in report.losses.items()] if len(report.losses) > 1 else []
     return [f"loss {report.loss:.3f}", *terms, *words, f"{rate:.0f} updates/s", f"{progress.cpu_seconds:.1f} CPU s"]
+
+
+def print_scores(console: Console, played: Evaluation) -> None:
+    """Print ``score_table`` with all of its digits, also where the terminal or the pipe is narrower than it."""
+    width = console.width
+    console.width = max(width, WIDTH)
+    console.print(score_table(played), crop=False)
+    console.width = width
 
 
 def score_table(played: Evaluation) -> Table:

@@ -211,3 +211,23 @@ def test_the_manifold_attractor_term_reads_the_plrnn() -> None:
     torch.testing.assert_close(term, (a - 1).square().mean() + w.square().sum() / 6 + h.square().mean())
     with pytest.raises(SettingsError, match="A, W and h of a PLRNN"):
         Settings(cell="gru", manifold=5.0).plan()
+
+
+def test_freeze_in_leaves_out_every_other_term() -> None:
+    asked: dict[str, Any] = {
+        "tcr": 2.0,
+        "tcr_schedule": "freeze-in",
+        "tcr_updates": 20,
+        "activity_l2": 0.1,
+        "manifold": 5.0,
+    }
+    plan = Settings(cell="plrnn", **asked).plan()
+    _, weights = plan.terms(plan.new_cell(4))
+    assert {name: weight(19) for name, weight in weights.items()} == {
+        "task": 0,
+        "tcr": 2,
+        "activity_l2": 0,
+        "manifold": 0,
+    }
+    after = {"task": 1, "tcr": 2, "activity_l2": 0.1, "manifold": 5}
+    assert {name: weight(20) for name, weight in weights.items()} == after
