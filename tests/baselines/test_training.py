@@ -19,7 +19,7 @@ from baselines.runs import RunError
 from baselines.settings import Settings, SettingsError
 from baselines.training import TrainingRun
 
-SMALL: dict[str, Any] = {"units": 48, "batch_size": 32}
+SMALL: dict[str, Any] = {"units": 48, "batch_size": 32, "test_every": 10}
 
 
 def settings(out: Path, **changes: Any) -> Settings:
