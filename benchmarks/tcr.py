@@ -27,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from tcr_conditions import GROUPS, Condition
 from tcr_summary import Run, draw, tables
@@ -143,8 +144,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def quick() -> list[Condition]:
-    """Two tests each of a small network with and without TCR, for two g."""
-    small = {"task_args": {"N": 8}, "units": 8, "batch_size": 4, "limit": 50}
+    """Small networks on short trials, with and without TCR, for two g."""
+    small: dict[str, Any] = {"task_args": {"N": 4}, "units": 16, "learning_rate": 1e-2, "limit": 150}
     return [replace(condition, **small) for condition in GROUPS["probes"] if condition.tcr in (0.0, 1.0)][:4]
 
 

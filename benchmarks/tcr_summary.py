@@ -6,8 +6,8 @@ restricted mean cannot exceed the limit, so that its differences understate what
 
 Intervals are for 95 %. Those of means are percentile bootstraps over seeds; differences are within seeds, which share
 initial weights and trials. With five seeds a percentile bootstrap is too narrow (it covers some 80 to 85 %): take a
-difference as found where its interval is far from 0 and all seeds agree. Those of shares are Wilson's, for the bootstrap
-of 5 in 5 has no width.
+difference as found where its interval is far from 0 and all seeds agree. Those of shares are Wilson's, for the
+bootstrap of 5 in 5 has no width.
 """
 
 from __future__ import annotations

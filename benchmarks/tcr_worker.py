@@ -15,10 +15,11 @@ import torch
 from tcr_conditions import Condition
 
 from baselines import losses, seeds
-from baselines.bptt import Learner, Recipe, Report
+from baselines.bptt import Learner, Report
 from baselines.cells import Cell, make_cell
 from baselines.losses import LossTerm, Weight
 from baselines.network import RecurrentNetwork, answer_width
+from baselines.recipes import Recipe
 from memory_envs import Task
 from memory_envs.tasks import TASKS
 
