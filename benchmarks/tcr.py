@@ -6,8 +6,8 @@
 
 The conditions are those of ``tcr_conditions.GROUPS``; without --group, all. The file has a row for each condition and
 seed; a row that is there is not run again, so a stopped measurement goes on where it was. A job is a process: one
-condition with those of its seeds that are missing, on one thread. When a process dies, its finished seeds are kept and
-the others are tried once more. Exit status 1: something is missing still.
+condition with those of its seeds that are missing, on one thread. When a process is killed, its finished seeds are
+kept and the others are tried once more. Exit status 1: something is missing still.
 
 A run is solved when, over 25 updates' fresh batches, the mean squared error is less than 0.01 (delayed addition) or the
 accuracy at least 0.95 (the others). A run that is not solved within the condition's limit counts with that limit.
@@ -16,119 +16,52 @@ accuracy at least 0.95 (the others). A run that is not solved within the conditi
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import os
 import re
-import subprocess
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, fields, replace
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from tcr_conditions import GROUPS, Condition
-from tcr_summary import Run, draw, tables
+from tcr_results import begin, read
+from tcr_summary import draw, tables
+
+from baselines.engines import Ended, Job, LocalEngine, Progressed
 
 HERE = Path(__file__).resolve().parent
-CONDITION = [f.name for f in fields(Condition)]
-RESULT = ["seed", "status", "updates", "plateau", "loss", "tcr_term", "cpu_seconds"]
 
 
-class Results:
-    """The CSV: rows by condition and seed. Written by one process, a whole row at a time."""
+def run_all(missing: Mapping[Condition, Sequence[int]], workers: int, path: Path) -> list[str]:
+    """Train each condition with the seeds that are missing, in ``workers`` processes at a time.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows: dict[tuple[Condition, int], Run] = {}
-        self._lock = Lock()
-        if path.exists():
-            self._read()
-
-    def _read(self) -> None:
-        text = self.path.read_text()
-        whole = text[: text.rfind("\n") + 1]  # a process killed while it wrote leaves half a row: run that again
-        rows = csv.DictReader(whole.splitlines())
-        if rows.fieldnames != CONDITION + RESULT:
-            raise ValueError(f"--out must be new or a file of this benchmark, got {self.path}")
-        for row in rows:
-            self._keep(Condition.from_row(row), row)
-        if whole != text:
-            self.path.write_text(whole)
-
-    def _keep(self, condition: Condition, row: dict[str, str]) -> None:
-        seed = int(row["seed"])
-        self.rows[condition, seed] = Run(
-            row["status"], int(row["updates"]), int(row["plateau"]), float(row["loss"]), float(row["cpu_seconds"])
-        )
-
-    def add(self, condition: Condition, result: dict[str, str]) -> None:
-        """Append a row."""
-        with self._lock:
-            fresh = not self.path.exists()
-            with self.path.open("a", newline="") as file:
-                writer = csv.DictWriter(file, CONDITION + RESULT, lineterminator="\n")
-                if fresh:
-                    writer.writeheader()
-                writer.writerow(condition.row() | result)
-            self._keep(condition, {name: str(value) for name, value in result.items()})
-
-
-@dataclass(frozen=True)
-class Job:
-    """One process: a condition and the seeds that it is to be trained with."""
-
-    condition: Condition
-    seeds: tuple[int, ...]
-
-    def run(self, results: Results) -> str:
-        """Start the process, keep each row as it comes, try once more if it dies. Returns what went wrong, or ''."""
-        error = ""
-        for _ in range(2):
-            missing = [seed for seed in self.seeds if (self.condition, seed) not in results.rows]
-            if not missing:
-                return ""
-            error = self._attempt(missing, results)
-        return error if any((self.condition, seed) not in results.rows for seed in self.seeds) else ""
-
-    def _attempt(self, missing: list[int], results: Results) -> str:
-        command = [sys.executable, str(HERE / "tcr_worker.py"), json.dumps(asdict(self.condition)), *map(str, missing)]
-        paths = [str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]  # the checkout it lies in
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout
-            assert process.stderr
-            try:
-                for line in process.stdout:
-                    results.add(self.condition, json.loads(line))
-                errors = process.stderr.read().strip().splitlines()
-            finally:
-                process.kill()
-        last = errors[-1] if errors else "no message"
-        return f"process ended with status {process.returncode}: {last}" if process.returncode else "rows are missing"
-
-
-def run_all(jobs: Sequence[Job], workers: int, results: Results) -> list[str]:
-    """Run the jobs in ``workers`` processes at a time; returns what went wrong."""
-    wrong = []
-    with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(job.run, results): job for job in jobs}
-        try:
-            for done, future in enumerate(as_completed(running), 1):
-                job = running[future]
-                updates = [
-                    results.rows[job.condition, s].updates for s in job.seeds if (job.condition, s) in results.rows
-                ]
-                print(f"{done}/{len(jobs)}  {job.condition.label()}: {updates} updates", flush=True)
-                if error := future.result():
-                    wrong.append(f"{job.condition.label()}: {error}")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    Returns:
+        What went wrong, a line a job.
+    """
+    worker, wrong = str(HERE / "tcr_worker.py"), []
+    with tempfile.TemporaryDirectory() as logs:
+        jobs = [
+            Job(
+                condition.label(),
+                (sys.executable, worker, str(path), json.dumps(asdict(condition)), *map(str, seeds)),
+                Path(logs, f"{index}.txt"),
+                {"OMP_NUM_THREADS": "1"},
+                restarts=1,
+            )
+            for index, (condition, seeds) in enumerate(missing.items())
+        ]
+        ended = 0
+        for event in LocalEngine(workers).run(jobs):
+            if isinstance(event, Progressed):
+                print(f"{event.job.name}: {event.line}", flush=True)
+            elif isinstance(event, Ended) and not event.again:
+                ended += 1
+                print(f"{ended} of {len(jobs)} conditions", flush=True)
+                if event.code:
+                    last = event.job.log.read_text().strip().splitlines()[-1]
+                    wrong.append(f"{event.job.name}: exit status {event.code}: {last}")
     return wrong
 
 
@@ -162,17 +95,18 @@ def main() -> None:
     if options.workers < 1:
         parser.error(f"--workers must be at least 1, got {options.workers}")
     try:
-        results = Results(options.out)
+        rows = read(options.out)
     except (OSError, ValueError, KeyError) as error:
-        parser.error(str(error))
+        parser.error(f"--out {error}")
     groups = {"quick": quick()} if options.quick else {name: GROUPS[name] for name in options.group}
     if options.summarise:
-        print(tables(groups, results.rows))
-        print(f"drawn in {draw(groups, results.rows, options.out.with_suffix('.png'))}")
+        print(tables(groups, rows))
+        print(f"drawn in {draw(groups, rows, options.out.with_suffix('.png'))}")
         return
+    begin(options.out)
     wanted = dict.fromkeys(condition for conditions in groups.values() for condition in conditions)
-    missing = {c: tuple(seed for seed in options.seeds if (c, seed) not in results.rows) for c in wanted}
-    wrong = run_all([Job(c, seeds) for c, seeds in missing.items() if seeds], options.workers, results)
+    missing = {c: [seed for seed in options.seeds if (c, seed) not in rows] for c in wanted}
+    wrong = run_all({c: seeds for c, seeds in missing.items() if seeds}, options.workers, options.out)
     for line in wrong:
         print(f"failed: {line}", file=sys.stderr)
     sys.exit(1 if wrong else 0)

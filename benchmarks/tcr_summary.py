@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -23,27 +23,12 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tcr_conditions import Condition
+from tcr_results import Rows, Run, runs_of
 
 RESAMPLES = 10_000
 
 
-@dataclass(frozen=True)
-class Run:
-    """One seed of a condition; see ``tcr_worker.run``."""
-
-    status: str
-    updates: int
-    plateau: int
-    loss: float
-    cpu_seconds: float
-
-    @property
-    def solved(self) -> bool:
-        return self.status == "solved"
-
-
 Groups = Mapping[str, Sequence[Condition]]
-Rows = Mapping[tuple[Condition, int], Run]
 Interval = tuple[float, float]
 
 
@@ -67,11 +52,6 @@ def censored_median(updates: Sequence[int], solved: Sequence[bool]) -> str:
     times = sorted(t if done else math.inf for t, done in zip(updates, solved, strict=True))
     middle = median(times)
     return f"> {max(updates)}" if math.isinf(middle) else f"{middle:.0f}"
-
-
-def runs_of(condition: Condition, rows: Rows) -> dict[int, Run]:
-    """The runs of a condition by seed."""
-    return {seed: run for (other, seed), run in rows.items() if other == condition}
 
 
 def tables(groups: Groups, rows: Rows) -> str:

@@ -1,6 +1,6 @@
-"""Trains one condition of tcr.py with some seeds: python tcr_worker.py CONDITION-AS-JSON SEED ...
+"""Trains one condition of tcr.py with some seeds: python tcr_worker.py FILE CONDITION-AS-JSON SEED ...
 
-One line of JSON on standard output for each seed, as soon as its run has ended.
+A row is appended to FILE for each seed, as soon as its run has ended; seeds that it holds already are left out.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import json
 import math
 import sys
 import time
-from typing import Any
+from pathlib import Path
 
 import torch
 from tcr_conditions import Condition
+from tcr_results import Run, append, read
 
 from baselines import losses, seeds
 from baselines.bptt import Learner, Report
@@ -74,20 +75,14 @@ def solved(task: Task, report: Report) -> bool:
     return sum(report.scores.values()) / len(report.scores) >= ACCURACY
 
 
-def run(condition: Condition, seed: int) -> dict[str, Any]:
-    """Train until the criterion is met, the limit is reached or the loss is no longer finite.
-
-    Returns:
-        status: ``"solved"``, ``"limit"`` or ``"diverged"``; updates: when it was solved, else the limit;
-        plateau: the test at which the task's loss was first under half of what the best constant answer costs (the
-        limit if never); loss, tcr: means of both terms over the last test; cpu_seconds: of the run.
-    """
+def run(condition: Condition, seed: int) -> Run:
+    """Train until the criterion is met, the limit is reached or the loss is no longer finite."""
     start = time.process_time()
     learner = learner_of(condition, seed)
     half = (learner.task.target_variance if learner.task.real_valued else math.log(2)) / 2
     status, plateau = "limit", condition.limit
     while status == "limit" and learner.update < condition.limit:
-        for _ in range(min(TEST_EVERY, condition.limit - learner.update)):
+        for _ in range(TEST_EVERY):
             learner.learn()
         report = learner.test()
         loss = report.losses["task"]
@@ -97,22 +92,19 @@ def run(condition: Condition, seed: int) -> dict[str, Any]:
             status = "diverged"
         elif solved(learner.task, report):
             status = "solved"
-    return {
-        "status": status,
-        "updates": learner.update if status == "solved" else condition.limit,
-        "plateau": plateau,
-        "loss": f"{loss:.4g}",
-        "tcr_term": f"{report.losses['tcr']:.4g}",
-        "cpu_seconds": f"{time.process_time() - start:.1f}",
-    }
+    updates = learner.update if status == "solved" else condition.limit
+    return Run(status, updates, plateau, loss, report.losses["tcr"], time.process_time() - start)
 
 
 def main() -> None:
     """Every seed in turn."""
     torch.set_num_threads(1)
-    condition = Condition(**json.loads(sys.argv[1]))
-    for seed in map(int, sys.argv[2:]):
-        print(json.dumps({"seed": seed} | run(condition, seed)), flush=True)
+    path, condition = Path(sys.argv[1]), Condition(**json.loads(sys.argv[2]))
+    for seed in map(int, sys.argv[3:]):
+        if (condition, seed) not in read(path):
+            result = run(condition, seed)
+            append(path, condition, seed, result)
+            print(f"seed {seed}: {result.status} at update {result.updates}, loss {result.loss:.3g}", flush=True)
 
 
 if __name__ == "__main__":
