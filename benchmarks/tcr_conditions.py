@@ -116,28 +116,22 @@ def _flip_flop(probability: float) -> dict[str, Any]:
 _FINAL = {"N": 50, "scoring": "final"}
 
 GROUPS: dict[str, list[Condition]] = {
-    "probes": [
-        *_rate((1.0, 0.5, 2.0, 3.0), (0.0, 1.0), task_args=_FINAL),
-        *_rate((1.0, 3.0, 0.5, 2.0), (0.03,), task_args=_FINAL),
-    ],
-    "strong": _rate((3.0, 5.0), (0.0, 0.003, 0.03), task_args=_FINAL),
-    "optimizers": _rate(
-        (1.0, 3.0), (0.0, 0.03), task_args=_FINAL, optimizer="nesterov", momentum=0.9, learning_rate=0.03
-    ),
+    "probes": _rate((0.5, 1.0, 2.0, 3.0), (0.0, 0.03, 1.0), task_args=_FINAL),
+    "delays": _rate((0.5, 1.0), (0.0, 0.03), task_args={"N": 100, "scoring": "final"}),
     "cells": [
         *(Condition(cell="plrnn", tcr=weight, task_args=_FINAL, limit=1000) for weight in (0.0, 0.03)),
-        Condition(cell="plrnn", manifold=5.0, task_args=_FINAL, limit=1000),
         *(Condition(cell="lstm", tcr=weight, task_args=_FINAL, limit=1000) for weight in (0.0, 0.03)),
         Condition(cell="lstm", tcr=0.03, tcr_on="c", task_args=_FINAL, limit=1000),
-        *_rate((2.0,), (0.0, 0.03), rank=1, task_args=_FINAL),
+        *_rate((2.0,), (0.0, 0.03), rank=1, task_args=_FINAL, limit=1000),
     ],
-    "delays": _rate((1.0, 2.0), (0.0, 0.03), task_args={"N": 100, "scoring": "final"}),
+    "optimizers": _rate(
+        (1.0, 3.0), (0.0, 0.03), task_args=_FINAL, optimizer="nesterov", momentum=0.9, learning_rate=0.03, limit=1000
+    ),
     "evidence": _rate((1.0, 3.0), (0.0, 0.03), limit=1000, **_evidence(50, 25)),
     "flip-flop": _rate((1.0, 3.0), (0.0, 0.03), limit=1000, **_flip_flop(0.02)),
-    "schedules": [
-        *_rate((3.0,), (0.03,), task_args=_FINAL, schedule="linear-decay", schedule_updates=500),
-        *_rate((3.0,), (1.0,), task_args=_FINAL, schedule="cut-off", schedule_updates=100),
-    ],
+    "strong": _rate((3.0, 5.0), (0.0, 0.003), task_args=_FINAL),
+    "schedules": _rate((3.0,), (1.0,), task_args=_FINAL, schedule="linear-decay", schedule_updates=500),
     "dense": _rate((0.5, 1.0, 2.0, 3.0), (0.0, 1.0)),
     "distractors": _rate((1.0, 2.0), (0.0, 0.03), task_args={"N": 30, "distractors": True}),
+    "manifold": [Condition(cell="plrnn", manifold=weight, task_args=_FINAL, limit=1000) for weight in (0.0, 5.0)],
 }
