@@ -81,15 +81,23 @@ class Condition:
         parts += [f"L2 {self.activity_l2:g}"] if self.activity_l2 else []
         return " + ".join(parts) or "without"
 
-    def label(self, *, short: bool = False) -> str:
-        """The condition in words, without what is the same in all; ``short``: without the cell and the regulariser."""
+    def setting(self) -> str:
+        """The task and its arguments, in words."""
+        return " ".join([self.task, *(f"{name}={value}" for name, value in self.task_args.items())])
+
+    def updating(self) -> str:
+        """The optimizer in words; nothing where it is Adam."""
+        momentum = f" momentum {self.momentum:g}" if self.momentum else ""
+        return "" if self.optimizer == "adam" else f"{self.optimizer} {self.learning_rate:g}{momentum}"
+
+    def training(self) -> str:
+        """Everything but the setting, in words."""
         cell = " ".join([self.cell, *(f"{name}={value:g}" for name, value in self.cell_args.items())])
-        arguments = " ".join(f"{name}={value}" for name, value in self.task_args.items())
-        optimizer = "" if self.optimizer == "adam" else f", {self.optimizer} {self.learning_rate:g}"
-        optimizer += f" momentum {self.momentum:g}" if self.momentum else ""
-        if short:
-            return f"{self.task}\n{arguments}{optimizer}"
-        return f"{self.task} {arguments}, {cell}{optimizer}, {self.regulariser()}"
+        return ", ".join(filter(None, [cell, self.updating(), self.regulariser()]))
+
+    def label(self) -> str:
+        """The condition in words, without what is the same in all."""
+        return f"{self.setting()}, {self.training()}"
 
 
 _REGULARISERS = ("tcr", "tcr_on", "schedule", "schedule_updates", "manifold", "activity_l2")
@@ -113,6 +121,10 @@ def _flip_flop(probability: float) -> dict[str, Any]:
     return {"task": "flip-flop", "task_args": {"N": 25, "pulse_probability": probability}}
 
 
+def _nesterov(learning_rate: float) -> dict[str, Any]:
+    return {"optimizer": "nesterov", "momentum": 0.9, "learning_rate": learning_rate}
+
+
 _FINAL = {"N": 50, "scoring": "final"}
 
 GROUPS: dict[str, list[Condition]] = {
@@ -124,11 +136,12 @@ GROUPS: dict[str, list[Condition]] = {
         Condition(cell="lstm", tcr=0.03, tcr_on="c", task_args=_FINAL, limit=1000),
         *_rate((2.0,), (0.0, 0.03), rank=1, task_args=_FINAL, limit=1000),
     ],
-    "optimizers": _rate(
-        (1.0, 3.0), (0.0, 0.03), task_args=_FINAL, optimizer="nesterov", momentum=0.9, learning_rate=0.03, limit=1000
-    ),
-    "evidence": _rate((1.0, 3.0), (0.0, 0.03), limit=1000, **_evidence(50, 25)),
-    "flip-flop": _rate((1.0, 3.0), (0.0, 0.03), limit=1000, **_flip_flop(0.02)),
+    "optimizers": [
+        *_rate((0.5, 1.0, 3.0), (0.0, 0.03), task_args=_FINAL, limit=1000, **_nesterov(0.003)),
+        *_rate((1.0,), (0.0, 0.03), task_args=_FINAL, limit=1000, **_nesterov(0.03)),  # too large a step
+    ],
+    "evidence": _rate((1.0, 3.0), (0.0, 0.03), limit=500, **_evidence(50, 25)),
+    "flip-flop": _rate((1.0, 3.0), (0.0, 0.03), limit=500, **_flip_flop(0.02)),
     "strong": _rate((3.0, 5.0), (0.0, 0.003), task_args=_FINAL),
     "schedules": _rate((3.0,), (1.0,), task_args=_FINAL, schedule="linear-decay", schedule_updates=500),
     "dense": _rate((0.5, 1.0, 2.0, 3.0), (0.0, 1.0)),

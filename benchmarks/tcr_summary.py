@@ -55,13 +55,17 @@ def censored_median(updates: Sequence[int], solved: Sequence[bool]) -> str:
 
 
 def tables(groups: Groups, rows: Rows) -> str:
-    """A Markdown table for each group of which there are runs, and the CPU time that they took."""
+    """A Markdown table for each group, setting and limit of which there are runs, and the CPU time that they took."""
     parts = []
     for name, conditions in groups.items():
-        lines = [_line(condition, rows) for condition in conditions if runs_of(condition, rows)]
-        if lines:
+        measured: dict[str, list[str]] = {}
+        for condition in conditions:
+            if runs_of(condition, rows):
+                heading = f"**{name}**: {condition.setting()}, at most {condition.limit} updates"
+                measured.setdefault(heading, []).append(_line(condition, rows))
+        for heading, lines in measured.items():
             heads = ["training", "solved", "median", "restricted mean", "with - without", "sooner / later", "plateau"]
-            parts.append("\n".join([f"### {name}\n", _row(heads), "|---" * len(heads) + "|", *lines]))
+            parts.append("\n".join([heading, "", _row(heads), "|---" * len(heads) + "|", *lines]))
     shown = {condition for conditions in groups.values() for condition in conditions}
     seconds = sum(run.cpu_seconds for (condition, _), run in rows.items() if condition in shown)
     return "\n\n".join([*parts, f"{seconds / 60:.0f} CPU minutes"])
@@ -77,7 +81,7 @@ def _line(condition: Condition, rows: Rows) -> str:
     low, high = wilson(sum(solved), len(solved))
     left, right = bootstrap(updates)
     cells = [
-        condition.label(),
+        condition.training(),
         f"{sum(solved)} of {len(solved)} [{low:.2f}, {high:.2f}]",
         censored_median(updates, solved),
         f"{np.mean(updates):.0f} [{left:.0f}, {right:.0f}]",
@@ -116,7 +120,7 @@ def draw(groups: Groups, rows: Rows, path: Path) -> Path:
     labels = sorted(set(drawn), key=lambda label: (label != "without", label))
     for column, (family, members) in enumerate(families.items()):
         top, bottom = panels[0, column], panels[1, column]
-        top.set_title(family.label(short=True), fontsize=9)
+        top.set_title(f"{family.setting()}\n{family.updating() or 'adam'}".replace(" ", "\n", 1), fontsize=8)
         for index, label in enumerate(labels):
             some = sorted((c for c in members if c.regulariser() == label), key=lambda c: c.cell_args["g"])
             if some:

@@ -104,6 +104,14 @@ def test_a_run_whose_loss_is_no_longer_finite_is_unsolved() -> None:
     assert (result.status, result.updates) == ("diverged", 100)
 
 
+def test_the_tables_of_the_readme_are_those_of_the_results_that_are_kept() -> None:
+    printed = tcr_summary.tables(GROUPS, tcr_results.read(ROOT / "benchmarks" / "results" / "tcr.csv"))
+    section = (ROOT / "README.md").read_text().split("## Where temporal consistency helps")[1].split("\n## ")[0]
+    shown = [line for line in section.splitlines() if line.startswith("|")]
+    assert len(shown) > 20
+    assert set(shown) <= set(printed.splitlines())
+
+
 @pytest.mark.slow
 def test_the_command_runs_what_is_missing_and_sums_up(tmp_path: Path) -> None:
     out = tmp_path / "quick.csv"
@@ -118,7 +126,7 @@ def test_the_command_runs_what_is_missing_and_sums_up(tmp_path: Path) -> None:
     assert {seed for _, seed in rows} == {3}
     before = out.read_bytes()
     again = tcr("--quick", "--seeds", "3", "--summarise")
-    assert "### quick" in again.stdout
+    assert "**quick**: delayed-addition N=4, at most 150 updates" in again.stdout
     assert out.with_suffix(".png").stat().st_size > 10_000
     assert tcr("--quick", "--seeds", "3").stdout == ""  # nothing is missing
     assert out.read_bytes() == before
