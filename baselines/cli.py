@@ -9,12 +9,15 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from rich.console import Console
 
+from baselines.analyses import AnalysisRun
+from baselines.analysis import ANALYSES
 from baselines.analysis.figures import training_figure
 from baselines.bptt import Recipe
 from baselines.evaluation import EvaluationSettings, evaluate_run
@@ -49,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
     evaluate_parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_options(evaluate_parser, EvaluationSettings)
+    analyze_parser = add_analyze(commands, sys.argv[1:] if arguments is None else arguments)
     given = vars(parser.parse_args(arguments))
     command = given.pop("command")
     # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
@@ -57,10 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command == "evaluate":
             return evaluate(given.pop("run"), EvaluationSettings(**_merged(given)))
+        if command == "analyze":
+            return analyze(given)
         resume = given.pop("resume")
         return train(TrainingRun(read_options(given)) if resume is None else take_up(resume, given))
     except SettingsError as error:
-        used = train_parser if command == "train" else evaluate_parser
+        used = {"train": train_parser, "evaluate": evaluate_parser, "analyze": analyze_parser}[command]
         used.error(f"argument --{error.name.replace('_', '-')}: {error}")
     except RunError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
@@ -102,6 +108,44 @@ def evaluate(path: Path, settings: EvaluationSettings) -> int:
     for played in evaluate_run(path, settings):
         console.print(score_table(played))
     return 0
+
+
+def add_analyze(commands: Any, arguments: Sequence[str]) -> Parser:
+    """The command ``analyze``, with the options of the analysis that ``arguments`` name."""
+    help = "what a network learned: a table and a figure"
+    more = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
+    parser: Parser = commands.add_parser("analyze", help=help, description=f"{help}. {more}", allow_abbrev=False)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder, or several for intervals")
+    parser.add_argument("--what", choices=list(ANALYSES), required=True, help="the analysis")
+    help = "those kept when these N were solved (default: all or the latest, by the analysis)"
+    parser.add_argument(
+        "--checkpoints", type=_READERS["tuple[int, ...]"], nargs="+", default=(), metavar="N", help=help
+    )
+    help = "folder to write into (default: analysis/WHAT in that of the run)"
+    parser.add_argument("--out", type=Path, metavar="PATH", help=help)
+    for name, analysis in ANALYSES.items():
+        # The options of one analysis only, so that they can share names; argparse says the rest of what is wrong.
+        if f"--what={name}" in arguments or ("--what", name) in pairwise(arguments):
+            add_options(parser.add_argument_group(f"options of {name}"), analysis.settings)
+            break
+    return parser
+
+
+def analyze(given: dict[str, Any]) -> int:
+    """Measure, write and draw; the exit code. Ctrl-C leaves what is finished, drawn too."""
+    given = _merged(given)
+    paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))
+    run = AnalysisRun(paths, what, ANALYSES[what].settings(**given), checkpoints, out)
+    stopped = False
+    try:
+        for words in run.parts():
+            print(f"{what}: {words}", flush=True)
+    except KeyboardInterrupt:
+        stopped = True
+    files = run.draw() if run.tables else []
+    done = f"Saved in {run.folder}: {', '.join([*(f'{name}.csv' for name in run.tables), *(f.name for f in files)])}"
+    print("interrupted. " + done if stopped else done)
+    return 130 if stopped else 0
 
 
 def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:

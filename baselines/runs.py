@@ -126,7 +126,7 @@ class RunFolder:
             raise RunError(f"{file} cannot be read: {error}") from None
         if len(kept) != reports:
             raise RunError(f"{file} must have {reports} rows up to update {update} of the checkpoint, has {len(kept)}")
-        _replace(file, "".join([header, *kept]).encode())
+        replace_file(file, "".join([header, *kept]).encode())
         # TensorBoard leaves out what files before this one say of later steps.
         self._events = self._open_events(purge_step=update + 1)
         with _writing(self.path / "summary.json"):
@@ -168,9 +168,9 @@ class RunFolder:
             kept = checkpoint_file(self.path, solved)
             with _writing(kept):
                 kept.parent.mkdir(exist_ok=True)
-            _replace(kept, data)
+            replace_file(kept, data)
         # Last: a run that is killed before goes on from the one before and writes the others again.
-        _replace(checkpoint_file(self.path), data)
+        replace_file(checkpoint_file(self.path), data)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Say how the run ended."""
@@ -198,7 +198,7 @@ class RunFolder:
             opened.write(self._line(row))
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        _replace(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
+        replace_file(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def checkpoint_file(path: Path, n: int | None = None) -> Path:
@@ -363,8 +363,12 @@ def _writing(path: Path) -> Iterator[None]:
         raise RunError(f"{path} cannot be written: {error}") from None
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file all at once: whatever happens, ``path`` holds what it held or all of ``data``."""
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file all at once: whatever happens, ``path`` holds what it held or all of ``data``.
+
+    Raises:
+        RunError: it cannot be written.
+    """
     part = path.with_name(path.name + ".part")
     with _writing(path):
         try:

@@ -1,0 +1,94 @@
+"""What is analysed: a network and the task it was trained on, from a run's checkpoint or from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from baselines import runs
+from baselines.cells import Cell
+from baselines.network import RecurrentNetwork, head_keys
+from baselines.settings import SettingsError
+from memory_envs import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network to analyse.
+
+    Attributes:
+        network: the network. No analysis changes it.
+        task: the task that it was trained on last, with the N and the heads of that stage.
+        run: a name, by which rows are told apart.
+        update: updates of training so far.
+        path: of its run, where it has one.
+    """
+
+    network: RecurrentNetwork
+    task: Task
+    run: str = "network"
+    update: int = 0
+    path: Path | None = None
+
+    @property
+    def cell(self) -> Cell:
+        """The recurrent part of the network."""
+        return self.network.cell
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The columns by which its rows are known."""
+        return {"run": self.run, "N": self.task.N, "update": self.update}
+
+    def task_for(self, n: int) -> Task:
+        """The task of this N alone, and one that the network has a readout for.
+
+        Raises:
+            SettingsError: there is no such task or no such readout.
+        """
+        stage = self.task
+        change: dict[str, Any] = {"N": n} if getattr(stage, "heads", None) is None else {"heads": (n,)}
+        try:
+            task = stage.replace(**change, **({"num_steps": None} if stage.free_length else {}))
+        except (ValueError, TypeError) as error:
+            raise SettingsError("n", f"n must fit {stage.name}: {error}") from None
+        if missing := [key for key in head_keys(task) if key not in self.network.readouts]:
+            known = sorted(map(int, self.network.readouts))
+            raise SettingsError(
+                "n", f"n must be among those that {self.run} has readouts for, {known}, got {missing[0]}"
+            )
+        return task
+
+
+def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subject]:
+    """The subjects of some runs.
+
+    Args:
+        paths: of the runs.
+        checkpoints: those kept when these N were solved, ``"all"`` that are kept for an N, or ``"latest"``.
+
+    Raises:
+        SettingsError: a run has no such checkpoint.
+        RunError: it cannot be read.
+    """
+    names = [path.resolve().name for path in paths]
+    subjects = []
+    for path, name in zip(paths, names, strict=True):
+        kept = runs.kept_checkpoints(path)
+        if isinstance(checkpoints, str):
+            runs.read_settings(path)  # says what is wrong with a folder that is no run
+            wanted: list[int | None] = [*kept] if checkpoints == "all" and kept else [None]
+        else:
+            wanted = [*checkpoints]
+            if missing := [n for n in wanted if n not in kept]:
+                raise SettingsError(
+                    "checkpoints", f"checkpoints must be among those of {path}, {kept}, got {missing[0]}"
+                )
+        label = name if names.count(name) == 1 else str(path)
+        for n in wanted:
+            network, task = runs.load_network(path, n)
+            _, plain = runs.read_checkpoint(path, n)
+            subjects.append(Subject(network.requires_grad_(False).eval(), task, label, plain["update"], path))
+    return subjects
