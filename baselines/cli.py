@@ -203,7 +203,7 @@ def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: objec
     if kind.startswith("dict"):
         many = {"nargs": "+", "metavar": "KEY=VALUE"}
     elif kind.startswith("tuple"):
-        many = {"nargs": "+", "metavar": "INT"}
+        many = {"nargs": "+", "metavar": kind.removeprefix("tuple[").split(",")[0].upper()}
     name = f"--{setting.name.replace('_', '-')}"
     parser.add_argument(name, type=_READERS[kind], default=argparse.SUPPRESS, help=help, **many)
 
@@ -235,4 +235,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "Path": Path,
     "dict[str, Any]": _pair,
     "tuple[int, ...]": _number(int, "an integer"),
+    "tuple[float, ...]": _number(float, "a number"),
+    "tuple[str, ...]": str,
 }

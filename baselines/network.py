@@ -6,7 +6,7 @@ Axes: T steps, B trials, I inputs, H heads, K numbers a head (2 logits, or 1 rea
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,11 @@ from torch import Tensor, nn
 from baselines.cells import Cell
 from memory_envs import Task
 from memory_envs.task import CORRECT_WITHIN
+
+Intervention = Callable[[int, Tensor], Tensor]
+"""(t, state (B, S) that step t is about to start from) -> the state that it starts from instead.
+
+The one hook for ablation, noise and clamping. It acts between steps: what the cell put out at step t - 1 stands."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,17 +88,31 @@ class RecurrentNetwork(nn.Module):
         answers = nn.functional.linear(outputs, weight, bias)
         return answers.view(*outputs.shape[:-1], len(readouts), self.width)
 
-    def forward(self, inputs: Tensor, heads: Sequence[str], state: Tensor | None = None) -> Rollout:
+    def forward(
+        self,
+        inputs: Tensor,
+        heads: Sequence[str],
+        state: Tensor | None = None,
+        intervention: Intervention | None = None,
+    ) -> Rollout:
         """Whole trials: inputs (T, B, I) -> what the network did.
 
         Args:
             inputs: (T, B, I).
             heads: which readouts answer, H of them.
             state: before the first step, (B, S); None: the cell's ``initial_state``.
+            intervention: called before every step. The cell then goes step by step, which is slower.
         """
         if state is None:
             state = self.cell.initial_state(inputs.shape[1])
-        outputs, states = self.cell.unroll(inputs, state)
+        if intervention is None:
+            outputs, states = self.cell.unroll(inputs, state)
+        else:
+            passed = []
+            for t, now in enumerate(inputs):
+                output, state = self.cell.step(now, intervention(t, state))
+                passed.append((output, state))
+            outputs, states = (torch.stack(values) for values in zip(*passed, strict=True))
         return Rollout(outputs, states, self.read(outputs, heads))
 
     def step(self, inputs: Tensor, heads: Sequence[str], state: Tensor) -> tuple[Tensor, Tensor]:

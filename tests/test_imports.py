@@ -50,7 +50,7 @@ ORDER = {
         "training evaluation",
         "analysis.tables analysis.autocorrelation analysis.decay_fits analysis.unit_timescales analysis.stimuli",
         "analysis.style analysis.intervals analysis.subjects",
-        "analysis.timescale_figure",
+        "analysis.timescale_figure analysis.ablation_figure analysis.probing",
         "analysis.*",
         "analysis",
         "analyses",

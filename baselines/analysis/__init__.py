@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from baselines.analysis import timescales
+from baselines.analysis import ablation, perturbation, timescales
 from baselines.analysis.subjects import Subject
 from baselines.analysis.tables import Column, Table
 
@@ -52,6 +52,22 @@ ANALYSES = {
         timescales.draw,
         {"units": timescales.UNITS, "summary": timescales.SUMMARY},
         "all",
+    ),
+    "ablation": Analysis(
+        ablation.AblationSettings,
+        ablation.check,
+        ablation.measure,
+        ablation.draw,
+        {"ablation": ablation.ABLATIONS},
+        "latest",
+    ),
+    "perturbation": Analysis(
+        perturbation.PerturbationSettings,
+        perturbation.check,
+        perturbation.measure,
+        perturbation.draw,
+        {"perturbation": perturbation.PERTURBATIONS},
+        "latest",
     ),
 }
 

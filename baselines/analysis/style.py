@@ -24,6 +24,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 
 TAU, TAU_NET = "$\\tau$", "$\\tau_{net}$"
 
+RELATIVE = "relative accuracy\n(0: chance, 1: unharmed)"
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 RULES: dict[Any, Any] = {

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from baselines import runs
+from baselines.analysis.tables import Column
 from baselines.cells import Cell
 from baselines.network import RecurrentNetwork, head_keys
 from baselines.settings import SettingsError
 from memory_envs import Task
+
+KEYS = (Column("run", "run"), Column("N", "N of the checkpoint", "steps"), Column("update", "updates of training"))
+"""The columns by which a subject's rows are known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +44,15 @@ class Subject:
         """The recurrent part of the network."""
         return self.network.cell
 
+    def on(self, device: str) -> Subject:
+        """The same on a device; a copy where it is on another one."""
+        if next(self.network.parameters()).device == torch.device(device):
+            return self
+        return replace(self, network=copy.deepcopy(self.network).to(device))
+
     @property
     def keys(self) -> dict[str, Any]:
-        """The columns by which its rows are known."""
+        """The values of ``KEYS``."""
         return {"run": self.run, "N": self.task.N, "update": self.update}
 
     def task_for(self, n: int) -> Task:

@@ -17,14 +17,13 @@ from baselines import losses
 from baselines.analysis import stimuli, timescale_figure
 from baselines.analysis.autocorrelation import DIVISORS, Autocorrelation
 from baselines.analysis.decay_fits import Floats, fit_double, fit_single
-from baselines.analysis.subjects import Subject
+from baselines.analysis.subjects import KEYS, Subject
 from baselines.analysis.tables import Column, Table
 from baselines.analysis.unit_timescales import GateMean, time_constants
 from baselines.network import Rollout
 from baselines.settings import SettingsError, blame, check_device
 from memory_envs import checks
 
-KEYS = (Column("run", "run"), Column("N", "N of the checkpoint", "steps"), Column("update", "updates of training"))
 Flags = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
 
@@ -176,7 +175,7 @@ def _curves(subject: Subject, settings: TimescaleSettings) -> tuple[Floats, Name
 
     (B, U + 1, L), NaN where there is none; (U + 1,) ``""``, ``"silent"`` or ``"diverged"``; (U,).
     """
-    cell = subject.cell.to(settings.device)
+    cell = subject.on(settings.device).cell
     read = losses.activity_reader(cell, settings.on)
     total = settings.burn_in + settings.steps
     inputs = stimuli.stream(_stimulus(subject, settings), settings.trials, total, settings.seed)

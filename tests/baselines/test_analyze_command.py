@@ -12,7 +12,12 @@ import pytest
 from baselines.analysis import ANALYSES, Analysis, Tables
 from baselines.cli import main
 
-QUICK = {"timescales": ["--steps", "300", "--trials", "3", "--burn-in", "10"]}
+SHORT = ["--steps", "40", "--warm-up", "5", "--trials", "2"]
+QUICK = {
+    "timescales": ["--steps", "300", "--trials", "3", "--burn-in", "10"],
+    "ablation": [*SHORT, "--singles", "3", "--groups", "2"],
+    "perturbation": [*SHORT, "--sizes", "0.01", "1", "--repetitions", "2"],
+}
 """Options that make each analysis quick."""
 
 
