@@ -51,6 +51,7 @@ ORDER = {
         "analysis.tables analysis.autocorrelation analysis.decay_fits analysis.unit_timescales analysis.stimuli",
         "analysis.style analysis.intervals analysis.subjects",
         "analysis.timescale_figure analysis.ablation_figure analysis.probing",
+        "analysis.readouts analysis.retraining",
         "analysis.*",
         "analysis",
         "analyses",

@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from baselines.analysis import ablation, perturbation, timescales
+from baselines.analysis import ablation, forgetting, generalisation, perturbation, timescales
 from baselines.analysis.subjects import Subject
 from baselines.analysis.tables import Column, Table
 
@@ -68,6 +68,22 @@ ANALYSES = {
         perturbation.draw,
         {"perturbation": perturbation.PERTURBATIONS},
         "latest",
+    ),
+    "generalisation": Analysis(
+        generalisation.GeneralisationSettings,
+        generalisation.check,
+        generalisation.measure,
+        generalisation.draw,
+        {"generalisation": generalisation.GENERALISATION},
+        "latest",
+    ),
+    "forgetting": Analysis(
+        forgetting.ForgettingSettings,
+        forgetting.check,
+        forgetting.measure,
+        forgetting.draw,
+        {"forgetting": forgetting.FORGETTING},
+        "all",
     ),
 }
 

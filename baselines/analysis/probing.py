@@ -60,14 +60,14 @@ def check(subject: Subject, settings: ProbeSettings) -> None:
     probed_task(subject, subject.task.N, settings)
 
 
-def probed_task(subject: Subject, n: int, settings: ProbeSettings) -> Task:
+def probed_task(subject: Subject, n: int, settings: ProbeSettings, *, known: bool = True) -> Task:
     """What a subject is asked to measure how it does N = ``n``: that N alone, a long stream where there is one.
 
     Raises:
-        SettingsError: it has no readout for that N, or the arguments cannot be.
+        SettingsError: it has no readout for that N (where it must be ``known``), or the arguments cannot be.
     """
     usual = {"p": 0.5} if "p" in subject.task.parameters() else {}
-    task = stimuli.changed(subject.task_for(n), usual | settings.task_args, subject.cell.input_size)
+    task = stimuli.changed(subject.task_for(n, known=known), usual | settings.task_args, subject.cell.input_size)
     return stimuli.with_steps(task, settings.warm_up + settings.steps)
 
 
@@ -112,10 +112,13 @@ class Probe:
         settings: how accuracy is measured.
         n: the N that is asked; None: the subject's.
         index: tells probes apart that are to have different trials.
+        known: the subject must have a readout for that N.
     """
 
-    def __init__(self, subject: Subject, settings: ProbeSettings, n: int | None = None, index: int = 0) -> None:
-        task = probed_task(subject, subject.task.N if n is None else n, settings)
+    def __init__(
+        self, subject: Subject, settings: ProbeSettings, n: int | None = None, index: int = 0, *, known: bool = True
+    ) -> None:
+        task = probed_task(subject, subject.task.N if n is None else n, settings, known=known)
         trials, warm_up = settings.trials, settings.warm_up
         if not task.free_length:
             trials, warm_up = max(2, -(-trials * settings.steps // task.num_steps)), 0

@@ -110,3 +110,10 @@ def band(axes: Axes, table: Table, mean: str, sd: str, label: str, index: int) -
     middle, reach = (np.array([table.where(N=n)[name].mean() for n in at]) for name in (mean, sd))
     axes.plot(at, middle, label=label, **look(index))
     axes.fill_between(at, middle - reach, middle + reach, color=look(index)["color"], alpha=0.2, lw=0)
+
+
+def categories(axes: Axes, summary: Table, name: str) -> None:
+    """Means over networks of named cases, side by side, with their intervals."""
+    low, high, mean = (summary[column].astype(float) for column in ("low", "high", "mean"))
+    reach = None if np.isnan(low).all() else np.array([mean - low, high - mean])
+    axes.errorbar(np.arange(len(summary[name])), mean, reach, ls="none", capsize=3, **look(0))

@@ -55,8 +55,12 @@ class Subject:
         """The values of ``KEYS``."""
         return {"run": self.run, "N": self.task.N, "update": self.update}
 
-    def task_for(self, n: int) -> Task:
-        """The task of this N alone, and one that the network has a readout for.
+    def task_for(self, n: int, *, known: bool = True) -> Task:
+        """The task of this N alone.
+
+        Args:
+            n: the N.
+            known: it must be one that the network has a readout for.
 
         Raises:
             SettingsError: there is no such task or no such readout.
@@ -66,11 +70,13 @@ class Subject:
         try:
             task = stage.replace(**change, **({"num_steps": None} if stage.free_length else {}))
         except (ValueError, TypeError) as error:
-            raise SettingsError("n", f"n must fit {stage.name}: {error}") from None
+            raise SettingsError("ns", f"ns must fit {stage.name}: {error}") from None
+        if not known:
+            return task
         if missing := [key for key in head_keys(task) if key not in self.network.readouts]:
-            known = sorted(map(int, self.network.readouts))
+            there = sorted(map(int, self.network.readouts))
             raise SettingsError(
-                "n", f"n must be among those that {self.run} has readouts for, {known}, got {missing[0]}"
+                "ns", f"ns must be among those that {self.run} has readouts for, {there}, got {missing[0]}"
             )
         return task
 

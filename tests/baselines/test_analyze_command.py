@@ -17,6 +17,8 @@ QUICK = {
     "timescales": ["--steps", "300", "--trials", "3", "--burn-in", "10"],
     "ablation": [*SHORT, "--singles", "3", "--groups", "2"],
     "perturbation": [*SHORT, "--sizes", "0.01", "1", "--repetitions", "2"],
+    "generalisation": [*SHORT, "--lengths", "2", "--ns", "2", "4", "--updates", "2"],
+    "forgetting": [*SHORT, "--fit-trials", "2"],
 }
 """Options that make each analysis quick."""
 
@@ -98,6 +100,9 @@ BAD = [
     ("--what timescales --steps 200", "--steps: steps must be at least 10 lags = 300 for a fit, got 200"),
     ("--what timescales --on c", "--on: must be among"),
     ("--what timescales --task-args N=3", r"--task-args: task_args must be among \['scoring', 'p'\]"),
+    ("--what forgetting --ns 4", "--ns: ns must be at most the N of the checkpoint, 2, got 4"),
+    ("--what ablation --singles 25", "--singles: singles must be an integer from 0 to 24, got 25"),
+    ("--what perturbation --sizes big", "--sizes: must be a number, got 'big'"),
     ("--what timescales --out {run}/config.json", "--out: out must be a folder that can be made"),
     ("{run} --what timescales", "--out: out must be given with several runs, got none with 2"),
 ]
