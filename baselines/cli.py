@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import torch
 from rich.console import Console
 
+from baselines import recipes
 from baselines.analyses import AnalysisRun
 from baselines.analysis import ANALYSES
 from baselines.analysis.figures import training_figure
-from baselines.bptt import Recipe
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
 from baselines.progress import Display, score_table
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train_parser.add_argument("--resume", type=Path, metavar="RUN", help=resume_help)
     add_options(train_parser, Settings)
     group = train_parser.add_argument_group("options that replace the recipe's values")
-    for setting in fields(Recipe):
+    for setting in recipes.options():
         _add(group, setting, None)
     evaluate_help = "let the network of a run play the environment: other N, longer trials, other arguments"
     evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
@@ -180,7 +180,7 @@ def add_options(parser: argparse._ActionsContainer, settings: type[Any]) -> None
 def read_options(given: dict[str, Any]) -> Settings:
     """The settings that parsed options make."""
     given = _merged(given)
-    replaced = {setting.name: given.pop(setting.name) for setting in fields(Recipe) if setting.name in given}
+    replaced = {setting.name: given.pop(setting.name) for setting in recipes.options() if setting.name in given}
     return Settings(**given, overrides=replaced)
 
 

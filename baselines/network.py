@@ -29,7 +29,8 @@ class Rollout:
     Attributes:
         outputs: (T, B, U), the cell's output.
         states: (T, B, S), the cell's state.
-        answers: (T, B, H, K), logits of the two labels, or the value itself with K = 1.
+        answers: (T, B, H, K), logits of the two labels, or the value itself with K = 1; of the last steps alone, where
+            no others were asked for.
         lengths: (B,), steps in each trial, the rest being padding. None: T in each.
     """
 
@@ -55,12 +56,14 @@ class RecurrentNetwork(nn.Module):
     Args:
         cell: the recurrent part.
         width: K, numbers a readout gives.
+        signed: the cell gets 2 x - 1 for inputs x: -1 and 1 for bits.
     """
 
-    def __init__(self, cell: Cell, width: int) -> None:
+    def __init__(self, cell: Cell, width: int, signed: bool = False) -> None:
         super().__init__()
         self.cell = cell
         self.width = width
+        self.signed = signed
         self.readouts = nn.ModuleDict()
 
     def add_readout(self, key: str, generator: torch.Generator | None = None) -> nn.Linear:
@@ -93,6 +96,7 @@ class RecurrentNetwork(nn.Module):
         inputs: Tensor,
         heads: Sequence[str],
         state: Tensor | None = None,
+        first_answer: int = 0,
         intervention: Intervention | None = None,
     ) -> Rollout:
         """Whole trials: inputs (T, B, I) -> what the network did.
@@ -101,23 +105,29 @@ class RecurrentNetwork(nn.Module):
             inputs: (T, B, I).
             heads: which readouts answer, H of them.
             state: before the first step, (B, S); None: the cell's ``initial_state``.
+            first_answer: the first step that is read out.
             intervention: called before every step. The cell then goes step by step, which is slower.
         """
         if state is None:
             state = self.cell.initial_state(inputs.shape[1])
+        outputs, states = self.unroll(inputs, state, intervention)
+        return Rollout(outputs, states, self.read(outputs[first_answer:], heads))
+
+    def unroll(self, inputs: Tensor, state: Tensor, intervention: Intervention | None = None) -> tuple[Tensor, Tensor]:
+        """The cell over whole trials, not read out: (T, B, I), (B, S) -> outputs (T, B, U), states (T, B, S)."""
+        inputs = self.encode(inputs)
         if intervention is None:
-            outputs, states = self.cell.unroll(inputs, state)
-        else:
-            passed = []
-            for t, now in enumerate(inputs):
-                output, state = self.cell.step(now, intervention(t, state))
-                passed.append((output, state))
-            outputs, states = (torch.stack(values) for values in zip(*passed, strict=True))
-        return Rollout(outputs, states, self.read(outputs, heads))
+            return self.cell.unroll(inputs, state)
+        passed = []
+        for t, now in enumerate(inputs):
+            output, state = self.cell.step(now, intervention(t, state))
+            passed.append((output, state))
+        outputs, states = zip(*passed, strict=True)
+        return torch.stack(outputs), torch.stack(states)
 
     def step(self, inputs: Tensor, heads: Sequence[str], state: Tensor) -> tuple[Tensor, Tensor]:
         """One step: inputs (B, I), state (B, S) -> answers (B, H, K), new state (B, S)."""
-        output, state = self.cell.step(inputs, state)
+        output, state = self.cell.step(self.encode(inputs), state)
         return self.read(output, heads), state
 
     def choose(self, answers: Tensor) -> Tensor:
@@ -130,6 +140,10 @@ class RecurrentNetwork(nn.Module):
         """Which answers (..., H, K) are right for targets (..., H), by the environments' criterion: (..., H) bool."""
         chosen = self.choose(answers)
         return chosen == targets if self.width > 1 else (chosen - targets).abs() < CORRECT_WITHIN
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        """What the cell gets of the task's inputs, (..., I)."""
+        return 2 * inputs - 1 if self.signed else inputs
 
 
 def answer_width(task: Task) -> int:

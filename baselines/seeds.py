@@ -29,3 +29,8 @@ def evaluation_seed(seed: int) -> int:
     is reset with upwards, one a column: those of two runs lie 2**32 apart.
     """
     return (seed + 1) << 32
+
+
+def test_seed(seed: int) -> int:
+    """A seed for the fresh batches of a test in training: neither trained with nor played in an evaluation."""
+    return evaluation_seed(seed) + (1 << 31)  # far beyond the columns of any evaluation

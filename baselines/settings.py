@@ -15,12 +15,11 @@ from typing import Any, TypeVar
 import torch
 
 from baselines import losses, recipes, seeds
-from baselines.bptt import Recipe
 from baselines.cells import CELLS, Cell, ContractError, find_cell, make_cell
 from baselines.curriculum import CURRICULA, Curriculum, NoneSingle, SlidingWindow
 from baselines.losses import LossTerm, Weight
 from baselines.network import RecurrentNetwork, answer_width
-from baselines.recipes import RECIPES
+from baselines.recipes import RECIPES, Recipe
 from memory_envs import TASKS, Task, checks, make_task
 
 T = TypeVar("T")
@@ -118,7 +117,7 @@ class Settings:
         _check("device", check_device, self.device)
         blame("cell", find_cell, self.cell)
         recipe = self._recipe()
-        task = self._task()
+        task = self._task(recipe)
         curriculum = self._curriculum(task)
         plan = Plan(self, task, curriculum, recipe)
         try:
@@ -147,15 +146,19 @@ class Settings:
             blame("manifold", losses.manifold_attractor, cell)
 
     def _recipe(self) -> Recipe:
-        recipe = recipes.find(self.recipe, self.task, self.cell)
+        recipe = blame("recipe", recipes.find, self.recipe, self.task, self.cell)
         known = {setting.name: setting for setting in fields(recipe)}
         for name, value in self.overrides.items():
             if name not in known:
                 raise SettingsError("overrides", f"overrides must be among {list(known)}, got {name!r}")
             _check(name, _recipe_value, value, known[name])
-        return dataclasses.replace(recipe, **self.overrides)
+        recipe = dataclasses.replace(recipe, **self.overrides)
+        if (recipe.momentum > 0) < (recipe.optimizer == "nesterov") or (recipe.momentum and recipe.optimizer == "adam"):
+            allowed = "0 with optimizer 'adam'" if recipe.momentum else "above 0 with optimizer 'nesterov'"
+            raise SettingsError("momentum", f"momentum must be {allowed}, got {recipe.momentum:g}")
+        return recipe
 
-    def _task(self) -> Task:
+    def _task(self, recipe: Recipe) -> Task:
         kind = TASKS[self.task]
         allowed = [name for name in kind.parameters() if name not in ("N", "heads", "active_heads", "num_steps")]
         if unknown := [name for name in self.task_args if name not in allowed]:
@@ -164,7 +167,7 @@ class Settings:
                 f"task_args must be among {allowed} for {self.task}, got {unknown[0]!r} "
                 "(the curriculum sets N and the heads, the recipe the length of trials)",
             )
-        return blame("task_args", make_task, self.task, **self.task_args)
+        return blame("task_args", make_task, self.task, **{**recipe.task_defaults, **self.task_args})
 
     def _curriculum(self, task: Task) -> Curriculum:
         _check("step", checks.integer, self.step, 1, 1_000)
@@ -235,19 +238,20 @@ class Plan:
     def new_cell(self, units: int) -> Cell:
         """A cell of this many units with its initial weights."""
         generator = seeds.generator(self.settings.seed, "cell")
-        options = self.settings.cell_args
+        options = {**self.recipe.cell_defaults, **self.settings.cell_args}
         return make_cell(self.settings.cell, self.task.num_inputs, units, generator=generator, options=options)
 
     def new_network(self) -> RecurrentNetwork:
         """The network before training, without readouts, on the run's device."""
-        network = RecurrentNetwork(self.new_cell(self.recipe.units), answer_width(self.task))
+        signed = self.recipe.input_code == "signed"
+        network = RecurrentNetwork(self.new_cell(self.recipe.units), answer_width(self.task), signed)
         return network.to(self.settings.device)
 
     def terms(self, cell: Cell) -> tuple[dict[str, LossTerm], dict[str, Weight]]:
         """The loss terms of the run, and their weights, for the cell that it trains."""
         asked = self.settings
         consistency, others = losses.schedule(asked.tcr_schedule, asked.tcr, asked.tcr_updates or 0)
-        terms, weights = {"task": losses.task_loss(self.task)}, {"task": others}
+        terms, weights = {"task": losses.task_loss(self.task, self.recipe.head_loss)}, {"task": others}
         if asked.tcr:
             terms["tcr"] = losses.temporal_consistency(losses.activity_reader(cell, asked.tcr_on))
             weights["tcr"] = consistency
@@ -275,7 +279,11 @@ def blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         raise SettingsError(name, str(error)) from None
 
 
-def _recipe_value(name: str, value: object, setting: Field[Any]) -> float:
+def _recipe_value(name: str, value: object, setting: Field[Any]) -> object:
+    if "choices" in setting.metadata:
+        return checks.choice(name, value, setting.metadata["choices"])
+    if "range" not in setting.metadata:  # the arguments of task and cell: checked where these are made
+        return value
     least, most = setting.metadata["range"]
     return checks.integer(name, value, least, most) if setting.type == "int" else checks.real(name, value, least, most)
 

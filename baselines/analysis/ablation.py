@@ -180,11 +180,11 @@ def _taus(subject: Subject, settings: AblationSettings) -> Floats:
     own = time_constants(subject.cell)
     if own is not None:
         return own
-    gate = GateMean(subject.cell)
+    gate = GateMean(subject.network)
     with torch.no_grad():
         shown = stimuli.stream(Probe(subject, settings).task, settings.trials, 1000, settings.seed).to(settings.device)
         state = subject.cell.initial_state(settings.trials)
-        _, states = subject.cell.unroll(shown, state)
+        _, states = subject.network.unroll(shown, state)
         gate.add(shown, torch.cat((state[None], states[:-1])))
     taus = gate.time_constants()
     assert taus is not None

@@ -201,7 +201,7 @@ def _together(probe: Probe, settings: PerturbationSettings, make: Callable[[], R
 def _play_noise(
     network: RecurrentNetwork, probe: Probe, size: float, settings: PerturbationSettings, generator: torch.Generator
 ) -> Score:
-    _, states = network.cell.unroll(probe.inputs, network.cell.initial_state(len(probe.counted)))
+    _, states = network.unroll(probe.inputs, network.cell.initial_state(len(probe.counted)))
     sd = states.flatten(0, 1).std(0)
     intervention = noise(size * sd, generator)
     return probe.play(network, variants=settings.repetitions, intervention=intervention)

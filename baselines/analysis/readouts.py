@@ -27,14 +27,14 @@ def refitted(network: RecurrentNetwork, probe: Probe) -> RecurrentNetwork:
         probe: the trials and the steps that the readouts are fitted to; take another one to test them.
     """
     with torch.no_grad():
-        outputs, _ = network.cell.unroll(probe.inputs, network.cell.initial_state(probe.inputs.shape[1]))
+        outputs, _ = network.unroll(probe.inputs, network.cell.initial_state(probe.inputs.shape[1]))
     samples, targets = outputs[probe.mask], probe.targets[probe.mask].to(outputs)
     mean, sd = samples.mean(0), samples.std(0).clamp(min=1e-6)
     scaled = (samples - mean) / sd
     weight, bias = (_values if network.width == 1 else _labels)(scaled, targets)
     weight = weight / sd
     bias = bias - weight @ mean
-    fitted = RecurrentNetwork(network.cell, network.width)
+    fitted = RecurrentNetwork(network.cell, network.width, network.signed)
     for key, w, b in zip(probe.heads, weight, bias, strict=True):
         readout = fitted.add_readout(key, torch.Generator())
         with torch.no_grad():

@@ -7,7 +7,8 @@ import dataclasses
 
 from baselines import recipes, runs
 from baselines.analysis.subjects import Subject
-from baselines.bptt import Learner, Recipe
+from baselines.bptt import Learner
+from baselines.recipes import Recipe
 from memory_envs import Task
 
 SCOPES = ("network", "readout")
@@ -16,7 +17,7 @@ SCOPES = ("network", "readout")
 def recipe_of(subject: Subject) -> Recipe:
     """The recipe of the subject's run; of a network from elsewhere the fast one for any cell."""
     if subject.path is None:
-        return recipes.find("fast", *recipes.ANY)
+        return recipes.find("fast", recipes.ANY, recipes.ANY)
     return runs.read_settings(subject.path).plan().recipe
 
 

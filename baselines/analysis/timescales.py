@@ -175,17 +175,18 @@ def _curves(subject: Subject, settings: TimescaleSettings) -> tuple[Floats, Name
 
     (B, U + 1, L), NaN where there is none; (U + 1,) ``""``, ``"silent"`` or ``"diverged"``; (U,).
     """
-    cell = subject.on(settings.device).cell
+    network = subject.on(settings.device).network
+    cell = network.cell
     read = losses.activity_reader(cell, settings.on)
     total = settings.burn_in + settings.steps
     inputs = stimuli.stream(_stimulus(subject, settings), settings.trials, total, settings.seed)
     state = cell.initial_state(settings.trials)
-    running, gate = Autocorrelation(settings.lags), GateMean(cell)
+    running, gate = Autocorrelation(settings.lags), GateMean(network)
     block = max(2 * settings.lags, _BLOCK // (settings.trials * cell.state_size))
     parts = [settings.burn_in, *[block] * (settings.steps // block), settings.steps % block]
     for number, shown in enumerate(torch.split(inputs.to(state), parts)):
         if len(shown):
-            outputs, states = cell.unroll(shown, state)
+            outputs, states = network.unroll(shown, state)
             if number:
                 activity = read(Rollout(outputs, states, outputs))
                 together = torch.cat((activity, activity.mean(-1, keepdim=True)), -1)

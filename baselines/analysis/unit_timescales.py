@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from baselines.cells import GRU, LSTM, Cell
+from baselines.network import RecurrentNetwork
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,17 +26,17 @@ class GateMean:
     """The mean over steps and trials of a GRU's update gate or an LSTM's forget gate: what it keeps of its memory.
 
     Args:
-        cell: any cell; nothing is measured where it is neither.
+        network: any one; nothing is measured where its cell is neither.
     """
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+    def __init__(self, network: RecurrentNetwork) -> None:
+        self.network = network
         self._sum: Tensor | None = None
         self._steps = 0
 
     def add(self, inputs: Tensor, states: Tensor) -> None:
         """Go on with these steps: inputs (T, B, I), and the states (T, B, S) before each of them."""
-        cell = self.cell
+        cell, inputs = self.network.cell, self.network.encode(inputs)
         if not isinstance(cell, (GRU, LSTM)):
             return
         units = cell.output_size

@@ -93,9 +93,9 @@ def test_trials_and_initial_states_are_fresh_in_every_update(monkeypatch: pytest
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     forward = learner.network.forward
 
-    def spy(inputs: torch.Tensor, heads: Any, state: torch.Tensor) -> Any:
+    def spy(inputs: torch.Tensor, heads: Any, state: torch.Tensor, **options: Any) -> Any:
         seen.append((inputs, state))
-        return forward(inputs, heads, state)
+        return forward(inputs, heads, state, **options)
 
     monkeypatch.setattr(learner.network, "forward", spy)
     for _ in range(3):
@@ -122,7 +122,7 @@ def test_scores_are_the_accuracies_on_the_batches_since_the_last_test() -> None:
     learner.test()
     right = counted = 0
     for update in (3, 4):
-        trials = learner.practice.batch(0, update, RECIPE.batch_size)
+        trials = learner.practice.batch(update)
         state = learner.network.cell.training_state
         rollout = learner.network(
             torch.from_numpy(trials.inputs), ["2"], state(RECIPE.batch_size, seeds.generator(0, "state", update))

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 import baselines
-from baselines import runs
-from baselines.bptt import Recipe, Report
+from baselines import recipes, runs
+from baselines.bptt import Report
 from baselines.cli import main
 from baselines.progress import Display
 from baselines.settings import Settings
@@ -30,6 +30,13 @@ BAD = [
     ("--cell foo", r"--cell: cell must be one of \['leaky'.*\] or package.module:ClassName, got 'foo'"),
     ("--curriculum foo", r"--curriculum: curriculum must be one of \['single-head', .*\], got 'foo'"),
     ("--recipe foo", r"--recipe: recipe must be one of \['fast'.*\], got 'foo'"),
+    (
+        "--recipe paper --cell rate",
+        "--recipe: recipe 'paper' .* leaky on parity, .*, not for rate on parity",
+    ),
+    ("--momentum 0.5", "--momentum: momentum must be 0 with optimizer 'adam', got 0.5"),
+    ("--optimizer nesterov", "--momentum: momentum must be above 0 with optimizer 'nesterov', got 0"),
+    ("--optimizer rmsprop", r"--optimizer: optimizer must be one of \['adam', .*\], got 'rmsprop'"),
     ("--task flip-flop", "--curriculum: 'multi-head': needs a task with heads, and flip-flop has none"),
     ("--task delayed-addition", "--curriculum: 'multi-head': needs a task with heads, and delayed-addition"),
     ("--task evidence-accumulation", r"--curriculum: 'multi-head': heads must be odd .*, got \(2,\)"),
@@ -107,7 +114,7 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
         main(["train", "--help"])
     assert left.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
-    for setting in [*fields(Settings), *fields(Recipe)]:
+    for setting in [*fields(Settings), *recipes.options()]:
         if setting.name != "overrides":
             assert f"--{setting.name.replace('_', '-')} " in said
             assert " ".join(setting.metadata["help"].split())[:20] in said

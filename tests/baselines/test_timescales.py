@@ -9,10 +9,12 @@ import torch
 from baselines.analysis import decay_fits, intervals
 from baselines.analysis.autocorrelation import DIVISORS, Autocorrelation
 from baselines.analysis.decay_fits import fit_double, fit_single
+from baselines.analysis.subjects import Subject
 from baselines.analysis.tables import Column, Table
 from baselines.analysis.timescales import TimescaleSettings, draw, measure
 from baselines.analysis.unit_timescales import time_constants
 from baselines.cells import GRU, LSTM, LeakyTauRNN, RateRNN
+from baselines.network import RecurrentNetwork
 from baselines.settings import SettingsError
 from memory_envs import FlipFlop
 from tests.baselines.known_systems import Linear, filters, subject
@@ -228,3 +230,14 @@ def test_tables_are_written_and_read_by_their_columns() -> None:
         table.add(a=1)
     with pytest.raises(ValueError, match=r"one length, got \[2, 3\]"):
         table.add(a=[1, 2], b=[1, 2, 3])
+
+
+def test_the_input_code_of_the_network_is_kept() -> None:
+    """A network that is shown -1 and 1 is analysed with -1 and 1, not with 0 and 1."""
+    one = subject(filters([2.0]))
+    coded = RecurrentNetwork(Linear(torch.zeros(1, 1), torch.ones(1, 1)), 2, signed=True)
+    states: list[torch.Tensor] = []
+    step = coded.cell.step
+    coded.cell.step = lambda x, s: (states.append(x), step(x, s))[1]  # type: ignore[method-assign, func-returns-value]
+    measure(Subject(coded.requires_grad_(False), one.task), TimescaleSettings(steps=300, trials=1, burn_in=0))
+    assert torch.cat(states).unique().tolist() == [-1, 1]
