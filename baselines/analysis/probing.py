@@ -159,7 +159,7 @@ class Probe:
         correct: Tensor = torch.zeros(variants, trials, dtype=torch.float64, device=self.device)
         for start in range(0, len(self.inputs), block):
             shown = self.inputs[start : start + block].repeat(1, variants, 1)
-            rollout = network(shown, self.heads, state, _later(intervention, start))
+            rollout = network(shown, self.heads, state, intervention=_later(intervention, start))
             state, answers = rollout.states[-1], rollout.answers
             if heard is not None:
                 answers = network.read(rollout.outputs * heard.repeat_interleave(trials, 0), self.heads)

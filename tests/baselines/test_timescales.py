@@ -16,7 +16,7 @@ from baselines.analysis.unit_timescales import time_constants
 from baselines.cells import GRU, LSTM, LeakyTauRNN, RateRNN
 from baselines.network import RecurrentNetwork
 from baselines.settings import SettingsError
-from memory_envs import FlipFlop
+from memory_envs import FlipFlop, Parity
 from tests.baselines.known_systems import Linear, filters, subject
 
 LAGS = np.arange(31)
@@ -234,10 +234,13 @@ def test_tables_are_written_and_read_by_their_columns() -> None:
 
 def test_the_input_code_of_the_network_is_kept() -> None:
     """A network that is shown -1 and 1 is analysed with -1 and 1, not with 0 and 1."""
-    one = subject(filters([2.0]))
-    coded = RecurrentNetwork(Linear(torch.zeros(1, 1), torch.ones(1, 1)), 2, signed=True)
-    states: list[torch.Tensor] = []
-    step = coded.cell.step
-    coded.cell.step = lambda x, s: (states.append(x), step(x, s))[1]  # type: ignore[method-assign, func-returns-value]
-    measure(Subject(coded.requires_grad_(False), one.task), TimescaleSettings(steps=300, trials=1, burn_in=0))
-    assert torch.cat(states).unique().tolist() == [-1, 1]
+    seen: list[torch.Tensor] = []
+
+    class Watched(Linear):
+        def step(self, inputs: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            seen.append(inputs)
+            return super().step(inputs, state)
+
+    coded = RecurrentNetwork(Watched(torch.zeros(1, 1), torch.ones(1, 1)), 2, signed=True).requires_grad_(False)
+    measure(Subject(coded, Parity(N=2)), TimescaleSettings(steps=300, trials=1, burn_in=0))
+    assert set(torch.cat(seen).flatten().tolist()) == {-1.0, 1.0}
