@@ -117,7 +117,7 @@ def add_analyze(commands: Any, arguments: Sequence[str]) -> Parser:
     parser: Parser = commands.add_parser("analyze", help=help, description=f"{help}. {more}", allow_abbrev=False)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder, or several for intervals")
     parser.add_argument("--what", choices=list(ANALYSES), required=True, help="the analysis")
-    help = "those kept when these N were solved (default: all or the latest, by the analysis)"
+    help = "those kept when these N were solved (default: all, the latest or --keep-every's, by the analysis)"
     parser.add_argument(
         "--checkpoints", type=_READERS["tuple[int, ...]"], nargs="+", default=(), metavar="N", help=help
     )

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from baselines.analysis import ablation, forgetting, generalisation, perturbation, timescales
+from baselines.analysis import ablation, forgetting, generalisation, geometry, perturbation, timescales
 from baselines.analysis.subjects import Subject
 from baselines.analysis.tables import Column, Table
 
@@ -31,7 +31,8 @@ class Analysis:
         measure: the tables of one subject.
         draw: the figure of the tables of all subjects.
         columns: of each of its tables.
-        checkpoints: which of a run are taken unless others are asked for: ``"all"`` (kept ones) or ``"latest"``.
+        checkpoints: which of a run are taken unless others are asked for: ``"all"``, ``"course"`` or ``"latest"``, see
+            ``subjects.load``.
         conclude: tables that follow from those of all subjects.
     """
 
@@ -39,7 +40,7 @@ class Analysis:
     check: Callable[[Subject, Any], None]
     measure: Callable[[Subject, Any], Tables]
     draw: Callable[[Tables], Figure]
-    columns: dict[str, Sequence[Column]]
+    columns: Mapping[str, Sequence[Column]]
     checkpoints: str
     conclude: Callable[[Tables], Tables] | None = None
 
@@ -84,6 +85,15 @@ ANALYSES = {
         forgetting.draw,
         {"forgetting": forgetting.FORGETTING},
         "all",
+    ),
+    "geometry": Analysis(
+        geometry.GeometrySettings,
+        geometry.check,
+        geometry.measure,
+        geometry.draw,
+        geometry.TABLES | {"changes": geometry.CHANGES},
+        "course",
+        geometry.conclude,
     ),
 }
 

@@ -86,7 +86,8 @@ def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subjec
 
     Args:
         paths: of the runs.
-        checkpoints: those kept when these N were solved, ``"all"`` that are kept for an N, or ``"latest"``.
+        checkpoints: those kept when these N were solved, ``"all"`` that are kept for an N, ``"course"`` (those kept for
+            an update where the run keeps any, else all for an N), or ``"latest"``.
 
     Raises:
         SettingsError: a run has no such checkpoint.
@@ -95,19 +96,22 @@ def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subjec
     names = [path.resolve().name for path in paths]
     subjects = []
     for path, name in zip(paths, names, strict=True):
-        kept = runs.kept_checkpoints(path)
-        if isinstance(checkpoints, str):
-            runs.read_settings(path)  # says what is wrong with a folder that is no run
-            wanted: list[int | None] = [*kept] if checkpoints == "all" and kept else [None]
-        else:
-            wanted = [*checkpoints]
-            if missing := [n for n in wanted if n not in kept]:
-                raise SettingsError(
-                    "checkpoints", f"checkpoints must be among those of {path}, {kept}, got {missing[0]}"
-                )
         label = name if names.count(name) == 1 else str(path)
-        for n in wanted:
-            network, task = runs.load_network(path, n)
-            _, plain = runs.read_checkpoint(path, n)
+        for at in _wanted(path, checkpoints):
+            network, task = runs.load_network(path, *at)
+            _, plain = runs.read_checkpoint(path, *at)
             subjects.append(Subject(network.requires_grad_(False).eval(), task, label, plain["update"], path))
     return subjects
+
+
+def _wanted(path: Path, checkpoints: Sequence[int] | str) -> list[tuple[int | None, int | None]]:
+    """N and update of each checkpoint that is asked for, None where it is not known by that."""
+    runs.read_settings(path)  # says what is wrong with a folder that is no run
+    kept, updates = runs.kept_checkpoints(path), runs.kept_checkpoints(path, "U")
+    if not isinstance(checkpoints, str):
+        if missing := [n for n in checkpoints if n not in kept]:
+            raise SettingsError("checkpoints", f"checkpoints must be among those of {path}, {kept}, got {missing[0]}")
+        return [(n, None) for n in checkpoints]
+    if checkpoints == "course" and updates:
+        return [(None, update) for update in updates]
+    return [(n, None) for n in kept] if checkpoints != "latest" and kept else [(None, None)]

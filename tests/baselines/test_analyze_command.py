@@ -19,6 +19,7 @@ QUICK = {
     "perturbation": [*SHORT, "--sizes", "0.01", "1", "--repetitions", "2"],
     "generalisation": [*SHORT, "--lengths", "2", "--ns", "2", "4", "--updates", "2"],
     "forgetting": [*SHORT, "--fit-trials", "2"],
+    "geometry": ["--trials", "8", "--points", "5", "--exponent-steps", "5"],
 }
 """Options that make each analysis quick."""
 
