@@ -47,13 +47,16 @@ class Points:
 
 
 def find_points(cell: Cell, held: Tensor, visited: Tensor, starts: Tensor, *, iterations: int = 60) -> Points:
-    """Points at which the speed of the state under a constant input has a minimum near zero.
+    """Points at which the state hardly moves under a constant input.
 
     Sussillo & Barak (2013): |F(s) - s|^2 / 2 is minimised from states that the network visits, here by
-    Levenberg-Marquardt steps in float64 (where they succeed at once they are Newton's), F being one step of the cell.
-    Kept are the points that are slow or fixed and no farther from the centre of the visited states than twice the
-    farthest of them; of points closer together than 1 % of the spread the slowest. The spread is the root mean squared
-    distance of the visited states from their mean.
+    Levenberg-Marquardt steps in float64, F being one step of the cell. Such steps go along the directions in which the
+    state changes fast before they go along slow ones: so where a search first gets below the speed ``SLOW`` is kept
+    too, and a line of slow points is seen as a line, not as the few points of least speed on it.
+
+    The spread is the root mean squared distance of the visited states from their mean. Left out are points farther
+    from that mean than twice the farthest visited state; of points closer together than 1 % of the spread all but the
+    slowest; and slow points within 10 % of the spread of a fixed one, which are slow because they are near it.
 
     Args:
         cell: any cell; a copy is used.
@@ -68,13 +71,16 @@ def find_points(cell: Cell, held: Tensor, visited: Tensor, starts: Tensor, *, it
     distances = (visited - centre).norm(dim=1)
     spread = float(distances.square().mean().sqrt().clamp(min=1e-12))
     inputs = held.double().expand(len(states), -1)
-    states = _minimise(cell, inputs, states, iterations, spread)
+    states = torch.cat(_minimise(cell, inputs, states, iterations, spread))
+    inputs = held.double().expand(len(states), -1)
     speeds = (_step(cell, inputs, states) - states).norm(dim=1) / spread
     near = (states - centre).norm(dim=1) <= 2 * distances.max() + 1e-9
     order = [i for i in speeds.argsort().tolist() if near[i] and speeds[i] < SLOW]
     kept: list[int] = []
-    for i in order:
-        if not kept or float((states[kept] - states[i]).norm(dim=1).min()) > 0.01 * spread:
+    for i in order:  # the slowest first
+        apart = (states[kept] - states[i]).norm(dim=1) / spread
+        fixed = speeds[kept] < FIXED
+        if bool((apart > 0.01).all()) and (speeds[i] < FIXED or bool((apart[fixed] > 0.1).all())):
             kept.append(i)
     states, speeds = states[kept], speeds[kept]
     eigenvalues = _eigenvalues(cell, inputs[: len(kept)], states)
@@ -101,11 +107,12 @@ def _step(cell: Cell, inputs: Tensor, states: Tensor) -> Tensor:
     return cell.step(inputs, states)[1]
 
 
-def _minimise(cell: Cell, inputs: Tensor, states: Tensor, iterations: int, spread: float) -> Tensor:
-    """Levenberg-Marquardt for every point at once; points that have settled are left out."""
+def _minimise(cell: Cell, inputs: Tensor, states: Tensor, iterations: int, spread: float) -> tuple[Tensor, Tensor]:
+    """Levenberg-Marquardt for every point at once: where they end, and where those were that first became slow."""
     states = states.clone()
+    first = torch.full_like(states, torch.nan)
     identity = torch.eye(states.shape[1], dtype=states.dtype, device=states.device)
-    damping = torch.full((len(states),), 1e-3, dtype=states.dtype, device=states.device)
+    damping = torch.full((len(states),), 1e-2, dtype=states.dtype, device=states.device)
     going = torch.arange(len(states), device=states.device)
     for _ in range(iterations):
         if not len(going):
@@ -122,9 +129,11 @@ def _minimise(cell: Cell, inputs: Tensor, states: Tensor, iterations: int, sprea
         states[going[better]] = tried[better]
         damping[going] = torch.where(better, damping[going] / 10, damping[going] * 10).clamp(1e-12, 1e12)
         best = torch.minimum(new, old)
+        arrived = going[(best < SLOW * spread) & first[going, 0].isnan()]
+        first[arrived] = states[arrived]
         settled = (best < 1e-12 * spread) | (better & (old - new < 1e-4 * new)) | (damping[going] >= 1e9)
         going = going[~settled]
-    return states
+    return states, first[~first[:, 0].isnan()]
 
 
 def _eigenvalues(cell: Cell, inputs: Tensor, states: Tensor) -> npt.NDArray[np.complex128]:

@@ -45,7 +45,7 @@ GEOMETRY = (
     Column("lyapunov_held", "the same under the held input", "1 / step"),
     Column("stable", "stable fixed points"),
     Column("unstable", "unstable fixed points"),
-    Column("slow", "slow points that are not fixed"),
+    Column("slow", "slow points that are not fixed; how many are found depends on how many are sought"),
 )
 COMPONENTS = (
     *KEYS,

@@ -46,7 +46,7 @@ class Table:
             self.add(**row)
 
     def __len__(self) -> int:
-        return len(next(iter(self._values.values())))
+        return len(next(iter(self._values.values()), ()))
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """The values of a column."""
@@ -70,7 +70,7 @@ class Table:
 
     def where(self, **equal: Any) -> Table:
         """The rows in which these columns have these values."""
-        chosen = np.ones(len(self), np.bool_)
+        chosen: npt.NDArray[np.bool_] = np.ones(len(self), np.bool_)
         for name, value in equal.items():
             chosen &= self[name] == value
         return self.keep(chosen)
