@@ -10,6 +10,7 @@ from typing import Any
 
 from baselines import runs
 from baselines.analysis import ANALYSES, Tables, analyse, style, subjects
+from baselines.files import replace_file
 from baselines.runs import RunError
 from baselines.settings import SettingsError
 
@@ -89,4 +90,4 @@ class AnalysisRun:
             raise SettingsError(
                 "out", f"out must be a folder that can be made, got {self.folder} ({error.strerror})"
             ) from None
-        runs.replace_file(self.folder / name, text.encode())
+        replace_file(self.folder / name, text.encode())

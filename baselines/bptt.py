@@ -94,11 +94,12 @@ class Learner:
             raise ValueError(f"task must have all of its heads active, got {task}")
         self.task, self.heads = task, head_keys(task)
         self.practice = Practice(task, self.recipe, self.seed)
+        (group,) = self.optimizer.param_groups  # there is one: each costs the optimiser a call of its own
+        group["lr"] = self.recipe.learning_rate_at(task.N)
         for key in self.heads:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
-                # Into the one group there is: every group costs the optimiser a call of its own.
-                self.optimizer.param_groups[0]["params"].extend(readout.parameters())
+                group["params"].extend(readout.parameters())
         self._begin_test()
 
     def learn(self) -> None:

@@ -16,6 +16,13 @@ class Recipe:
     units: int = field(metadata={"help": "units of the cell", "range": (1, 20_000)})
     batch_size: int = field(metadata={"help": "trials in an update", "range": (1, 1_000_000)})
     learning_rate: float = field(metadata={"help": "step size of the optimizer", "range": (1e-9, 10)})
+    decay_from: int = field(
+        default=0,
+        metadata={
+            "help": "beyond this N the step size is times decay_from / N; 0: it is always the same",
+            "range": (0, 1_000_000),
+        },
+    )
     clip_norm: float = field(metadata={"help": "largest norm of the gradient", "range": (1e-9, 1e9)})
     test_every: int = field(metadata={"help": "updates between tests", "range": (1, 1_000_000)})
     trial_length: float = field(
@@ -63,6 +70,10 @@ class Recipe:
     """Arguments of the task where none are asked for."""
     cell_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the cell where none are asked for."""
+
+    def learning_rate_at(self, n: int) -> float:
+        """Step size in a stage with this N."""
+        return self.learning_rate * min(1.0, self.decay_from / n) if self.decay_from else self.learning_rate
 
 
 ANY = "*"

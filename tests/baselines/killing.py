@@ -22,6 +22,7 @@ from baselines.training import TrainingRun
 SETTINGS: dict[str, Any] = {
     "n_max": 4,
     "episodes": 50,
+    "keep_every": 40,
     "overrides": {"units": 32, "batch_size": 32},
     # The kills fall into the middle of the schedule.
     "tcr": 0.01,
@@ -65,7 +66,7 @@ def arm(kind: str, number: int) -> None:
 
 
 def work(folder: Path) -> None:
-    TrainingRun.SAVE_SECONDS, TrainingRun.SAVE_SHARE = 0.0, 1e9  # with every report
+    TrainingRun.SAVE_SECONDS, TrainingRun.SAVE_SHARE = 0.0, 1e9  # after every update
     begun = (folder / "config.json").exists()
     run = TrainingRun.resume(folder) if begun else TrainingRun(Settings(**SETTINGS, out=folder))
     for _ in run.train():

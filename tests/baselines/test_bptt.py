@@ -106,6 +106,18 @@ def test_trials_and_initial_states_are_fresh_in_every_update(monkeypatch: pytest
     assert all(0 <= state.min() < 0.01 and 0.09 < state.max() < 0.1 for _, state in seen)
 
 
+def test_a_step_is_no_longer_than_the_clipped_gradient() -> None:
+    """By plain gradient descent with step size 1; the report gives the norm before clipping."""
+    learner, _ = make_learner()
+    recipe = replace(RECIPE, optimizer="sgd", momentum=0.0, learning_rate=1.0, clip_norm=1e-3)
+    learner = Learner(learner.network, Parity(heads=(2,)), recipe, seed=0)
+    before = torch.nn.utils.parameters_to_vector(learner.network.parameters()).detach()
+    learner.learn()
+    after = torch.nn.utils.parameters_to_vector(learner.network.parameters()).detach()
+    assert (after - before).norm().item() == pytest.approx(1e-3, rel=1e-2)
+    assert learner.test().gradient_norm > 0.01
+
+
 def test_stop_is_asked_before_every_update() -> None:
     learner, curriculum = make_learner()
     assert list(train(learner, curriculum, lambda: True)) == []

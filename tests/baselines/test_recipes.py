@@ -148,6 +148,17 @@ def test_a_test_on_fresh_batches_scores_them_and_nothing_else() -> None:
     assert learner.test().scores == {"2": right / counted}
 
 
+def test_the_step_size_falls_with_n_also_in_a_run_taken_up_again() -> None:
+    learner, curriculum = learner_of(n_max=12, overrides={"units": 8, "decay_from": 4, "learning_rate": 0.01})
+    (group,) = learner.optimizer.param_groups
+    for n, expected in ((2, 0.01), (4, 0.01), (5, 0.008), (8, 0.005)):
+        learner.set_task(curriculum.stage(learner.task, n))
+        assert group["lr"] == pytest.approx(expected)
+    resumed, _ = learner_of(n_max=12, overrides={"units": 8, "decay_from": 4, "learning_rate": 0.01})
+    resumed.restore(*learner.state())
+    assert resumed.optimizer.param_groups[0]["lr"] == group["lr"]
+
+
 def test_signed_inputs_reach_the_cell_in_training_and_in_play(monkeypatch: pytest.MonkeyPatch) -> None:
     learner, _ = learner_of(recipe="paper", cell="lstm", n_max=2, overrides={"units": 8})
     seen: list[torch.Tensor] = []
