@@ -155,7 +155,7 @@ def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Cas
             yield str(other), other, "none", subject, probe
         for scope in SCOPES:
             arguments = {name: settings.task_args[name] for name in settings.task_args}
-            practice = stimuli.changed(task, arguments, subject.cell.input_size)
+            practice = stimuli.changed(task, arguments, subject.task.num_inputs)
             after = retrained(
                 subject,
                 practice,

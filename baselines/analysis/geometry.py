@@ -26,7 +26,7 @@ from baselines.network import RecurrentNetwork, head_keys
 from baselines.settings import SettingsError, blame, check_device
 from memory_envs import Task, Trials, checks
 
-HELD = {"evidence-accumulation": (0.0, 1.0)}
+HELD: dict[str, tuple[float, ...]] = {"evidence-accumulation": (0.0, 1.0)}
 """Task -> the constant input under which points are sought; elsewhere zeros. Here no evidence, and go."""
 _KEPT_COMPONENTS = 5
 _SHOWN_TRIALS = 8
@@ -115,13 +115,13 @@ def check(subject: Subject, settings: GeometrySettings) -> None:
     blame("exponent_steps", checks.integer, "exponent_steps", settings.exponent_steps, 1, 10**6)
     blame("seed", checks.integer, "seed", settings.seed, 0, 2**31 - 2)
     blame("device", check_device, "device", settings.device)
-    task = stimuli.changed(subject.task, settings.task_args, subject.cell.input_size)
+    task = stimuli.changed(subject.task, settings.task_args, subject.task.num_inputs)
     if settings.steps is not None:
         if not task.free_length:
             raise SettingsError("steps", f"steps must be left out for {task.name}: its N sets the length of its trials")
         blame("steps", checks.integer, "steps", settings.steps, task.N, 10**6)
-    if settings.held and len(settings.held) != subject.cell.input_size:
-        raise SettingsError("held", f"held must be {subject.cell.input_size} numbers, got {len(settings.held)}")
+    if settings.held and len(settings.held) != subject.task.num_inputs:
+        raise SettingsError("held", f"held must be {subject.task.num_inputs} numbers, got {len(settings.held)}")
     for value in settings.held:
         blame("held", checks.real, "held", value, -1e9, 1e9)
 
@@ -198,7 +198,7 @@ def measure(subject: Subject, settings: GeometrySettings) -> dict[str, Table]:
 
 
 def _task(subject: Subject, settings: GeometrySettings) -> Task:
-    task = stimuli.changed(subject.task, settings.task_args, subject.cell.input_size)
+    task = stimuli.changed(subject.task, settings.task_args, subject.task.num_inputs)
     if not task.free_length:
         return task.replace(scoring="dense")
     return task.replace(scoring="dense", num_steps=settings.steps)
@@ -206,7 +206,7 @@ def _task(subject: Subject, settings: GeometrySettings) -> Task:
 
 def _held(subject: Subject, settings: GeometrySettings) -> Tensor:
     """The constant input as the cell gets it, (I,)."""
-    usual = HELD.get(subject.task.name, (0.0,) * subject.cell.input_size)
+    usual = HELD.get(subject.task.name, (0.0,) * subject.task.num_inputs)
     given = torch.tensor(settings.held or usual, dtype=torch.float32, device=settings.device)
     return subject.network.encode(given)
 

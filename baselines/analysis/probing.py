@@ -67,7 +67,7 @@ def probed_task(subject: Subject, n: int, settings: ProbeSettings, *, known: boo
         SettingsError: it has no readout for that N (where it must be ``known``), or the arguments cannot be.
     """
     usual = {"p": 0.5} if "p" in subject.task.parameters() else {}
-    task = stimuli.changed(subject.task_for(n, known=known), usual | settings.task_args, subject.cell.input_size)
+    task = stimuli.changed(subject.task_for(n, known=known), usual | settings.task_args, subject.task.num_inputs)
     return stimuli.with_steps(task, settings.warm_up + settings.steps)
 
 

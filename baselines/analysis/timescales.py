@@ -166,7 +166,7 @@ def draw(tables: dict[str, Table]) -> Figure:
 
 def _stimulus(subject: Subject, settings: TimescaleSettings) -> Any:
     usual = {"p": "uniform"} if "p" in subject.task.parameters() else {}
-    return stimuli.changed(subject.task, usual | settings.task_args, subject.cell.input_size)
+    return stimuli.changed(subject.task, usual | settings.task_args, subject.task.num_inputs)
 
 
 @torch.no_grad()

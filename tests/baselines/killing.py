@@ -22,7 +22,7 @@ from baselines.training import TrainingRun
 SETTINGS: dict[str, Any] = {
     "n_max": 4,
     "episodes": 50,
-    "keep_every": 40,
+    "keep_every": 45,
     "overrides": {"units": 32, "batch_size": 32},
     # The kills fall into the middle of the schedule.
     "tcr": 0.01,

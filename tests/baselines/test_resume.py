@@ -70,7 +70,7 @@ def assert_same(path: Path, straight: Path) -> None:
     assert runs.kept_checkpoints(path) == runs.kept_checkpoints(straight) == [2, 3, 4]
     updates = runs.kept_checkpoints(path, "U")
     assert updates == runs.kept_checkpoints(straight, "U")
-    assert updates[:3] == [0, 50, 80]  # the first reports from 0, 40 and 80 on
+    assert updates[:3] == [0, 50, 90]  # the first reports from 0, 45 and 90 on
     for at in ((None, None), (2, None), (3, None), (4, None), *((None, update) for update in updates)):
         tensors, plain = runs.read_checkpoint(path, *at)
         expected, expected_plain = runs.read_checkpoint(straight, *at)
