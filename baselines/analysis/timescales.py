@@ -116,7 +116,7 @@ def measure(subject: Subject, settings: TimescaleSettings) -> dict[str, Table]:
 
     One or two decays is chosen in two ways. ``aic``, the published one: the smaller 2 P + n ln(RSS / n), P = 2 or 4, n
     lags. It takes the n residuals for independent, which those of one autocorrelation are not: noise is fitted with a
-    second, slow decay of hardly any weight (an Ornstein-Uhlenbeck process of tau = 20 comes out at 100 at times).
+    second, slow decay of hardly any weight (of six Ornstein-Uhlenbeck processes of tau = 5 one came out at 100).
     ``cross-validated`` [ours]: two decays only where, fitted to all trials but one, they predict the one left out
     better than a single decay does, by more than two standard errors over trials; needs three trials.
 
