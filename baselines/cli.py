@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,8 @@ from rich.console import Console
 
 from baselines import recipes
 from baselines.allocator import keep_freed_memory
+from baselines.analyses import AnalysisRun
+from baselines.analysis import ANALYSES
 from baselines.analysis.figures import training_figure
 from baselines.engines import LocalEngine
 from baselines.evaluation import EvaluationSettings, evaluate_run
@@ -57,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
     evaluate_parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_options(evaluate_parser, EvaluationSettings)
+    analyze_parser = add_analyze(commands, sys.argv[1:] if arguments is None else arguments)
     sweep_help = "run the product of settings, side by side, and write one table: several values make an axis"
     sweep_parser = commands.add_parser("sweep", help=sweep_help, description=sweep_help, allow_abbrev=False)
     file_help = "the same options (with underscores), lists where they are axes; or a sweep's folder, to go on with"
@@ -74,11 +78,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command == "evaluate":
             return evaluate(given.pop("run"), EvaluationSettings(**_merged(given)))
+        if command == "analyze":
+            return analyze(given)
         if command == "sweep":
             return sweep(given.pop("file"), given)
         return train(begin(given.pop("resume", None), given.pop("go_on"), given))
     except SettingsError as error:
-        used = {"train": train_parser, "evaluate": evaluate_parser, "sweep": sweep_parser}[command]
+        used = {"train": train_parser, "evaluate": evaluate_parser, "sweep": sweep_parser, "analyze": analyze_parser}[
+            command
+        ]
         used.error(f"argument --{error.name.replace('_', '-')}: {error}")
     except (RunError, OSError) as error:  # the latter of what is no part of a run: the figure, the output
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
@@ -143,6 +151,44 @@ def evaluate(path: Path, settings: EvaluationSettings) -> int:
     for played in evaluate_run(path, settings):
         print_scores(console, played)
     return 0
+
+
+def add_analyze(commands: Any, arguments: Sequence[str]) -> Parser:
+    """The command ``analyze``, with the options of the analysis that ``arguments`` name."""
+    help = "what a network learned: a table and a figure"
+    more = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
+    parser: Parser = commands.add_parser("analyze", help=help, description=f"{help}. {more}", allow_abbrev=False)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder, or several for intervals")
+    parser.add_argument("--what", choices=list(ANALYSES), required=True, help="the analysis")
+    help = "those kept when these N were solved (default: all, the latest or --keep-every's, by the analysis)"
+    parser.add_argument(
+        "--checkpoints", type=_READERS["tuple[int, ...]"], nargs="+", default=(), metavar="N", help=help
+    )
+    help = "folder to write into (default: analysis/WHAT in that of the run)"
+    parser.add_argument("--out", type=Path, metavar="PATH", help=help)
+    for name, analysis in ANALYSES.items():
+        # The options of one analysis only, so that they can share names; argparse says the rest of what is wrong.
+        if f"--what={name}" in arguments or ("--what", name) in pairwise(arguments):
+            add_options(parser.add_argument_group(f"options of {name}"), analysis.settings)
+            break
+    return parser
+
+
+def analyze(given: dict[str, Any]) -> int:
+    """Measure, write and draw; the exit code. Ctrl-C leaves what is finished, drawn too."""
+    given = _merged(given)
+    paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))
+    run = AnalysisRun(paths, what, ANALYSES[what].settings(**given), checkpoints, out)
+    stopped = False
+    try:
+        for words in run.parts():
+            print(f"{what}: {words}", flush=True)
+    except KeyboardInterrupt:
+        stopped = True
+    files = run.draw() if run.tables else []
+    done = f"Saved in {run.folder}: {', '.join([*(f'{name}.csv' for name in run.tables), *(f.name for f in files)])}"
+    print("interrupted. " + done if stopped else done)
+    return 130 if stopped else 0
 
 
 def sweep(source: Path | None, given: dict[str, Any]) -> int:
@@ -229,7 +275,7 @@ def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: objec
     if kind.startswith("dict"):
         many = {"nargs": "+", "metavar": "KEY=VALUE", "action": "extend"}  # given twice, the second one adds
     elif kind.startswith("tuple"):
-        many = {"nargs": "+", "metavar": "INT", "action": "extend"}
+        many = {"nargs": "+", "metavar": kind.removeprefix("tuple[").split(",")[0].upper(), "action": "extend"}
     reader = _READERS[kind]
     if axis and kind.startswith("dict"):
         many = {"nargs": "*", "metavar": "KEY=VALUE", "action": "append"}
@@ -272,4 +318,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "Path": Path,
     "dict[str, Any]": _pair,
     "tuple[int, ...]": _number(int, "an integer"),
+    "tuple[float, ...]": _number(float, "a number"),
+    "tuple[str, ...]": str,
 }

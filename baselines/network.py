@@ -6,7 +6,7 @@ Axes: T steps, B trials, I inputs, H heads, K numbers a head (2 logits, or 1 rea
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,11 @@ from torch import Tensor, nn
 from baselines.cells import Cell
 from memory_envs import Task
 from memory_envs.task import CORRECT_WITHIN
+
+Intervention = Callable[[int, Tensor], Tensor]
+"""(t, state (B, S) that step t is about to start from) -> the state that it starts from instead.
+
+The one hook for ablation, noise and clamping. It acts between steps: what the cell put out at step t - 1 stands."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +92,12 @@ class RecurrentNetwork(nn.Module):
         return answers.view(*outputs.shape[:-1], len(readouts), self.width)
 
     def forward(
-        self, inputs: Tensor, heads: Sequence[str], state: Tensor | None = None, first_answer: int = 0
+        self,
+        inputs: Tensor,
+        heads: Sequence[str],
+        state: Tensor | None = None,
+        first_answer: int = 0,
+        intervention: Intervention | None = None,
     ) -> Rollout:
         """Whole trials: inputs (T, B, I) -> what the network did.
 
@@ -96,15 +106,28 @@ class RecurrentNetwork(nn.Module):
             heads: which readouts answer, H of them.
             state: before the first step, (B, S); None: the cell's ``initial_state``.
             first_answer: the first step that is read out.
+            intervention: called before every step. The cell then goes step by step, which is slower.
         """
         if state is None:
             state = self.cell.initial_state(inputs.shape[1])
-        outputs, states = self.cell.unroll(self._encode(inputs), state)
+        outputs, states = self.unroll(inputs, state, intervention)
         return Rollout(outputs, states, self.read(outputs[first_answer:], heads))
+
+    def unroll(self, inputs: Tensor, state: Tensor, intervention: Intervention | None = None) -> tuple[Tensor, Tensor]:
+        """The cell over whole trials, not read out: (T, B, I), (B, S) -> outputs (T, B, U), states (T, B, S)."""
+        inputs = self.encode(inputs)
+        if intervention is None:
+            return self.cell.unroll(inputs, state)
+        passed = []
+        for t, now in enumerate(inputs):
+            output, state = self.cell.step(now, intervention(t, state))
+            passed.append((output, state))
+        outputs, states = zip(*passed, strict=True)
+        return torch.stack(outputs), torch.stack(states)
 
     def step(self, inputs: Tensor, heads: Sequence[str], state: Tensor) -> tuple[Tensor, Tensor]:
         """One step: inputs (B, I), state (B, S) -> answers (B, H, K), new state (B, S)."""
-        output, state = self.cell.step(self._encode(inputs), state)
+        output, state = self.cell.step(self.encode(inputs), state)
         return self.read(output, heads), state
 
     def choose(self, answers: Tensor) -> Tensor:
@@ -118,7 +141,8 @@ class RecurrentNetwork(nn.Module):
         chosen = self.choose(answers)
         return chosen == targets if self.width > 1 else (chosen - targets).abs() < CORRECT_WITHIN
 
-    def _encode(self, inputs: Tensor) -> Tensor:
+    def encode(self, inputs: Tensor) -> Tensor:
+        """What the cell gets of the task's inputs, (..., I)."""
         return 2 * inputs - 1 if self.signed else inputs
 
 

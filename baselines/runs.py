@@ -5,6 +5,7 @@
 - ``events/``: the same for TensorBoard
 - ``checkpoint.safetensors``: all that training changes, its tensors and (as JSON in the header) the rest
 - ``checkpoints/N012.safetensors``: the same as it was when N = 12 was solved, one for each N
+- ``checkpoints/U0000500.safetensors``: the same as it was after 500 updates, where a run keeps such
 - ``summary.json``: how it ended, written last
 - ``lock``: held by the process that writes here, if there is one
 """
@@ -146,7 +147,11 @@ class RunFolder:
                     events.add_scalar(tag, value, int(row["update"]))
 
     def save_checkpoint(
-        self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], solved: int | None = None
+        self,
+        tensors: Mapping[str, Tensor],
+        plain: Mapping[str, Any],
+        solved: int | None = None,
+        update: int | None = None,
     ) -> None:
         """Replace the checkpoint, all at once: a reader sees the old one or the new one.
 
@@ -154,6 +159,7 @@ class RunFolder:
             tensors: what it holds, by name.
             plain: and the rest, as JSON data.
             solved: keep one for this N as well.
+            update: keep one for this update as well.
         """
         header = {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)}
         # Copies, for safetensors refuses what shares memory: weights that a cell uses twice, parts of one buffer.
@@ -162,11 +168,14 @@ class RunFolder:
         if self._events is not None:
             with writing(self.path / "events"):
                 self._events.flush()
-        if solved is not None:
-            kept = checkpoint_file(self.path, solved)
-            with writing(kept):
-                kept.parent.mkdir(exist_ok=True)
-            replace_file(kept, data)
+        for kept in [
+            *([(solved, None)] if solved is not None else []),
+            *([(None, update)] if update is not None else []),
+        ]:
+            file = checkpoint_file(self.path, *kept)
+            with writing(file):
+                file.parent.mkdir(exist_ok=True)
+            replace_file(file, data)
         # Last: a run that is killed before goes on from the one before and writes the others again.
         replace_file(checkpoint_file(self.path), data)
 
@@ -199,16 +208,17 @@ class RunFolder:
         replace_file(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def checkpoint_file(path: Path, n: int | None = None) -> Path:
-    """Where the run at ``path`` keeps the checkpoint of a solved N, or the latest one."""
-    return path / "checkpoint.safetensors" if n is None else path / "checkpoints" / f"N{n:03}.safetensors"
+def checkpoint_file(path: Path, n: int | None = None, update: int | None = None) -> Path:
+    """Where the run at ``path`` keeps the checkpoint of a solved N or of an update, or the latest one."""
+    if n is None and update is None:
+        return path / "checkpoint.safetensors"
+    return path / "checkpoints" / (f"U{update:07}.safetensors" if n is None else f"N{n:03}.safetensors")
 
 
-def kept_checkpoints(path: Path) -> list[int]:
-    """Each N of which the run at ``path`` keeps a checkpoint."""
-    return sorted(
-        int(file.stem[1:]) for file in (path / "checkpoints").glob("N*.safetensors") if file.stem[1:].isdigit()
-    )
+def kept_checkpoints(path: Path, letter: str = "N") -> list[int]:
+    """Each N (or, with the letter U, each update) of which the run at ``path`` keeps a checkpoint."""
+    files = (path / "checkpoints").glob(f"{letter}*.safetensors")
+    return sorted(int(file.stem[1:]) for file in files if file.stem[1:].isdigit())
 
 
 def is_run(path: Path) -> bool:
@@ -261,14 +271,17 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         raise RunError(f"{path / 'metrics.csv'} cannot be read: {error}") from None
 
 
-def read_checkpoint(path: Path, n: int | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_checkpoint(
+    path: Path, n: int | None = None, update: int | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the plain data of a checkpoint of the run at ``path``, on the CPU.
 
     Args:
         path: of the run.
-        n: the one kept when this N was solved. None: the latest.
+        n: the one kept when this N was solved.
+        update: or the one kept after so many updates. Neither: the latest.
     """
-    file = checkpoint_file(path, n)
+    file = checkpoint_file(path, n, update)
     try:
         with safe_open(file, framework="pt") as opened:
             header = opened.metadata() or {}
@@ -282,14 +295,15 @@ def read_checkpoint(path: Path, n: int | None = None) -> tuple[dict[str, Tensor]
         raise RunError(f"{file} cannot be read: {error}") from None
 
 
-def load_network(path: Path, n: int | None = None) -> tuple[RecurrentNetwork, Task]:
+def load_network(path: Path, n: int | None = None, update: int | None = None) -> tuple[RecurrentNetwork, Task]:
     """The network of the run at ``path``, on the CPU, and the task of its stage.
 
     Args:
         path: of the run.
-        n: as it was when this N was solved, with the task of that stage. None: as it was last saved.
+        n: as it was when this N was solved, with the task of that stage.
+        update: or as it was after so many updates. Neither: as it was last saved.
     """
-    tensors, plain = read_checkpoint(path, n)
+    tensors, plain = read_checkpoint(path, n, update)
     plan = replace(read_settings(path), device="cpu").plan()
     network = plan.new_network()
     for key in plain["readouts"]:

@@ -80,6 +80,10 @@ class Settings:
     out: Path | None = field(
         default=None, metadata={"help": "run folder (default: a name made of the settings, under runs/)"}
     )
+    keep_every: int | None = field(
+        default=None,
+        metadata={"help": "keep a checkpoint with the first report after every so many updates, too: for analyses"},
+    )
     tcr: float = field(
         default=0.0,
         metadata={"help": "weight of temporal consistency: |r(t) - r(t-1)|^2, summed over units, mean over steps"},
@@ -114,6 +118,8 @@ class Settings:
         _check("seed", checks.integer, self.seed, 0, seeds.LARGEST)
         _check("episodes", checks.integer, self.episodes, 2, 100_000)
         _check("budget", _positive, self.budget)
+        if self.keep_every is not None:
+            _check("keep_every", checks.integer, self.keep_every, 1, 10**9)
         _check("device", check_device, self.device)
         blame("cell", find_cell, self.cell)
         recipe = self._recipe()

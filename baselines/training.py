@@ -69,7 +69,7 @@ class TrainingRun:
     def __init__(self, settings: Settings) -> None:
         self._prepare(settings)
         self.folder = RunFolder.new(settings.folder, self.plan, self._columns())
-        self._save()
+        self._save(keep=settings.keep_every is not None)
 
     @classmethod
     def resume(cls, path: Path, changes: Mapping[str, Any] | None = None) -> TrainingRun:
@@ -132,7 +132,7 @@ class TrainingRun:
             )
         if not runs.is_begun(path):  # killed before it was
             self.folder.go_back(0, 0)
-            self._save()
+            self._save(keep=self.plan.settings.keep_every is not None)
             return
         tensors, plain = runs.read_checkpoint(path)
         try:
@@ -187,8 +187,9 @@ class TrainingRun:
             self.folder.add_metrics(self._row(self.progress))
             if report.finished:
                 self.status = "solved"
-            if report.solved:
-                self._save(report.task.N)
+            keep = self._is_to_be_kept(report.update)
+            if report.solved or keep:
+                self._save(report.task.N if report.solved else None, keep)
             yield self.progress
         clock()
         if (diverged := self.learner.diverged_at()) is not None:  # since the last report
@@ -231,7 +232,12 @@ class TrainingRun:
         self.folder.close()
         return summary
 
-    def _save(self, solved: int | None = None) -> None:
+    def _is_to_be_kept(self, update: int) -> bool:
+        """Whether a multiple of ``keep_every`` lies between this report and the one before."""
+        every, before = self.plan.settings.keep_every, update - self.plan.recipe.test_every
+        return every is not None and update // every > before // every
+
+    def _save(self, solved: int | None = None, keep: bool = False) -> None:
         began = time.monotonic()
         tensors, plain = self.learner.state()
         own = {
@@ -243,7 +249,7 @@ class TrainingRun:
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
         }
-        self.folder.save_checkpoint(tensors, plain | {"run": own}, solved)
+        self.folder.save_checkpoint(tensors, plain | {"run": own}, solved, self.learner.update if keep else None)
         self.saved_update = self.learner.update
         ended = time.monotonic()
         self._save_due = ended + max(self.SAVE_SECONDS, (ended - began) / self.SAVE_SHARE)

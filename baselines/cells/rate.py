@@ -67,6 +67,11 @@ class RateRNN(Cell):
         self.gain = nn.Buffer(torch.full((units,), self.a), persistent=False)
 
     @property
+    def time_constants(self) -> Tensor:
+        """1 / a, in steps, (U,)."""
+        return 1 / self.gain
+
+    @property
     def recurrent_weight(self) -> Tensor:
         """W, (U, U); [i, j] leads from unit j to unit i."""
         return self.weight if self.rank is None else self.m @ self.n.t() / self.state_size

@@ -22,6 +22,7 @@ from baselines.training import TrainingRun
 SETTINGS: dict[str, Any] = {
     "n_max": 4,
     "episodes": 50,
+    "keep_every": 45,
     "overrides": {"units": 32, "batch_size": 32, "test_every": 10},
     # The kills fall into the middle of the schedule.
     "tcr": 0.01,

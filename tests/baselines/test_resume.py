@@ -68,9 +68,12 @@ def halfway(tmp_path: Path) -> Path:
 def assert_same(path: Path, straight: Path) -> None:
     assert numbers(path) == numbers(straight)
     assert runs.kept_checkpoints(path) == runs.kept_checkpoints(straight) == [2, 3, 4]
-    for n in (None, 2, 3, 4):
-        tensors, plain = runs.read_checkpoint(path, n)
-        expected, expected_plain = runs.read_checkpoint(straight, n)
+    updates = runs.kept_checkpoints(path, "U")
+    assert updates == runs.kept_checkpoints(straight, "U")
+    assert updates[:3] == [0, 50, 90]  # the first reports from 0, 45 and 90 on
+    for at in ((None, None), (2, None), (3, None), (4, None), *((None, update) for update in updates)):
+        tensors, plain = runs.read_checkpoint(path, *at)
+        expected, expected_plain = runs.read_checkpoint(straight, *at)
         assert tensors.keys() == expected.keys()
         assert all(torch.equal(tensors[name], expected[name]) for name in expected)
         for state in (plain["run"], expected_plain["run"]):

@@ -1,0 +1,93 @@
+"""The command ``analyze``: subjects from runs, tables and a figure into a folder. It prints nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from baselines import runs
+from baselines.analysis import ANALYSES, Tables, analyse, style, subjects
+from baselines.files import replace_file
+from baselines.runs import RunError
+from baselines.settings import SettingsError
+
+
+class AnalysisRun:
+    """One analysis of some runs, into a folder. Make it, then go through ``parts``; then ``draw``.
+
+    Args:
+        paths: of the runs.
+        what: one of ``ANALYSES``.
+        settings: of that analysis.
+        checkpoints: those kept when these N were solved; empty: what the analysis usually takes.
+        out: where to write; None: ``analysis/<what>`` in the folder of the run.
+
+    Raises:
+        SettingsError, RunError: it cannot be; nothing has been computed or written.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], what: str, settings: Any, checkpoints: Sequence[int] = (), out: Path | None = None
+    ) -> None:
+        if what not in ANALYSES:
+            raise SettingsError("what", f"what must be one of {list(ANALYSES)}, got {what!r}")
+        if out is None and len(paths) > 1:
+            raise SettingsError("out", f"out must be given with several runs, got none with {len(paths)}")
+        self.what, self.settings, self.analysis = what, settings, ANALYSES[what]
+        self.subjects = subjects.load(paths, checkpoints or self.analysis.checkpoints)
+        for subject in self.subjects:
+            self.analysis.check(subject, settings)
+        self.folder = paths[0] / "analysis" / what if out is None else out
+        self.tables: Tables = {}
+
+    def parts(self) -> Iterator[str]:
+        """Measure subject by subject; after each the tables are written, so that finished parts are never lost.
+
+        Yields:
+            What was finished, in words.
+
+        Raises:
+            RunError: the folder cannot be written.
+        """
+        self._write("protocol.json", json.dumps(self._protocol(), indent=2) + "\n")
+        words = [f"{subject.run}, N = {subject.task.N}, update {subject.update}" for subject in self.subjects]
+        for number, tables in enumerate(analyse(self.analysis, self.subjects, self.settings)):
+            self.tables = tables
+            for name, table in self.tables.items():
+                self._write(f"{name}.csv", table.to_csv())
+            yield words[number] if number < len(words) else "all together"
+
+    def draw(self) -> list[Path]:
+        """Draw what is finished; the files, PNG and SVG."""
+        try:
+            return style.save(self.analysis.draw(self.tables), self.folder / self.what)
+        except OSError as error:
+            raise RunError(f"{self.folder / self.what} cannot be written: {error}") from None
+
+    def _protocol(self) -> dict[str, Any]:
+        return {
+            "what": self.what,
+            "settings": dataclasses.asdict(self.settings),
+            "subjects": [subject.keys | {"task": subject.task.to_dict()} for subject in self.subjects],
+            "protocol": " ".join((self.analysis.measure.__doc__ or "").split()),
+            "columns": {
+                name: {
+                    column.name: f"{column.meaning} ({column.unit})" if column.unit else column.meaning
+                    for column in columns
+                }
+                for name, columns in self.analysis.columns.items()
+            },
+            "versions": runs.versions(),
+        }
+
+    def _write(self, name: str, text: str) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                "out", f"out must be a folder that can be made, got {self.folder} ({error.strerror})"
+            ) from None
+        replace_file(self.folder / name, text.encode())

@@ -1,0 +1,222 @@
+"""Ablation of units: which ones does the memory rest on?
+
+Axes: B trials, U units, S state size, V variants of a network, one for each ablation.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from baselines.analysis import probing, stimuli
+from baselines.analysis.ablation_figure import draw as draw  # the figure of these tables
+from baselines.analysis.probing import ACCURACY, Probe, ProbeSettings, Score
+from baselines.analysis.subjects import KEYS, Subject
+from baselines.analysis.tables import Column, Table
+from baselines.analysis.unit_timescales import Floats, GateMean, time_constants
+from baselines.cells import GRU, LSTM, Cell, LeakyTauRNN
+from baselines.network import Intervention, RecurrentNetwork
+from baselines.settings import SettingsError, blame
+from memory_envs import checks
+
+WAYS = ("clean", "published")
+_MOST_TRIALS = 2_000  # side by side: V B
+
+ABLATIONS = (
+    *KEYS,
+    Column("way", "how a unit is ablated: clean or published"),
+    Column("selection", "slowest or fastest by tau, or random"),
+    Column("count", "units ablated at once"),
+    Column("repetition", "number of the unit in its selection (count 1), or of the random group"),
+    Column("unit", "the unit, where it is one; else -1"),
+    Column("tau", "mean tau of the ablated units; empty where they have none", "steps"),
+    *ACCURACY,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationSettings(ProbeSettings):
+    """Which units are ablated, and how."""
+
+    way: str = field(
+        default="clean",
+        metadata={
+            "help": "clean: nothing hears the unit. published: its weights are cut, but for its biases and all "
+            "readouts except the first (leaky cells only)",
+            "choices": WAYS,
+        },
+    )
+    by: str = field(
+        default="tau",
+        metadata={
+            "help": "order of units: tau (slowest, fastest and random) or random alone",
+            "choices": ("tau", "random"),
+        },
+    )
+    singles: int = field(default=20, metadata={"help": "units of each selection that are ablated one at a time"})
+    groups: tuple[int, ...] = field(
+        default=(2, 5, 10, 20), metadata={"help": "sizes of groups that are ablated at once"}
+    )
+    repetitions: int = field(default=5, metadata={"help": "random groups of each size"})
+
+
+def check(subject: Subject, settings: AblationSettings) -> None:
+    """Refuse what cannot be done.
+
+    Raises:
+        SettingsError: it names the setting.
+    """
+    probing.check(subject, settings)
+    blame("way", checks.choice, "way", settings.way, WAYS)
+    blame("by", checks.choice, "by", settings.by, ("tau", "random"))
+    units = subject.cell.output_size
+    blame("singles", checks.integer, "singles", settings.singles, 0, units)
+    for size in settings.groups:
+        blame("groups", checks.integer, "groups", size, 1, units - 1)
+    blame("repetitions", checks.integer, "repetitions", settings.repetitions, 1, 10_000)
+    if settings.way == "published" and not isinstance(subject.cell, LeakyTauRNN):
+        raise SettingsError("way", f"way must be 'clean' for a {type(subject.cell).__name__}, got 'published'")
+    if settings.way == "clean":
+        unit_states(subject.cell)
+    if settings.by == "tau":
+        own = time_constants(subject.cell)
+        if own is None and not isinstance(subject.cell, (GRU, LSTM)):
+            raise SettingsError(
+                "by", f"by must be 'random' for a cell without taus, a {type(subject.cell).__name__}, got 'tau'"
+            )
+        if own is not None and np.ptp(own) == 0:
+            raise SettingsError("by", f"by must be 'random' where all units have one tau, here {own[0]:g}, got 'tau'")
+
+
+def measure(subject: Subject, settings: AblationSettings) -> dict[str, Table]:
+    """Accuracy with units ablated, by the rank of their tau and at random, one at a time and in groups.
+
+    Protocol: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, read out at every step, the same
+    ones for each ablation (Khajehabdollahi et al., ICLR 2024). The ``singles`` slowest and fastest units and as many
+    random ones are ablated one at a time; then the slowest, the fastest and ``repetitions`` random groups of each size
+    at once. tau is the cell's, or that of the gate over 1,000 steps (GRU, LSTM); equal taus are ordered at random.
+
+    ``clean`` [ours]: the unit is silent: its state is 0 before each step, so that no unit hears it, itself included,
+    and no readout does (its state in this step takes nothing from the last one, and is not heard).
+    ``published``: the unit's recurrent weights, in and out, and its input weights are 0, and so is its weight in the
+    first readout, whichever is read; its biases and its weight in the other readouts stay, so that with several heads
+    the readout hears a constant instead.
+
+    Returns:
+        ``ablation`` with the columns ``ABLATIONS``, one row an ablation.
+
+    Raises:
+        SettingsError: it cannot be done.
+    """
+    check(subject, settings)
+    subject = subject.on(settings.device)
+    probe = Probe(subject, settings)
+    baseline = probe.play(subject.network)
+    table = Table(ABLATIONS)
+    generator = np.random.default_rng([settings.seed, 1])
+    tau = _taus(subject, settings) if settings.by == "tau" else None
+    cases = list(_cases(subject.cell.output_size, tau, settings, generator))
+    score = _play(subject.network, probe, [units for *_, units in cases], settings.way)
+    table.add(
+        **subject.keys,
+        way=settings.way,
+        selection=[case[0] for case in cases],
+        count=[len(case[2]) for case in cases],
+        repetition=[case[1] for case in cases],
+        unit=[int(case[2][0]) if len(case[2]) == 1 else -1 for case in cases],
+        tau=[np.nan if tau is None else float(tau[case[2]].mean()) for case in cases],
+        **score.columns(baseline),
+    )
+    return {"ablation": table}
+
+
+def unit_states(cell: Cell) -> npt.NDArray[np.int64]:
+    """Which entries of the state are a unit's, (U, entries a unit): one, or one in each of the named parts.
+
+    Raises:
+        SettingsError: the state is not made of units.
+    """
+    units, parts = cell.output_size, cell.state_parts()
+    if cell.state_size == units:
+        return np.arange(units)[:, None]
+    starts = [part.start for part in parts.values() if part.stop - part.start == units]
+    if len(starts) * units != cell.state_size:
+        raise SettingsError(
+            "way", f"way 'clean' needs a state made of the {units} units, got one of {cell.state_size} numbers"
+        )
+    return np.arange(units)[:, None] + np.array(starts)
+
+
+def silencing(cell: Cell, groups: Sequence[npt.NDArray[np.int64]], trials: int) -> tuple[Intervention, Tensor]:
+    """The clean way for V groups at once: an intervention on V ``trials`` states, and what is heard, (V, U)."""
+    like, own = next(cell.parameters()), unit_states(cell)
+    heard, kept = torch.ones(len(groups), cell.output_size), torch.ones(len(groups), cell.state_size)
+    for row, units in enumerate(groups):
+        heard[row, units] = 0
+        kept[row, own[units].ravel()] = 0
+    mask = kept.repeat_interleave(trials, 0).to(like)
+    return (lambda t, state: state * mask), heard.to(like)
+
+
+@torch.no_grad()
+def cut(network: RecurrentNetwork, units: npt.NDArray[np.int64]) -> RecurrentNetwork:
+    """The published way: a copy of a network of leaky units with these units' weights cut. See ``measure``."""
+    network = copy.deepcopy(network)
+    cell = network.cell
+    assert isinstance(cell, LeakyTauRNN)
+    cell.weight[units], cell.weight[:, units], cell.input_weight[units] = 0, 0, 0
+    first = network.readouts[min(network.readouts, key=int)]
+    first.get_parameter("weight")[:, units] = 0
+    return network
+
+
+def _taus(subject: Subject, settings: AblationSettings) -> Floats:
+    own = time_constants(subject.cell)
+    if own is not None:
+        return own
+    gate = GateMean(subject.network)
+    with torch.no_grad():
+        shown = stimuli.stream(Probe(subject, settings).task, settings.trials, 1000, settings.seed).to(settings.device)
+        state = subject.cell.initial_state(settings.trials)
+        _, states = subject.network.unroll(shown, state)
+        gate.add(shown, torch.cat((state[None], states[:-1])))
+    taus = gate.time_constants()
+    assert taus is not None
+    return taus
+
+
+def _cases(
+    units: int, tau: Floats | None, settings: AblationSettings, generator: np.random.Generator
+) -> Iterator[tuple[str, int, npt.NDArray[np.int64]]]:
+    """Selection, number within it, units."""
+    orders = {"random": generator.permutation(units)}
+    if tau is not None:
+        shuffled = generator.permutation(units)  # breaks ties, in another order than that of the random units
+        fastest = shuffled[np.argsort(tau[shuffled], kind="stable")]
+        orders = {"slowest": fastest[::-1].copy(), "fastest": fastest, **orders}
+    for selection, order in orders.items():
+        for number in range(settings.singles):
+            yield selection, number, order[number : number + 1]
+    for size in settings.groups:
+        for selection, order in orders.items():
+            for number in range(settings.repetitions if selection == "random" else 1):
+                yield selection, number, generator.permutation(units)[:size] if selection == "random" else order[:size]
+
+
+def _play(network: RecurrentNetwork, probe: Probe, groups: list[npt.NDArray[np.int64]], way: str) -> Score:
+    trials, scores = len(probe.counted), []
+    if way == "published":
+        scores = [probe.play(cut(network, units)) for units in groups]
+    else:
+        many = max(1, _MOST_TRIALS // trials)
+        for start in range(0, len(groups), many):
+            now = groups[start : start + many]
+            intervention, heard = silencing(network.cell, now, trials)
+            scores.append(probe.play(network, variants=len(now), intervention=intervention, heard=heard))
+    return Score(np.concatenate([score.correct for score in scores]), probe.counted, probe.chance)

@@ -1,0 +1,206 @@
+"""Generalisation: longer trials, other inputs, other N after some more training."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from baselines.analysis import probing, stimuli, style
+from baselines.analysis.intervals import over_networks
+from baselines.analysis.probing import ACCURACY, Probe, ProbeSettings
+from baselines.analysis.retraining import SCOPES, retrained
+from baselines.analysis.subjects import KEYS, Subject
+from baselines.analysis.tables import Column, Table
+from baselines.settings import SettingsError, blame
+from memory_envs import checks
+
+KINDS = ("length", "input", "n")
+INPUTS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "parity": ("p", (0.1, 0.3, 0.5, 0.7, 0.9, "uniform")),
+    "dms": ("p", (0.1, 0.3, 0.5, 0.7, 0.9, "uniform")),
+    "evidence-accumulation": ("bias", (0.0, 0.05, 0.1, 0.2, 0.4)),
+    "flip-flop": ("pulse_probability", (0.02, 0.05, 0.1, 0.2, 0.5)),
+    "delayed-addition": ("distractors", (False, True)),
+}
+"""Task -> the argument that says what its input is like, and values of it to try."""
+
+GENERALISATION = (
+    *KEYS,
+    Column("kind", "length (of trials), input (its statistics) or n (another N)"),
+    Column("case", "the length in multiples of N, the argument of the task and its value, or the N"),
+    Column("value", "the same as a number, where it is one"),
+    Column("retrained", "none, readout or network"),
+    Column("updates", "updates of retraining"),
+    *ACCURACY,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneralisationSettings(ProbeSettings):
+    """What is tried."""
+
+    kinds: tuple[str, ...] = field(
+        default=(), metadata={"help": f"{', '.join(KINDS)} (default: all that the task has)"}
+    )
+    lengths: tuple[float, ...] = field(
+        default=(2, 4, 8, 16, 32, 64), metadata={"help": "lengths of trials in multiples of N (default: 2 to 64)"}
+    )
+    ns: tuple[int, ...] = field(
+        default=(),
+        metadata={"help": "each N to retrain on (default: 1, 1.25, 1.5 and 2 times the checkpoint's, and one more)"},
+    )
+    updates: int = field(default=200, metadata={"help": "updates of retraining on each N, from the same checkpoint"})
+    learning_rate: float | None = field(default=None, metadata={"help": "of retraining (default: the recipe's)"})
+
+
+def check(subject: Subject, settings: GeneralisationSettings) -> None:
+    """Refuse what cannot be done.
+
+    Raises:
+        SettingsError: it names the setting.
+    """
+    probing.check(subject, settings)
+    for kind in settings.kinds:
+        blame("kinds", checks.choice, "kinds", kind, KINDS)
+    if "length" in settings.kinds and not subject.task.free_length:
+        raise SettingsError("kinds", f"kinds must leave out 'length' for {subject.task.name}: its N sets the length")
+    for length in settings.lengths:
+        blame("lengths", checks.real, "lengths", length, 2.0, 1e5)
+    for n in settings.ns:
+        subject.task_for(blame("ns", checks.integer, "ns", n, 1, 10**6), known=False)
+    blame("updates", checks.integer, "updates", settings.updates, 0, 10**9)
+    if settings.learning_rate is not None:
+        blame("learning_rate", checks.real, "learning_rate", settings.learning_rate, 1e-9, 10.0)
+
+
+def measure(subject: Subject, settings: GeneralisationSettings) -> dict[str, Table]:
+    """Accuracy where the network was not trained.
+
+    Protocol: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, the largest N of the checkpoint
+    asked, unless said otherwise. ``length`` [ours]: trials of ``lengths`` times N steps, of which the last N are asked,
+    as many trials as give as many answers; streams only. ``input`` [ours]: other values of the argument that ``INPUTS``
+    names. ``n`` (after Khajehabdollahi et al., ICLR 2024, who retrain for 20 epochs): ``updates`` updates on one other
+    N alone, with the recipe of the run and a fresh optimizer, of the whole network or of the readout, always from the
+    same checkpoint; a head that is missing is made. ``none``: without any, where there is a readout for that N.
+
+    Returns:
+        ``generalisation`` with the columns ``GENERALISATION``; the baseline is the accuracy under the protocol's
+        first sentence.
+
+    Raises:
+        SettingsError: it cannot be done.
+    """
+    check(subject, settings)
+    subject = subject.on(settings.device)
+    baseline = Probe(subject, settings).play(subject.network)
+    table = Table(GENERALISATION)
+    for kind in settings.kinds or KINDS:
+        for case, value, scope, one, probe in _cases(kind, subject, settings):
+            table.add(
+                **subject.keys,
+                kind=kind,
+                case=case,
+                value=value,
+                retrained=scope,
+                updates=0 if scope == "none" else settings.updates,
+                **probe.play(one.network).columns(baseline),
+            )
+    return {"generalisation": table}
+
+
+Case = tuple[str, float, str, Subject, Probe]
+"""Case, its number, what was retrained, the subject, the probe."""
+
+
+def _cases(kind: str, subject: Subject, settings: GeneralisationSettings) -> Iterator[Case]:
+    return {"length": _lengths, "input": _inputs, "n": _demands}[kind](subject, settings)
+
+
+def _lengths(subject: Subject, settings: GeneralisationSettings) -> Iterator[Case]:
+    if not subject.task.free_length:
+        return
+    n = subject.task.N
+    for length in settings.lengths:
+        total = round(length * n)
+        one = dataclasses.replace(
+            settings, steps=n, warm_up=total - n, trials=max(2, -(-settings.trials * settings.steps // n))
+        )
+        yield f"{length:g} N", length, "none", subject, Probe(subject, one)
+
+
+def _inputs(subject: Subject, settings: GeneralisationSettings) -> Iterator[Case]:
+    name, values = INPUTS.get(subject.task.name, ("", ()))
+    for value in values:
+        one = dataclasses.replace(settings, task_args=settings.task_args | {name: value})
+        number = float(value) if isinstance(value, (int, float)) else math.nan
+        yield f"{name}={value}", number, "none", subject, Probe(subject, one)
+
+
+def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Case]:
+    n = subject.task.N
+    others = settings.ns or sorted({n, n + 1, *(round(n * factor) for factor in (1.25, 1.5, 2.0))})
+    for other in others:
+        try:
+            task = subject.task_for(other, known=False)
+        except SettingsError:  # an even window of evidence, say, that nobody asked for
+            continue
+        probe = Probe(subject, settings, other, known=False)
+        if all(key in subject.network.readouts for key in probe.heads):
+            yield str(other), other, "none", subject, probe
+        for scope in SCOPES:
+            arguments = {name: settings.task_args[name] for name in settings.task_args}
+            practice = stimuli.changed(task, arguments, subject.task.num_inputs)
+            after = retrained(
+                subject,
+                practice,
+                updates=settings.updates,
+                scope=scope,
+                seed=settings.seed,
+                learning_rate=settings.learning_rate,
+            )
+            yield str(other), other, scope, after, probe
+
+
+@style.styled
+def draw(tables: dict[str, Table]) -> Figure:
+    """Accuracy against the length of trials, the input's statistics and N."""
+    table = tables["generalisation"]
+    table = table.where(N=table["N"].max())
+    words = {
+        "length": ("longer trials", "length of the trial (multiples of N)"),
+        "input": ("other inputs", "argument of the task"),
+        "n": ("another N", "N asked"),
+    }
+    kinds = [kind for (kind,) in table.distinct("kind")]
+    figure, panels = style.panels([words[kind][0] for kind in kinds], f"trained up to N = {table['N'][0]}")
+    for axes, kind in zip(panels, kinds, strict=True):
+        chosen = table.where(kind=kind)
+        if kind == "input":
+            cases = [case for (case,) in chosen.distinct("case")]
+            summary = over_networks(chosen, ["case"], "accuracy")
+            style.categories(axes, summary, "case")
+            axes.set_xticks(range(len(cases)), [case.partition("=")[2] for case in cases])
+            axes.set_xlabel(cases[0].partition("=")[0] + " of the task")
+        else:
+            for index, scope in enumerate(("none", *SCOPES)):
+                rows = chosen.where(retrained=scope)
+                if len(rows):
+                    label = "not retrained" if scope == "none" else f"{scope} retrained, {rows['updates'][0]} updates"
+                    style.line(axes, over_networks(rows, ["value"], "accuracy"), label, index, "value")
+            axes.set_xlabel(words[kind][1])
+        if kind == "length":
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(np.unique(chosen["value"]).tolist(), [f"{v:g}" for v in np.unique(chosen["value"])])
+            axes.minorticks_off()
+        if kind == "n":
+            axes.axvline(float(table["N"][0]), color="grey", ls="--", lw=0.8)
+            axes.legend()
+        axes.axhline(0.5, color="grey", ls=":", lw=0.8)
+        axes.set(ylabel="accuracy (dotted: 0.5)", ylim=(0.4, 1.02))
+    return figure

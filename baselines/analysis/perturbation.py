@@ -1,0 +1,207 @@
+"""Perturbation of weights and time constants, and noise on the state: how much does the memory stand?
+
+Axes: B trials, U units, S state size, V repetitions.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from baselines import seeds
+from baselines.analysis import probing, style
+from baselines.analysis.intervals import over_networks
+from baselines.analysis.probing import ACCURACY, Probe, ProbeSettings, Score
+from baselines.analysis.subjects import KEYS, Subject
+from baselines.analysis.tables import Column, Table
+from baselines.cells import Cell, LeakyTauRNN
+from baselines.network import Intervention, RecurrentNetwork
+from baselines.settings import SettingsError, blame
+from memory_envs import checks
+
+KINDS = ("weights", "tau", "noise")
+
+PERTURBATIONS = (
+    *KEYS,
+    Column("of", "what is perturbed: weights, tau or noise (on the state)"),
+    Column("size", "eps: size of the perturbation, relative to what it is added to"),
+    Column("repetition", "number of the draw"),
+    *ACCURACY,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerturbationSettings(ProbeSettings):
+    """What is perturbed, and how much."""
+
+    of: tuple[str, ...] = field(default=(), metadata={"help": f"{', '.join(KINDS)} (default: all that the cell has)"})
+    sizes: tuple[float, ...] = field(
+        default=(0.01, 0.0215, 0.0464, 0.1, 0.215, 0.464, 1.0), metadata={"help": "each eps (default: 0.01 to 1)"}
+    )
+    repetitions: int = field(default=10, metadata={"help": "draws of each size"})
+    parameter: str | None = field(
+        default=None, metadata={"help": "name of the recurrent weights, for a cell of yours (ours are known)"}
+    )
+
+
+def check(subject: Subject, settings: PerturbationSettings) -> None:
+    """Refuse what cannot be done.
+
+    Raises:
+        SettingsError: it names the setting.
+    """
+    probing.check(subject, settings)
+    for size in settings.sizes:
+        blame("sizes", checks.real, "sizes", size, 0.0, 1e6)
+    blame("repetitions", checks.integer, "repetitions", settings.repetitions, 1, 1_000)
+    for kind in settings.of:
+        blame("of", checks.choice, "of", kind, KINDS)
+    if settings.parameter is not None or "weights" in settings.of:
+        recurrent_weights(subject.cell, settings.parameter)
+    if "tau" in settings.of and not isinstance(subject.cell, LeakyTauRNN):
+        raise SettingsError("of", f"of must leave out 'tau' for a cell without taus, a {type(subject.cell).__name__}")
+
+
+def measure(subject: Subject, settings: PerturbationSettings) -> dict[str, Table]:
+    """Accuracy with perturbed weights, perturbed time constants, or noise on the state.
+
+    Protocol: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, the same ones throughout
+    (Khajehabdollahi et al., ICLR 2024); ``repetitions`` independent draws of each size eps.
+    ``weights``: W + eps |W| D / |D|, D Gaussian, Frobenius norms; entries that the cell holds at zero stay zero.
+    ``tau``: tau + eps |tau| |d| / |d|_2, d Gaussian, |d| its absolute values: taus only grow. Both as published.
+    ``noise`` [ours]: before each step s + eps v n, n Gaussian, v the standard deviation of each entry of the state over
+    time and trials in the unperturbed network.
+
+    Returns:
+        ``perturbation`` with the columns ``PERTURBATIONS``, one row a draw.
+
+    Raises:
+        SettingsError: it cannot be done.
+    """
+    check(subject, settings)
+    subject = subject.on(settings.device)
+    probe = Probe(subject, settings)
+    baseline = probe.play(subject.network)
+    table = Table(PERTURBATIONS)
+    for kind in settings.of or _kinds(subject.cell, settings.parameter):
+        play = {"weights": _play_weights, "tau": _play_tau, "noise": _play_noise}[kind]
+        for number, size in enumerate(settings.sizes):
+            generator = seeds.generator(settings.seed, kind, number)
+            score = play(subject.network, probe, size, settings, generator)
+            repetition = np.arange(settings.repetitions)
+            table.add(**subject.keys, of=kind, size=size, repetition=repetition, **score.columns(baseline))
+    return {"perturbation": table}
+
+
+@style.styled
+def draw(tables: dict[str, Table]) -> Figure:
+    """Relative accuracy against the size of the perturbation; a panel for each kind, a line for each N."""
+    table = tables["perturbation"]
+    words = {
+        "weights": ("perturbed weights", "size of the perturbation, |dW| / |W|"),
+        "tau": (f"perturbed {style.TAU}", f"size of the perturbation, |d{style.TAU}| / |{style.TAU}|"),
+        "noise": ("noise on the state", "SD of the noise / SD of the state"),
+    }
+    kinds = [kind for (kind,) in table.distinct("of")]
+    figure, panels = style.panels([words[kind][0] for kind in kinds])
+    demands = np.unique(table["N"])
+    for axes, kind in zip(panels, kinds, strict=True):
+        for index, n in enumerate(demands):
+            summary = over_networks(table.where(of=kind, N=n), ["size"], "relative")
+            style.line(axes, summary, f"N = {n}", index, "size")
+        axes.set(xscale="log", xlabel=words[kind][1], ylabel=style.RELATIVE, ylim=(-0.1, 1.1))
+        axes.axhline(0, color="grey", ls=":", lw=0.8)
+        axes.legend()
+    return figure
+
+
+def recurrent_weights(cell: Cell, name: str | None = None) -> str:
+    """The name of a cell's recurrent weights: ``name``, or ``weight`` or ``weight_hh`` of ours.
+
+    Raises:
+        SettingsError: it has no such parameter.
+    """
+    known = dict(cell.named_parameters())
+    for guess in ("weight", "weight_hh") if name is None else (name,):
+        if guess in known:
+            return guess
+    raise SettingsError("parameter", f"parameter must be among {list(known)} for this cell, got {name!r}")
+
+
+@torch.no_grad()
+def with_perturbed_weights(
+    network: RecurrentNetwork, size: float, generator: torch.Generator, name: str | None = None
+) -> RecurrentNetwork:
+    """A copy with W + size |W| D / |D|. The diagonal stays zero where the cell has an ``off_diagonal`` mask."""
+    network = copy.deepcopy(network)
+    weights = network.cell.get_parameter(recurrent_weights(network.cell, name))
+    mask: Tensor | float = getattr(network.cell, "off_diagonal", 1.0)
+    change = torch.randn(weights.shape, generator=generator).to(weights) * mask
+    weights.add_(size * (weights * mask).norm() * change / change.norm())
+    return network
+
+
+@torch.no_grad()
+def with_perturbed_taus(network: RecurrentNetwork, size: float, generator: torch.Generator) -> RecurrentNetwork:
+    """A copy with tc + size |tc| |d| / |d|_2, tc the time constants that the cell uses."""
+    network = copy.deepcopy(network)
+    cell = network.cell
+    assert isinstance(cell, LeakyTauRNN)
+    tc = cell.time_constants
+    change = torch.randn(tc.shape, generator=generator).to(tc).abs()
+    tc = tc + size * tc.norm() * change / change.norm()
+    if cell.tau is not None:
+        cell.tau.copy_(tc)
+    elif cell.theta is not None:
+        cell.theta.copy_((tc - 1).expm1().log())
+    else:
+        cell.constant = tc
+    return network
+
+
+def noise(sd: Tensor, generator: torch.Generator) -> Intervention:
+    """Gaussian noise on every state: sd (S,) or a number."""
+    return lambda t, state: state + sd * torch.randn(state.shape, generator=generator).to(state, non_blocking=True)
+
+
+def _kinds(cell: Cell, parameter: str | None) -> list[str]:
+    names = {name for name, _ in cell.named_parameters()}
+    has = {
+        "weights": parameter is not None or bool(names & {"weight", "weight_hh"}),
+        "tau": isinstance(cell, LeakyTauRNN),
+        "noise": True,
+    }
+    return [kind for kind in KINDS if has[kind]]
+
+
+def _play_weights(
+    network: RecurrentNetwork, probe: Probe, size: float, settings: PerturbationSettings, generator: torch.Generator
+) -> Score:
+    return _together(probe, settings, lambda: with_perturbed_weights(network, size, generator, settings.parameter))
+
+
+def _play_tau(
+    network: RecurrentNetwork, probe: Probe, size: float, settings: PerturbationSettings, generator: torch.Generator
+) -> Score:
+    return _together(probe, settings, lambda: with_perturbed_taus(network, size, generator))
+
+
+def _together(probe: Probe, settings: PerturbationSettings, make: Callable[[], RecurrentNetwork]) -> Score:
+    scores = [probe.play(make()) for _ in range(settings.repetitions)]
+    return Score(np.concatenate([score.correct for score in scores]), probe.counted, probe.chance)
+
+
+@torch.no_grad()
+def _play_noise(
+    network: RecurrentNetwork, probe: Probe, size: float, settings: PerturbationSettings, generator: torch.Generator
+) -> Score:
+    _, states = network.unroll(probe.inputs, network.cell.initial_state(len(probe.counted)))
+    sd = states.flatten(0, 1).std(0)
+    intervention = noise(size * sd, generator)
+    return probe.play(network, variants=settings.repetitions, intervention=intervention)

@@ -1,0 +1,61 @@
+"""What a network is shown in an analysis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines import seeds
+from baselines.settings import SettingsError, blame
+from memory_envs import Task
+from memory_envs.trials import Trials
+
+
+def changed(task: Task, arguments: dict[str, Any], num_inputs: int) -> Task:
+    """The task with some of its arguments replaced.
+
+    Raises:
+        SettingsError: an argument is unknown or cannot be, or the network would have other inputs.
+    """
+    allowed = [name for name in task.parameters() if name not in ("N", "heads", "active_heads", "num_steps")]
+    if unknown := [name for name in arguments if name not in allowed]:
+        raise SettingsError("task_args", f"task_args must be among {allowed} for {task.name}, got {unknown[0]!r}")
+    task = blame("task_args", task.replace, **arguments)
+    if task.num_inputs != num_inputs:
+        raise SettingsError(
+            "task_args",
+            f"task_args must leave the {num_inputs} inputs of the network, got {task} with {task.num_inputs}",
+        )
+    return task
+
+
+def with_steps(task: Task, steps: int) -> Task:
+    """The task with trials of this many steps where they may be of any length, else as it is; dense scoring."""
+    task = task.replace(scoring="dense", **({"num_steps": None} if task.free_length else {}))
+    return task.replace(num_steps=max(steps, task.num_steps // 4)) if task.free_length else task
+
+
+def stream(task: Task, trials: int, steps: int, seed: int) -> Tensor:
+    """The inputs of some endless trials, (T, B, I): a stream of T steps, or short trials laid end to end.
+
+    Args:
+        task: whose stimulus is shown.
+        trials: B.
+        steps: T.
+        seed: of the analysis; no training shows these trials.
+    """
+    if getattr(task, "heads", None) is not None:  # targets are not needed
+        task = task.replace(heads=(task.N,), active_heads=None)
+    task = with_steps(task, steps)
+    rounds = -(-steps // task.num_steps)
+    shown = task.batch(seeds.evaluation_seed(seed), 0, trials * rounds).inputs
+    laid = shown.reshape(len(shown), rounds, trials, -1).swapaxes(0, 1).reshape(-1, trials, shown.shape[-1])
+    return torch.from_numpy(np.ascontiguousarray(laid[:steps]))
+
+
+def fresh(task: Task, trials: int, seed: int, index: int = 0) -> Trials:
+    """Whole trials that no training shows, ``index`` telling batches apart."""
+    return task.batch(seeds.evaluation_seed(seed), index, trials)
