@@ -1,0 +1,8 @@
+"""Reinforcement learning: sb3-contrib's RecurrentPPO with any cell, on the native vector environment.
+
+Needs stable-baselines3 and sb3-contrib: ``pip install ".[rl]"``.
+"""
+
+from baselines.ppo.vec_env import SB3VecEnv, make_sb3_vec_env
+
+__all__ = ["SB3VecEnv", "make_sb3_vec_env"]
