@@ -127,7 +127,7 @@ def test_attributes_and_methods() -> None:
         ("method_name must be 'set_task' or 'render', got 'fly'", lambda: envs.env_method("fly")),
     ):
         with pytest.raises(AttributeError, match=complaint):
-            call()  # type: ignore[no-untyped-call]
+            call()
     with pytest.raises(ValueError, match="indices must be None or all columns"):
         envs.set_attr("task", Parity(3), [0])
     with pytest.raises(ValueError, match="task must keep the environment's action_space"):
