@@ -118,7 +118,7 @@ class Learner:
         if not all(task.active):
             raise ValueError(f"task must have all of its heads active, got {task}")
         self.task, self.heads = task, head_keys(task)
-        self.practice = _with_length(task, self.recipe.trial_length)
+        self.practice = with_length(task, self.recipe.trial_length)
         for key in self.heads:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
@@ -246,7 +246,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor], device: torch.device | st
     return {name: value.detach().clone().to(device or value.device) for name, value in own.items()}
 
 
-def _with_length(task: Task, multiple: float) -> Task:
+def with_length(task: Task, multiple: float) -> Task:
     """The task with trials of ``multiple`` times N steps, where its trials may be of any length."""
     if not task.free_length:
         return task

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import torch
 from rich.console import Console
@@ -19,10 +19,14 @@ from baselines.analysis.figures import training_figure
 from baselines.bptt import Recipe
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
+from baselines.ppo_recipes import PPORecipe
 from baselines.progress import Display, score_table
-from baselines.runs import CHANGEABLE, RunError, changed_versions
-from baselines.settings import Settings, SettingsError
+from baselines.rl_settings import RLSettings
+from baselines.runs import RunError, changed_versions
+from baselines.settings import RunSettings, Settings, SettingsError
 from baselines.training import TrainingRun
+
+S = TypeVar("S", bound=RunSettings)
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,12 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     train_help = "train a network by backpropagation through time, then let it play the environment"
     train_parser = commands.add_parser("train", help=train_help, description=train_help, allow_abbrev=False)
-    resume_help = f"go on with the run in this folder; of the other options only {' and '.join(CHANGEABLE)} may differ"
-    train_parser.add_argument("--resume", type=Path, metavar="RUN", help=resume_help)
-    add_options(train_parser, Settings)
-    group = train_parser.add_argument_group("options that replace the recipe's values")
-    for setting in fields(Recipe):
-        _add(group, setting, None)
+    add_run_options(train_parser, Settings, Recipe)
+    rl_help = "train a network by reinforcement learning: RecurrentPPO in the vector environment"
+    rl_parser = commands.add_parser("train-rl", help=rl_help, description=rl_help, allow_abbrev=False)
+    add_run_options(rl_parser, RLSettings, PPORecipe)
     evaluate_help = "let the network of a run play the environment: other N, longer trials, other arguments"
     evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
     evaluate_parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
@@ -58,9 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command == "evaluate":
             return evaluate(given.pop("run"), EvaluationSettings(**_merged(given)))
         resume = given.pop("resume")
-        return train(TrainingRun(read_options(given)) if resume is None else take_up(resume, given))
+        if command == "train-rl":
+            return train_rl(resume, given)
+        return train(TrainingRun(read_options(given, Settings, Recipe)) if resume is None else take_up(resume, given))
     except SettingsError as error:
-        used = train_parser if command == "train" else evaluate_parser
+        used = {"train": train_parser, "train-rl": rl_parser, "evaluate": evaluate_parser}[command]
         used.error(f"argument --{error.name.replace('_', '-')}: {error}")
     except RunError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
@@ -73,9 +77,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
     """The run in a folder, to go on with, and a word where that may not be exact."""
     run = TrainingRun.resume(path, _merged(given))
+    _note_versions(path)
+    return run
+
+
+def train_rl(resume: Path | None, given: dict[str, Any]) -> int:
+    """Train by reinforcement learning, play and sum up; the exit code."""
+    settings = read_options(given, RLSettings, PPORecipe) if resume is None else None
+    if settings is not None:
+        settings.plan()  # a wrong option is found before a missing package
+    try:
+        from baselines.ppo.display import show
+        from baselines.ppo.training import RLRun
+    except ModuleNotFoundError as error:
+        if error.name not in ("stable_baselines3", "sb3_contrib"):
+            raise
+        raise RunError('train-rl needs stable-baselines3 and sb3-contrib: pip install ".[rl]"') from None
+    if settings is not None:
+        return show(RLRun(settings))
+    assert resume is not None
+    run = RLRun.resume(resume, _merged(given))
+    _note_versions(resume)
+    return show(run)
+
+
+def _note_versions(path: Path) -> None:
     for name, (then, now) in changed_versions(path).items():
         print(f"note: {path} was begun with {name} {then}, and this is {now}: numbers may differ", file=sys.stderr)
-    return run
 
 
 def train(run: TrainingRun) -> int:
@@ -126,6 +154,18 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
     return f"{line}\nGo on with: {go_on}" if run.status in ("interrupted", "budget") else line
 
 
+def add_run_options(parser: argparse.ArgumentParser, settings: type[RunSettings], recipe: type[Any]) -> None:
+    """The options of a command that trains."""
+    resume_help = (
+        f"go on with the run in this folder; of the other options only {settings.LIMIT} and episodes may differ"
+    )
+    parser.add_argument("--resume", type=Path, metavar="RUN", help=resume_help)
+    add_options(parser, settings)
+    group = parser.add_argument_group("options that replace the recipe's values")
+    for setting in fields(recipe):
+        _add(group, setting, None)
+
+
 def add_options(parser: argparse._ActionsContainer, settings: type[Any]) -> None:
     """An option for each field of a dataclass of settings; what is not given is left to the field's own default."""
     for setting in fields(settings):
@@ -133,11 +173,11 @@ def add_options(parser: argparse._ActionsContainer, settings: type[Any]) -> None
             _add(parser, setting, setting.default)
 
 
-def read_options(given: dict[str, Any]) -> Settings:
+def read_options(given: dict[str, Any], kind: type[S], recipe: type[Any]) -> S:
     """The settings that parsed options make."""
     given = _merged(given)
-    replaced = {setting.name: given.pop(setting.name) for setting in fields(Recipe) if setting.name in given}
-    return Settings(**given, overrides=replaced)
+    replaced = {setting.name: given.pop(setting.name) for setting in fields(recipe) if setting.name in given}
+    return kind(**given, overrides=replaced)
 
 
 def _merged(given: dict[str, Any]) -> dict[str, Any]:
@@ -160,8 +200,8 @@ def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: objec
         many = {"nargs": "+", "metavar": "KEY=VALUE"}
     elif kind.startswith("tuple"):
         many = {"nargs": "+", "metavar": "INT"}
-    name = f"--{setting.name.replace('_', '-')}"
-    parser.add_argument(name, type=_READERS[kind], default=argparse.SUPPRESS, help=help, **many)
+    names = [f"--{setting.name.replace('_', '-')}", *filter(None, [setting.metadata.get("alias")])]
+    parser.add_argument(*names, dest=setting.name, type=_READERS[kind], default=argparse.SUPPRESS, help=help, **many)
 
 
 def _number(kind: type, words: str) -> Callable[[str], Any]:

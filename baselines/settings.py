@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
@@ -37,13 +37,20 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """A training run, as it is asked for."""
+class RunSettings:
+    """What every training run is asked for, whatever trains it."""
+
+    METHOD: ClassVar[str]
+    """What trains it, the name of its command."""
+    LIMIT: ClassVar[str]
+    """The setting that ends a run; a run that goes on may be given more."""
 
     task: str = field(default="parity", metadata={"help": "task", "choices": tuple(TASKS)})
     cell: str = field(default="leaky", metadata={"help": CELL_HELP})
     curriculum: str = field(default="multi-head", metadata={"help": "how N grows", "choices": tuple(CURRICULA)})
-    n_max: int = field(default=12, metadata={"help": "N of the last stage: the run ends when it is solved"})
+    n_max: int = field(
+        default=12, metadata={"help": "N of the last stage: the run ends when it is solved", "alias": "--N"}
+    )
     first_n: int | None = field(
         default=None, metadata={"help": "N of the first stage (default: 2, or the task's least N)"}
     )
@@ -73,7 +80,6 @@ class Settings:
     overrides: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "values that replace the recipe's, by name"}
     )
-    budget: float = field(default=600.0, metadata={"help": "seconds of training after which the run stops"})
     episodes: int = field(
         default=1000, metadata={"help": "fresh trials that the trained network plays in the environment"}
     )
@@ -89,65 +95,19 @@ class Settings:
         default="output",
         metadata={"help": "the activity r of --tcr: output, state, or a part of the state that the cell names"},
     )
-    tcr_schedule: str = field(
-        default="constant",
-        metadata={
-            "help": "weight of --tcr over the updates: constant; linear-decay to 0 in --tcr-updates; cut-off after "
-            "them; freeze-in: alone during them, with all other terms from then on. One of",
-            "choices": losses.SCHEDULES,
-        },
-    )
-    tcr_updates: int | None = field(default=None, metadata={"help": "updates of --tcr-schedule"})
-    activity_l2: float = field(
-        default=0.0, metadata={"help": "weight of |r(t)|^2 of the output, summed over units, mean over steps"}
-    )
-    manifold: float = field(default=0.0, metadata={"help": "weight of manifold-attractor regularisation, for a PLRNN"})
 
-    def plan(self) -> Plan:
-        """The parts of the run.
-
-        Raises:
-            SettingsError: a value is unknown, out of range, or does not go with the others.
-        """
+    def _check_shared(self) -> None:
         for setting in fields(self):
             if "choices" in setting.metadata:
                 _check(setting.name, checks.choice, getattr(self, setting.name), setting.metadata["choices"])
         _check("seed", checks.integer, self.seed, 0, seeds.LARGEST)
         _check("episodes", checks.integer, self.episodes, 2, 100_000)
-        _check("budget", _positive, self.budget)
         _check("device", check_device, self.device)
+        _check("tcr", checks.real, self.tcr, 0.0, 1e9)
         blame("cell", find_cell, self.cell)
-        recipe = self._recipe()
-        task = self._task()
-        curriculum = self._curriculum(task)
-        plan = Plan(self, task, curriculum, recipe)
-        try:
-            cell = plan.new_cell(recipe.units)
-        except ContractError as error:
-            raise SettingsError("cell", str(error)) from None
-        except (ValueError, TypeError) as error:
-            raise SettingsError("cell_args", str(error)) from None
-        self._check_regularisers(cell)
-        return plan
 
-    def _check_regularisers(self, cell: Cell) -> None:
-        for name in ("tcr", "activity_l2", "manifold"):
-            _check(name, checks.real, getattr(self, name), 0.0, 1e9)
-        for name, usual in (("tcr_on", "output"), ("tcr_schedule", "constant"), ("tcr_updates", None)):
-            if getattr(self, name) != usual and not self.tcr:
-                raise SettingsError(name, f"{name} needs tcr above 0, got {name} {getattr(self, name)!r} with tcr 0")
-        if self.tcr_schedule != "constant":
-            if self.tcr_updates is None:
-                raise SettingsError("tcr_updates", f"tcr_updates must be given with tcr_schedule {self.tcr_schedule}")
-            _check("tcr_updates", checks.integer, self.tcr_updates, 1, 10**9)
-        elif self.tcr_updates is not None:
-            raise SettingsError("tcr_updates", "tcr_updates must be left out with tcr_schedule constant")
-        blame("tcr_on", losses.activity_reader, cell, self.tcr_on)
-        if self.manifold:
-            blame("manifold", losses.manifold_attractor, cell)
-
-    def _recipe(self) -> Recipe:
-        recipe = recipes.find(self.recipe, self.task, self.cell)
+    def _replaced(self, recipe: Any) -> Any:
+        """The recipe with the values of ``overrides``."""
         known = {setting.name: setting for setting in fields(recipe)}
         for name, value in self.overrides.items():
             if name not in known:
@@ -177,7 +137,7 @@ class Settings:
         own = {name: getattr(self, name) for name in ("window", "shift") if getattr(self, name) is not None}
         if kind is NoneSingle:
             for name in ("first_n", "step"):
-                if (value := getattr(self, name)) != getattr(Settings, name):
+                if (value := getattr(self, name)) != getattr(type(self), name):
                     raise SettingsError(name, f"{name} must be left out for curriculum 'none-single', got {value}")
             first = self.n_max
         for name, value in own.items():
@@ -198,9 +158,9 @@ class Settings:
         if self.out is not None:
             return Path(self.out)  # a string serves in Python
         words = [self.task, _file_word(self.cell), self.curriculum, f"n{self.n_max}", f"seed{self.seed}"]
-        silent = ("task", "cell", "curriculum", "n_max", "seed", "budget", "episodes", "out")
+        silent = ("task", "cell", "curriculum", "n_max", "seed", "episodes", "out", self.LIMIT)
         given: dict[str, Any] = {s.name: getattr(self, s.name) for s in fields(self) if s.name not in silent}
-        usual = Settings()
+        usual = type(self)()
         for name, value in given.items():
             if isinstance(value, dict):
                 words += [f"{key}={_file_word(word)}" for key, word in value.items()]
@@ -214,6 +174,68 @@ class Settings:
         plain = dataclasses.asdict(self)
         del plain["out"]
         return plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(RunSettings):
+    """A training run by backpropagation through time, as it is asked for."""
+
+    METHOD, LIMIT = "train", "budget"
+
+    budget: float = field(default=600.0, metadata={"help": "seconds of training after which the run stops"})
+    tcr_schedule: str = field(
+        default="constant",
+        metadata={
+            "help": "weight of --tcr over the updates: constant; linear-decay to 0 in --tcr-updates; cut-off after "
+            "them; freeze-in: alone during them, with all other terms from then on. One of",
+            "choices": losses.SCHEDULES,
+        },
+    )
+    tcr_updates: int | None = field(default=None, metadata={"help": "updates of --tcr-schedule"})
+    activity_l2: float = field(
+        default=0.0, metadata={"help": "weight of |r(t)|^2 of the output, summed over units, mean over steps"}
+    )
+    manifold: float = field(default=0.0, metadata={"help": "weight of manifold-attractor regularisation, for a PLRNN"})
+
+    def plan(self) -> Plan:
+        """The parts of the run.
+
+        Raises:
+            SettingsError: a value is unknown, out of range, or does not go with the others.
+        """
+        self._check_shared()
+        _check("budget", _positive, self.budget)
+        recipe = self._recipe()
+        task = self._task()
+        curriculum = self._curriculum(task)
+        plan = Plan(self, task, curriculum, recipe)
+        try:
+            cell = plan.new_cell(recipe.units)
+        except ContractError as error:
+            raise SettingsError("cell", str(error)) from None
+        except (ValueError, TypeError) as error:
+            raise SettingsError("cell_args", str(error)) from None
+        self._check_regularisers(cell)
+        return plan
+
+    def _check_regularisers(self, cell: Cell) -> None:
+        for name in ("activity_l2", "manifold"):
+            _check(name, checks.real, getattr(self, name), 0.0, 1e9)
+        for name, usual in (("tcr_on", "output"), ("tcr_schedule", "constant"), ("tcr_updates", None)):
+            if getattr(self, name) != usual and not self.tcr:
+                raise SettingsError(name, f"{name} needs tcr above 0, got {name} {getattr(self, name)!r} with tcr 0")
+        if self.tcr_schedule != "constant":
+            if self.tcr_updates is None:
+                raise SettingsError("tcr_updates", f"tcr_updates must be given with tcr_schedule {self.tcr_schedule}")
+            _check("tcr_updates", checks.integer, self.tcr_updates, 1, 10**9)
+        elif self.tcr_updates is not None:
+            raise SettingsError("tcr_updates", "tcr_updates must be left out with tcr_schedule constant")
+        blame("tcr_on", losses.activity_reader, cell, self.tcr_on)
+        if self.manifold:
+            blame("manifold", losses.manifold_attractor, cell)
+
+    def _recipe(self) -> Recipe:
+        return self._replaced(recipes.find(self.recipe, self.task, self.cell))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from baselines.agents import Evaluation, NetworkAgent, evaluate
 from baselines.bptt import Learner, Report
 from baselines.network import head_keys
 from baselines.runs import RunError, RunFolder
-from baselines.settings import Settings, SettingsError
+from baselines.settings import RunSettings, Settings, SettingsError
 from memory_envs import Task, task_from_dict
 
 
@@ -85,7 +85,7 @@ class TrainingRun:
         """
         changes = dict(changes or {})
         settings = runs.read_settings(path)
-        _check_changes(settings, changes)
+        check_changes(settings, changes)
         new = {name: changes[name] for name in runs.CHANGEABLE if name in changes}
         run = cls.__new__(cls)
         run._prepare(dataclasses.replace(settings, **new))
@@ -285,7 +285,7 @@ class TrainingRun:
         }
 
 
-def _check_changes(settings: Settings, changes: Mapping[str, Any]) -> None:
+def check_changes(settings: RunSettings, changes: Mapping[str, Any]) -> None:
     """Refuse what goes against a run: these are its settings, every value of its recipe among the overrides."""
     for name, value in changes.items():
         own = settings.overrides[name] if name in settings.overrides else getattr(settings, name)
@@ -293,5 +293,5 @@ def _check_changes(settings: Settings, changes: Mapping[str, Any]) -> None:
             raise SettingsError(
                 name,
                 f"{name} must be left out or be that of the run, {own!r}, got {value!r} "
-                f"(only {' and '.join(runs.CHANGEABLE)} may change when a run goes on)",
+                f"(only {settings.LIMIT} and episodes may change when a run goes on)",
             )

@@ -4,7 +4,8 @@ Needs stable-baselines3 and sb3-contrib: ``pip install ".[rl]"``.
 """
 
 from baselines.ppo.algorithm import RecurrentPPO
+from baselines.ppo.callback import CurriculumCallback
 from baselines.ppo.policy import CellPolicy
 from baselines.ppo.vec_env import SB3VecEnv, make_sb3_vec_env
 
-__all__ = ["CellPolicy", "RecurrentPPO", "SB3VecEnv", "make_sb3_vec_env"]
+__all__ = ["CellPolicy", "CurriculumCallback", "RecurrentPPO", "SB3VecEnv", "make_sb3_vec_env"]

@@ -21,9 +21,8 @@ from torch import Tensor, nn
 from baselines.cells import Cell, make_cell
 from baselines.ppo.heads import HeadsDistribution
 from baselines.ppo.recurrence import Recurrence, States
+from baselines.rl_settings import CRITICS
 from memory_envs import checks
-
-CRITICS = ("separate", "shared", "feedforward")
 
 
 class Evaluated(NamedTuple):
