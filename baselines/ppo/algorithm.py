@@ -117,7 +117,8 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
                 if self.target_kl is not None and parts["approx_kl"].item() > 1.5 * self.target_kl:
                     going_on = False
                     break
-                self.policy.optimizer.zero_grad()
+                for parameter in parameters:  # zero_grad() of the optimizer, without its bookkeeping
+                    parameter.grad = None
                 torch.autograd.backward(loss)
                 nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
                 self.policy.optimizer.step()

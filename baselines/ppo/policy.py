@@ -142,10 +142,11 @@ class CellPolicy(RecurrentActorCriticPolicy):
         """
         features: Any = self.extract_features(obs)
         pi_features, vf_features = (features, features) if self.share_features_extractor else features
-        outputs, states = _run(self.lstm_actor, pi_features, lstm_states.pi, starts, every_state)
+        begins = _begins(starts, lstm_states.pi)
+        outputs, states = _run(self.lstm_actor, pi_features, lstm_states.pi, begins, every_state)
         latent_pi = _flat(outputs)
         if self.lstm_critic is not None:
-            latent_vf = _flat(_run(self.lstm_critic, vf_features, lstm_states.vf, starts)[0])
+            latent_vf = _flat(_run(self.lstm_critic, vf_features, lstm_states.vf, begins)[0])
         else:
             latent_vf = latent_pi.detach() if self.critic is None else self.critic(vf_features)
         distribution = self._get_action_dist_from_latent(self.mlp_extractor.forward_actor(latent_pi))
@@ -169,7 +170,7 @@ class CellPolicy(RecurrentActorCriticPolicy):
     def _process_sequence(  # type: ignore[override]
         features: Tensor, lstm_states: States, episode_starts: Tensor, lstm: Recurrence
     ) -> tuple[Tensor, States]:
-        outputs, states = _run(lstm, features, lstm_states, episode_starts)
+        outputs, states = _run(lstm, features, lstm_states, _begins(episode_starts, lstm_states))
         return _flat(outputs), lstm.pack(states)
 
     def _get_action_dist_from_latent(self, latent_pi: Tensor) -> Distribution:
@@ -192,10 +193,15 @@ class CellPolicy(RecurrentActorCriticPolicy):
 def _run(
     recurrence: Recurrence, features: Tensor, states: States, starts: Tensor, every_state: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """``Recurrence.over_episodes`` for flat features (B * T, I)."""
+    """``Recurrence.over_episodes`` for flat features (B * T, I) and starts (T, B)."""
     state = recurrence.unpack(states)
     sequences = features.view(len(state), -1, features.shape[-1]).transpose(0, 1)
-    return recurrence.over_episodes(sequences, state, starts.view(len(state), -1).t() > 0, every_state)
+    return recurrence.over_episodes(sequences, state, starts, every_state)
+
+
+def _begins(starts: Tensor, states: States) -> Tensor:
+    """sb3-contrib's flat episode starts as (T, B) bool."""
+    return starts.view(states[0].shape[1], -1).t() > 0
 
 
 def _flat(outputs: Tensor) -> Tensor:
