@@ -6,7 +6,7 @@ Axes: T steps, B trials, I inputs, H heads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,33 +17,10 @@ from torch import Tensor, nn
 from baselines import losses, seeds
 from baselines.curriculum import Curriculum
 from baselines.losses import LossTerm, Weight
-from baselines.network import RecurrentNetwork, head_keys
-from memory_envs import Task, task_from_dict
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Settings of the optimisation. A field's ``help`` is the command line's, its ``range`` inclusive.
-
-    The optimiser is Adam with torch's other defaults; the loss is averaged over heads and counted steps.
-    """
-
-    units: int = field(metadata={"help": "units of the cell", "range": (1, 20_000)})
-    batch_size: int = field(metadata={"help": "trials in an update", "range": (1, 1_000_000)})
-    learning_rate: float = field(metadata={"help": "step size of Adam", "range": (1e-9, 10)})
-    clip_norm: float = field(metadata={"help": "largest norm of the gradient", "range": (1e-9, 1e9)})
-    trial_length: float = field(
-        metadata={
-            "help": "steps in a training trial, in multiples of N, where the task lets one choose",
-            "range": (1, 1_000),
-        }
-    )
-    test_every: int = field(
-        metadata={
-            "help": "updates between tests; a test is the accuracy on the batches trained on since the last one",
-            "range": (1, 1_000_000),
-        }
-    )
+from baselines.network import RecurrentNetwork, Rollout, head_keys
+from baselines.practice import Practice
+from baselines.recipes import Recipe
+from memory_envs import Task, Trials, task_from_dict
 
 
 @dataclass(frozen=True)
@@ -53,7 +30,7 @@ class Report:
     Attributes:
         update: updates so far.
         task: the stage that was tested.
-        scores: accuracy of each of its H heads on the batches since the last test, by the name of its readout.
+        scores: accuracy of each of its H heads in the test, by the name of its readout.
         loss: mean since the last test of what is minimised: the weighted sum of the terms.
         losses: mean of each loss term since the last test, without its weight.
         gradient_norm: mean norm of the gradient since the last test, before clipping.
@@ -108,9 +85,7 @@ class Learner:
         self.terms = {"task": losses.task_loss(task)} if terms is None else dict(terms)
         self.weights = dict(weights or {})
         self.update = 0
-        # Fused: one pass over each tensor. Moments and step counts are kept tensor by tensor, so that a new readout
-        # starts with its own and leaves the others' alone.
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
+        self.optimizer = _optimizer(network, recipe)
         self.set_task(task)
 
     def set_task(self, task: Task) -> None:
@@ -118,22 +93,19 @@ class Learner:
         if not all(task.active):
             raise ValueError(f"task must have all of its heads active, got {task}")
         self.task, self.heads = task, head_keys(task)
-        self.practice = with_length(task, self.recipe.trial_length)
+        self.practice = Practice(task, self.recipe, self.seed)
+        (group,) = self.optimizer.param_groups  # there is one: each costs the optimiser a call of its own
+        group["lr"] = self.recipe.learning_rate_at(task.N)
         for key in self.heads:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
-                # Into the one group there is: every group costs the optimiser a call of its own.
-                self.optimizer.param_groups[0]["params"].extend(readout.parameters())
+                group["params"].extend(readout.parameters())
         self._begin_test()
 
     def learn(self) -> None:
         """One update. Waits for no result: a GPU is kept busy."""
-        size, network = self.recipe.batch_size, self.network
-        trials = self.practice.batch(self.seed, self.update, size)
-        arrays = (trials.inputs, trials.targets, trials.mask, trials.lengths)
-        inputs, targets, mask, lengths = map(self._to_device, arrays)
-        state = network.cell.training_state(size, seeds.generator(self.seed, "state", self.update))
-        rollout = replace(network(inputs, self.heads, state), lengths=lengths)
+        network = self.network
+        rollout, targets, mask = self._roll_out(self.practice.batch(self.update), "state", self.update)
         weights = {name: self.weights[name](self.update) if name in self.weights else 1.0 for name in self.terms}
         loss, terms = losses.evaluate(self.terms, weights, rollout, targets, mask)
         self.optimizer.zero_grad()
@@ -142,9 +114,8 @@ class Learner:
         self.optimizer.step()
         self.update += 1
         with torch.no_grad():
-            correct = network.correct(rollout.answers, targets) & mask[..., None]
-            self._add("correct", correct.sum((0, 1)))
-            self._add("counted", mask.sum())
+            if not self.recipe.test_batches:
+                self._score(rollout, targets, mask)
             self._add("gradient_norm", norm)
             self._add("loss", loss)
             # Counts up to the first that is not, whatever comes after.
@@ -155,7 +126,14 @@ class Learner:
         self._tested += 1
 
     def test(self) -> Report:
-        """What the batches since the last test say; a new test begins. Here alone the host waits for the device."""
+        """What a test says, on fresh batches or on those since the last test; the next one begins.
+
+        The host waits for the device.
+        """
+        count = self.recipe.test_batches
+        with torch.no_grad():
+            for index in range(self.update * count, (self.update + 1) * count):
+                self._score(*self._roll_out(self.practice.test_batch(index), "test state", index))
         correct = self._sums["correct"].tolist()
         sums = {name: value.item() for name, value in self._sums.items() if name != "correct"}
         readings = {name: value.item() for name, value in self.network.cell.readings().items()}
@@ -182,7 +160,9 @@ class Learner:
         names: dict[Tensor, str] = {parameter: name for name, parameter in self.network.named_parameters()}
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         for parameter, moments in self.optimizer.state.items():
-            tensors |= {f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items()}
+            tensors |= {
+                f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items() if value is not None
+            }
         tensors |= {f"test.{name}": value for name, value in self._sums.items()}
         plain = {"update": self.update, "tested": self._tested, "task": self.task.to_dict()}
         return tensors, plain | {"readouts": list(self.network.readouts)}
@@ -201,6 +181,22 @@ class Learner:
                 self.optimizer.state[parameter] = moments
         self.update, self._tested = plain["update"], plain["tested"]
         self._sums = _under("test.", tensors, device)
+
+    def _roll_out(self, trials: Trials, name: str, index: int) -> tuple[Rollout, Tensor, Tensor]:
+        """What the network does in some trials, and their targets and mask: from the first step that counts on."""
+        network = self.network
+        counted = trials.mask.any(axis=1)
+        first = int(counted.argmax()) if counted.any() else 0
+        state = network.cell.training_state(trials.inputs.shape[1], seeds.generator(self.seed, name, index))
+        arrays = (trials.inputs, trials.targets[first:], trials.mask[first:], trials.lengths)
+        inputs, targets, mask, lengths = map(self._to_device, arrays)
+        rollout = network(inputs, self.heads, state, first_answer=first)
+        return replace(rollout, lengths=lengths), targets, mask
+
+    def _score(self, rollout: Rollout, targets: Tensor, mask: Tensor) -> None:
+        correct = self.network.correct(rollout.answers, targets) & mask[..., None]
+        self._add("correct", correct.sum((0, 1)))
+        self._add("counted", mask.sum())
 
     def _begin_test(self) -> None:
         self._sums = {}
@@ -246,9 +242,12 @@ def _under(prefix: str, tensors: Mapping[str, Tensor], device: torch.device | st
     return {name: value.detach().clone().to(device or value.device) for name, value in own.items()}
 
 
-def with_length(task: Task, multiple: float) -> Task:
-    """The task with trials of ``multiple`` times N steps, where its trials may be of any length."""
-    if not task.free_length:
-        return task
-    least = task.N + (2 if task.scoring == "final" else 0)
-    return task.replace(num_steps=max(round(multiple * task.N), least))
+def _optimizer(network: RecurrentNetwork, recipe: Recipe) -> torch.optim.Optimizer:
+    # Fused: one pass over each tensor. Moments and step counts are kept tensor by tensor, so that a new readout starts
+    # with its own and leaves the others' alone.
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
+    nesterov = recipe.optimizer == "nesterov"
+    return torch.optim.SGD(
+        network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True
+    )

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -15,15 +15,20 @@ from typing import Any, NoReturn, TypeVar
 import torch
 from rich.console import Console
 
+from baselines import recipes
 from baselines.analysis.figures import training_figure
-from baselines.bptt import Recipe
+from baselines.engines import LocalEngine
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
 from baselines.ppo_recipes import PPORecipe
-from baselines.progress import Display, score_table
+from baselines.progress import Display, print_scores
 from baselines.rl_settings import RLSettings
-from baselines.runs import RunError, changed_versions
+from baselines.runs import RunError, changed_versions, is_run
 from baselines.settings import RunSettings, Settings, SettingsError
+from baselines.sweep import SweepFolder
+from baselines.sweep.asked import SweepOptions, read
+from baselines.sweep.axes import RANGE, SETTINGS
+from baselines.sweep.display import SweepDisplay, sweep_line
 from baselines.training import TrainingRun
 
 S = TypeVar("S", bound=RunSettings)
@@ -43,14 +48,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     train_help = "train a network by backpropagation through time, then let it play the environment"
     train_parser = commands.add_parser("train", help=train_help, description=train_help, allow_abbrev=False)
-    add_run_options(train_parser, Settings, Recipe)
+    add_run_options(train_parser, Settings, recipes.options())
+    go_on_help = "go on with the run in --out where there is one: the same command begins it and goes on with it"
+    train_parser.add_argument("--go-on", action="store_true", help=go_on_help)
     rl_help = "train a network by reinforcement learning: RecurrentPPO in the vector environment"
     rl_parser = commands.add_parser("train-rl", help=rl_help, description=rl_help, allow_abbrev=False)
-    add_run_options(rl_parser, RLSettings, PPORecipe)
+    add_run_options(rl_parser, RLSettings, fields(PPORecipe))
     evaluate_help = "let the network of a run play the environment: other N, longer trials, other arguments"
     evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
     evaluate_parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_options(evaluate_parser, EvaluationSettings)
+    sweep_help = "run the product of settings, side by side, and write one table: several values make an axis"
+    sweep_parser = commands.add_parser("sweep", help=sweep_help, description=sweep_help, allow_abbrev=False)
+    file_help = "the same options (with underscores), lists where they are axes; or a sweep's folder, to go on with"
+    sweep_parser.add_argument("file", type=Path, nargs="?", metavar="FILE.toml", help=file_help)
+    add_options(sweep_parser, SweepOptions)
+    group = sweep_parser.add_argument_group("settings and axes", "each with one value or several; 0..4 is 0 1 2 3 4")
+    for setting in SETTINGS.values():
+        _add(group, setting, getattr(Settings, setting.name, None), axis=True)
     given = vars(parser.parse_args(arguments))
     command = given.pop("command")
     # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
@@ -59,19 +74,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command == "evaluate":
             return evaluate(given.pop("run"), EvaluationSettings(**_merged(given)))
-        resume = given.pop("resume")
+        if command == "sweep":
+            return sweep(given.pop("file"), given)
         if command == "train-rl":
-            return train_rl(resume, given)
-        return train(TrainingRun(read_options(given, Settings, Recipe)) if resume is None else take_up(resume, given))
+            return train_rl(given.pop("resume", None), given)
+        return train(begin(given.pop("resume", None), given.pop("go_on"), given))
     except SettingsError as error:
-        used = {"train": train_parser, "train-rl": rl_parser, "evaluate": evaluate_parser}[command]
+        parsers = {"train": train_parser, "train-rl": rl_parser, "evaluate": evaluate_parser, "sweep": sweep_parser}
+        used = parsers[command]
         used.error(f"argument --{error.name.replace('_', '-')}: {error}")
-    except RunError as error:
+    except (RunError, OSError) as error:  # the latter of what is no part of a run: the figure, the output
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        what = str(error).strip().partition("\n")[0]
+        print(f"{parser.prog}: error: out of memory ({what}): fewer units, trials or steps need less", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # On the CPU torch raises a plain RuntimeError.
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+
+def begin(resume: Path | None, go_on: bool, given: dict[str, Any]) -> TrainingRun:
+    """The run that is asked for: a new one, or one that is there."""
+    if go_on and (resume or "out" not in given):
+        raise SettingsError("go_on", f"go_on needs out, and no resume, got {'resume' if resume else 'no out'}")
+    if go_on and is_run(given["out"]):
+        resume = given["out"]
+    return TrainingRun(read_options(given, Settings, recipes.options())) if resume is None else take_up(resume, given)
 
 
 def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
@@ -83,7 +120,7 @@ def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
 
 def train_rl(resume: Path | None, given: dict[str, Any]) -> int:
     """Train by reinforcement learning, play and sum up; the exit code."""
-    settings = read_options(given, RLSettings, PPORecipe) if resume is None else None
+    settings = read_options(given, RLSettings, fields(PPORecipe)) if resume is None else None
     if settings is not None:
         settings.plan()  # a wrong option is found before a missing package
     try:
@@ -114,10 +151,13 @@ def train(run: TrainingRun) -> int:
             for progress in run.train(lambda: interrupt.requested):
                 display.show(progress)
         if run.tested and run.status in ("solved", "budget"):
-            console.print(score_table(run.play()))
+            print_scores(console, run.play())
         if run.tested:
             training_figure(run.folder.path)
         summary = run.finish()
+    except KeyboardInterrupt:  # at the final play, or the second one
+        print(f"interrupted; the checkpoint is that of update {run.saved_update}\n{go_on(run)}", file=sys.stderr)
+        return 130
     finally:
         run.folder.close()
     console.print(closing_line(summary, run), soft_wrap=True, highlight=False)
@@ -128,8 +168,22 @@ def evaluate(path: Path, settings: EvaluationSettings) -> int:
     """Play and print; the exit code."""
     console = Console()
     for played in evaluate_run(path, settings):
-        console.print(score_table(played))
+        print_scores(console, played)
     return 0
+
+
+def sweep(source: Path | None, given: dict[str, Any]) -> int:
+    """Run what is left of a sweep; the exit code."""
+    asked, path, workers = read(source, _axes(given))
+    folder, console = SweepFolder(path, asked), Console()
+    try:
+        with interruptible() as interrupt, SweepDisplay(console, folder) as display:
+            for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
+                display.show(event)
+    finally:
+        folder.close()
+    console.print(sweep_line(folder), soft_wrap=True, highlight=False)
+    return 130 if interrupt.requested else 0 if folder.complete else 1
 
 
 def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
@@ -148,13 +202,18 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
         f"{why} after {summary['updates']} updates, {summary['cpu_seconds']:.1f} CPU s; "
         f"largest N solved: {largest}. Saved in {path}: {saved}"
     )
-    go_on = f"python -m baselines train --resume {shlex.quote(str(path))}"
+    return f"{line}\n{go_on(run)}" if run.status in ("interrupted", "budget") else line
+
+
+def go_on(run: TrainingRun) -> str:
+    """The command that takes a run up again."""
+    command = f"python -m baselines train --resume {shlex.quote(str(run.folder.path))}"
     if run.status == "budget":
-        go_on += f" --budget {2 * run.plan.settings.budget:g}"
-    return f"{line}\nGo on with: {go_on}" if run.status in ("interrupted", "budget") else line
+        command += f" --budget {2 * run.plan.settings.budget:g}"
+    return f"Go on with: {command}"
 
 
-def add_run_options(parser: argparse.ArgumentParser, settings: type[RunSettings], recipe: type[Any]) -> None:
+def add_run_options(parser: argparse.ArgumentParser, settings: type[RunSettings], recipe: Iterable[Field[Any]]) -> None:
     """The options of a command that trains."""
     resume_help = (
         f"go on with the run in this folder; of the other options only {settings.LIMIT} and episodes may differ"
@@ -162,7 +221,7 @@ def add_run_options(parser: argparse.ArgumentParser, settings: type[RunSettings]
     parser.add_argument("--resume", type=Path, metavar="RUN", help=resume_help)
     add_options(parser, settings)
     group = parser.add_argument_group("options that replace the recipe's values")
-    for setting in fields(recipe):
+    for setting in recipe:
         _add(group, setting, None)
 
 
@@ -173,10 +232,10 @@ def add_options(parser: argparse._ActionsContainer, settings: type[Any]) -> None
             _add(parser, setting, setting.default)
 
 
-def read_options(given: dict[str, Any], kind: type[S], recipe: type[Any]) -> S:
+def read_options(given: dict[str, Any], kind: type[S], recipe: Iterable[Field[Any]]) -> S:
     """The settings that parsed options make."""
     given = _merged(given)
-    replaced = {setting.name: given.pop(setting.name) for setting in fields(recipe) if setting.name in given}
+    replaced = {setting.name: given.pop(setting.name) for setting in recipe if setting.name in given}
     return kind(**given, overrides=replaced)
 
 
@@ -188,7 +247,17 @@ def _merged(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: object) -> None:
+def _axes(given: dict[str, Any]) -> dict[str, Any]:
+    """Parsed options of a sweep: what has one value alone is fixed."""
+    found = {}
+    for name, value in given.items():
+        if name.endswith("_args"):
+            value = [dict(pairs) for pairs in value]
+        found[name] = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return found
+
+
+def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: object, axis: bool = False) -> None:
     kind = str(setting.type).removesuffix(" | None")
     help = setting.metadata["help"].replace("%", "%%")
     if "choices" in setting.metadata:
@@ -197,11 +266,22 @@ def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: objec
         help += f" (default: {default})"
     many: dict[str, Any] = {"metavar": kind.upper()}
     if kind.startswith("dict"):
-        many = {"nargs": "+", "metavar": "KEY=VALUE"}
+        many = {"nargs": "+", "metavar": "KEY=VALUE", "action": "extend"}  # given twice, the second one adds
     elif kind.startswith("tuple"):
-        many = {"nargs": "+", "metavar": "INT"}
+        many = {"nargs": "+", "metavar": "INT", "action": "extend"}
+    reader = _READERS[kind]
+    if axis and kind.startswith("dict"):
+        many = {"nargs": "*", "metavar": "KEY=VALUE", "action": "append"}
+        help += "; once for each of its values on the axis"
+    elif axis:
+        many |= {"nargs": "+", "action": "extend"}
+        reader = _range_or(reader) if kind == "int" else reader
     names = [f"--{setting.name.replace('_', '-')}", *filter(None, [setting.metadata.get("alias")])]
-    parser.add_argument(*names, dest=setting.name, type=_READERS[kind], default=argparse.SUPPRESS, help=help, **many)
+    parser.add_argument(*names, dest=setting.name, type=reader, default=argparse.SUPPRESS, help=help, **many)
+
+
+def _range_or(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: text if RANGE.fullmatch(text) else read(text)
 
 
 def _number(kind: type, words: str) -> Callable[[str], Any]:

@@ -56,7 +56,10 @@ class Curriculum(ABC):
             ValueError: it cannot; the message says why.
         """
         for n in self.stages():
-            self.stage(task, n)
+            try:
+                self.stage(task, n)
+            except ValueError as error:
+                raise ValueError(f"stage N = {n}: {error}") from None
 
     def first(self, task: Task) -> Task:
         """The task of the first stage."""

@@ -61,10 +61,11 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
     """
     asked = settings
     blame("episodes", checks.integer, "episodes", asked.episodes, 2, 100_000)
+    if asked.seed is not None:
+        blame("seed", checks.integer, "seed", asked.seed, 0, 2**63)
     by_ppo = runs.read_method(path) == RLSettings.METHOD
     trained = runs.read_settings_as(RLSettings if by_ppo else Settings, path)
     seed = seeds.evaluation_seed(trained.seed) if asked.seed is None else asked.seed
-    blame("seed", checks.integer, "seed", seed, 0, 2**63)
     blame("device", check_device, "device", asked.device)
     if asked.checkpoint is not None and asked.checkpoint not in (kept := runs.kept_checkpoints(path)):
         raise SettingsError("checkpoint", f"checkpoint must be one of the kept ones, {kept}, got {asked.checkpoint}")
@@ -75,11 +76,10 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
     network.to(asked.device)
     agents = []
     for task in _tasks(stage, asked):
-        if task.num_inputs != network.cell.input_size:
+        if task.num_inputs != stage.num_inputs:
             raise SettingsError(
                 "task_args",
-                f"task_args must leave the {network.cell.input_size} inputs of the network, got {task} with "
-                f"{task.num_inputs}",
+                f"task_args must leave the {stage.num_inputs} inputs of the network, got {task} with {task.num_inputs}",
             )
         try:
             agents.append(NetworkAgent(network, task))
@@ -117,7 +117,13 @@ def _tasks(stage: Task, asked: EvaluationSettings) -> list[Task]:
         # Where all N share one action space, those asked for are the active ones.
         fixed = getattr(stage, "active_heads", None) is not None
         changes = [{"active_heads" if fixed else "heads": asked.n}] if asked.n else []
-    return [_with_length(blame("n", task.replace, **change), asked) for change in changes or [{}]]
+    tasks = [_with_length(blame("n", task.replace, **change), asked) for change in changes or [{}]]
+    for task in tasks:
+        if task.num_steps > MOST_STEPS:
+            raise SettingsError(
+                "n", f"n must ask for trials of at most {MOST_STEPS} steps, got N = {task.N}: {task.num_steps} steps"
+            )
+    return tasks
 
 
 def _with_length(task: Task, asked: EvaluationSettings) -> Task:

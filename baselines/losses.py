@@ -45,9 +45,12 @@ def squared_error(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
     return _mean((rollout.answers[..., 0] - targets).square(), mask)
 
 
-def task_loss(task: Task) -> LossTerm:
-    """The loss that a task's kind of answer asks for."""
-    return squared_error if task.real_valued else cross_entropy
+def task_loss(task: Task, over_heads: str = "mean") -> LossTerm:
+    """The loss that a task's kind of answer asks for, the ``"mean"`` or the ``"sum"`` over heads."""
+    averaged = squared_error if task.real_valued else cross_entropy
+    if over_heads == "mean":
+        return averaged
+    return lambda rollout, targets, mask: averaged(rollout, targets, mask) * targets.shape[-1]
 
 
 def evaluate(
@@ -175,4 +178,5 @@ def _over_steps(values: Tensor, rollout: Rollout, first: int) -> Tensor:
 def _mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of values (T, B, H) over heads and the steps that count: products only, for indexing would stop a GPU."""
     weights = mask.to(values.dtype)
-    return (values.mean(-1) * weights).sum() / weights.sum()
+    # A batch in which no step counts (sums of evidence that all end in a tie) teaches nothing.
+    return (values.mean(-1) * weights).sum() / weights.sum().clamp(min=1)

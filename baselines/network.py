@@ -24,7 +24,8 @@ class Rollout:
     Attributes:
         outputs: (T, B, U), the cell's output.
         states: (T, B, S), the cell's state.
-        answers: (T, B, H, K), logits of the two labels, or the value itself with K = 1.
+        answers: (T, B, H, K), logits of the two labels, or the value itself with K = 1; of the last steps alone, where
+            no others were asked for.
         lengths: (B,), steps in each trial, the rest being padding. None: T in each.
     """
 
@@ -50,12 +51,14 @@ class RecurrentNetwork(nn.Module):
     Args:
         cell: the recurrent part.
         width: K, numbers a readout gives.
+        signed: the cell gets 2 x - 1 for inputs x: -1 and 1 for bits.
     """
 
-    def __init__(self, cell: Cell, width: int) -> None:
+    def __init__(self, cell: Cell, width: int, signed: bool = False) -> None:
         super().__init__()
         self.cell = cell
         self.width = width
+        self.signed = signed
         self.readouts = nn.ModuleDict()
 
     def add_readout(self, key: str, generator: torch.Generator | None = None) -> nn.Linear:
@@ -83,22 +86,25 @@ class RecurrentNetwork(nn.Module):
         answers = nn.functional.linear(outputs, weight, bias)
         return answers.view(*outputs.shape[:-1], len(readouts), self.width)
 
-    def forward(self, inputs: Tensor, heads: Sequence[str], state: Tensor | None = None) -> Rollout:
+    def forward(
+        self, inputs: Tensor, heads: Sequence[str], state: Tensor | None = None, first_answer: int = 0
+    ) -> Rollout:
         """Whole trials: inputs (T, B, I) -> what the network did.
 
         Args:
             inputs: (T, B, I).
             heads: which readouts answer, H of them.
             state: before the first step, (B, S); None: the cell's ``initial_state``.
+            first_answer: the first step that is read out.
         """
         if state is None:
             state = self.cell.initial_state(inputs.shape[1])
-        outputs, states = self.cell.unroll(inputs, state)
-        return Rollout(outputs, states, self.read(outputs, heads))
+        outputs, states = self.cell.unroll(self._encode(inputs), state)
+        return Rollout(outputs, states, self.read(outputs[first_answer:], heads))
 
     def step(self, inputs: Tensor, heads: Sequence[str], state: Tensor) -> tuple[Tensor, Tensor]:
         """One step: inputs (B, I), state (B, S) -> answers (B, H, K), new state (B, S)."""
-        output, state = self.cell.step(inputs, state)
+        output, state = self.cell.step(self._encode(inputs), state)
         return self.read(output, heads), state
 
     def choose(self, answers: Tensor) -> Tensor:
@@ -111,6 +117,9 @@ class RecurrentNetwork(nn.Module):
         """Which answers (..., H, K) are right for targets (..., H), by the environments' criterion: (..., H) bool."""
         chosen = self.choose(answers)
         return chosen == targets if self.width > 1 else (chosen - targets).abs() < CORRECT_WITHIN
+
+    def _encode(self, inputs: Tensor) -> Tensor:
+        return 2 * inputs - 1 if self.signed else inputs
 
 
 def answer_width(task: Task) -> int:

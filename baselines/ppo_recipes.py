@@ -44,7 +44,7 @@ class PPORecipe:
 
 PPO_RECIPES: dict[str, dict[tuple[str, str], PPORecipe]] = {
     "fast": {
-        ANY: PPORecipe(
+        (ANY, ANY): PPORecipe(
             units=64,
             num_envs=64,
             rollout_trials=2,
@@ -57,10 +57,11 @@ PPO_RECIPES: dict[str, dict[tuple[str, str], PPORecipe]] = {
         ),
     },
 }
-"""Name of the recipe -> (task, cell) -> settings; ``ANY`` serves the pairs that have none of their own."""
+"""Name of the recipe -> (task, cell) -> settings; ``ANY`` stands for all tasks or all cells."""
 
 
 def find(name: str, task: str, cell: str) -> PPORecipe:
     """The settings of a recipe for a task and a cell."""
     table = PPO_RECIPES[name]
-    return table.get((task, cell), table[ANY])
+    keys = (task, cell), (task, ANY), (ANY, cell), (ANY, ANY)
+    return next(table[key] for key in keys if key in table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -20,6 +21,15 @@ from baselines.training import Progress
 
 SHOWN_HEADS = 24
 """Of more heads than these the display shows the last ones, and the worst of the others."""
+
+WIDTH = 90
+"""Columns that a table of scores needs."""
+
+PACE_STAGES = 4
+"""The estimated end goes by the time that the latest stages took, as many as these."""
+
+PACE_REPORTS = 10
+"""The updates a second are those since the report this many before."""
 
 PLAIN_SECONDS = 5.0
 """Seconds between plain lines, unless a stage is solved."""
@@ -40,6 +50,8 @@ class Display:
         self.spent = spent
         self.latest: Progress | None = None
         self._solved = ""
+        self._solved_at: deque[float] = deque(maxlen=PACE_STAGES + 1)
+        self._reports: deque[tuple[int, float]] = deque([(0, 0.0)] if not spent else [], maxlen=PACE_REPORTS + 1)
         self._began = self._line_due = time.monotonic()
         # It draws itself anew four times a second: the time left goes on between two reports.
         self._live = Live(self, console=console, refresh_per_second=4, transient=False) if console.is_terminal else None
@@ -59,11 +71,14 @@ class Display:
     def show(self, progress: Progress) -> None:
         """Take in a report."""
         self.latest = progress
+        self._reports.append((progress.report.update, progress.seconds))
         if progress.report.solved:
+            self._solved_at.append(progress.seconds)
             self._solved = f"N = {progress.report.task.N} solved after {progress.report.update} updates"
         if self._live is None and (progress.report.solved or time.monotonic() >= self._line_due):
             self._line_due = time.monotonic() + PLAIN_SECONDS
-            self.console.print(plain_line(progress, self._time_left()), soft_wrap=True, highlight=False)
+            line = plain_line(progress, [*self._rate(), *self._estimate(), self._time_left()])
+            self.console.print(line, soft_wrap=True, highlight=False)
 
     def __rich__(self) -> RenderableType:
         settings, progress = self.plan.settings, self.latest
@@ -77,7 +92,8 @@ class Display:
         bar.add_row(
             f"stage N = {report.task.N} of {stages[-1]}", ProgressBar(len(stages), done, width=30), self._solved
         )
-        return Group(title, bar, self._heads(progress), Text(", ".join([*_numbers(progress), self._time_left()])))
+        words = [*_numbers(progress), *self._rate(), *self._estimate(), self._time_left()]
+        return Group(title, bar, self._heads(progress), Text(", ".join(words)))
 
     def _heads(self, progress: Progress) -> RenderableType:
         report = progress.report
@@ -93,24 +109,50 @@ class Display:
 
     def _time_left(self) -> str:
         left = max(int(self.plan.settings.budget - self.spent - (time.monotonic() - self._began)), 0)
-        return f"{left // 60} min {left % 60} s left"
+        return f"{_duration(left)} of the budget left"
+
+    def _estimate(self) -> list[str]:
+        """When the last stage would be solved, at the pace of the latest ones."""
+        if self.latest is None or len(self._solved_at) < 2:
+            return []
+        marks, stages = list(self._solved_at), self.plan.curriculum.stages()
+        pace = (marks[-1] - marks[0]) / (len(marks) - 1)
+        left = sum(n > (self.latest.largest_n or 0) for n in stages)
+        # The stage at hand takes what the latest ones took, and nobody knows how much longer once it has.
+        seconds = max(pace * left - (self.latest.seconds - marks[-1]), pace * (left - 1))
+        return [f"N = {stages[-1]} in about {_duration(int(seconds))} at this pace"] if left else []
+
+    def _rate(self) -> list[str]:
+        (before, began), (update, now) = self._reports[0], self._reports[-1]
+        return [f"{(update - before) / (now - began):.0f} updates/s"] if now > began else []
 
 
-def plain_line(progress: Progress, time_left: str) -> str:
-    """A report in one line."""
+def _duration(seconds: int) -> str:
+    return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
+
+
+def plain_line(progress: Progress, pace: Sequence[str]) -> str:
+    """A report in one line, ``pace`` at its end."""
     report = progress.report
     scores = list(report.scores.values())
     stage = f"N = {report.task.N}{' solved' if report.solved else ''}"
     accuracy = f"accuracy {sum(scores) / len(scores):.3f} (last head {scores[-1]:.3f}, worst {min(scores):.3f})"
-    return f"update {report.update}: {stage}, {accuracy}, {', '.join([*_numbers(progress), time_left])}"
+    return f"update {report.update}: {stage}, {accuracy}, {', '.join([*_numbers(progress), *pace])}"
 
 
 def _numbers(progress: Progress) -> list[str]:
     report = progress.report
     words = [f"{name} {value:.3f}" for name, value in report.readings.items()]
-    rate = report.update / progress.seconds
     terms = [f"{name} {value:.3f}" for name, value in report.losses.items()] if len(report.losses) > 1 else []
-    return [f"loss {report.loss:.3f}", *terms, *words, f"{rate:.0f} updates/s", f"{progress.cpu_seconds:.1f} CPU s"]
+    return [f"loss {report.loss:.3f}", *terms, *words, f"{progress.cpu_seconds:.1f} CPU s"]
+
+
+def print_scores(console: Console, played: Evaluation) -> None:
+    """Print ``score_table`` with all of its digits, also where the terminal or the pipe is narrower than it."""
+    width = console.width
+    console.width = max(width, WIDTH)
+    console.print(score_table(played), crop=False)
+    console.width = width
 
 
 def score_table(played: Evaluation) -> Table:

@@ -55,7 +55,7 @@ class RLSettings(RunSettings):
         self._check_shared()
         blame("steps", checks.integer, "steps", self.steps, 1, 10**12)
         recipe = self._replaced(ppo_recipes.find(self.recipe, self.task, self.cell))
-        task = self._task()
+        task = self._task({})
         curriculum = self._curriculum(task)
         try:
             generator = seeds.generator(self.seed, "trial")

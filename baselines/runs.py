@@ -12,25 +12,25 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
-import os
 import platform
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from baselines.files import RunError as RunError  # for those who use this module
+from baselines.files import lock, read_json, replace_file, writing
 from baselines.network import RecurrentNetwork
 from baselines.rl_settings import RLPlan
 from baselines.settings import Plan, RunSettings, Settings, SettingsError
@@ -43,10 +43,6 @@ FORMAT = 2
 
 CHANGEABLE = ("budget", "steps", "episodes")
 """Settings that may change when a run goes on: no number of the training up to there depends on them."""
-
-
-class RunError(Exception):
-    """A run folder that cannot be written or read; the message says which, and why."""
 
 
 class RunFolder:
@@ -63,7 +59,7 @@ class RunFolder:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
         self._columns = list(columns)
-        self._release = _lock(self, path / "lock")
+        self._release = lock(self, path / "lock")
         self._events: SummaryWriter | None = None
         self._identity = ""
 
@@ -130,10 +126,10 @@ class RunFolder:
             raise RunError(f"{file} cannot be read: {error}") from None
         if len(kept) != reports:
             raise RunError(f"{file} must have {reports} rows up to update {update} of the checkpoint, has {len(kept)}")
-        _replace(file, "".join([header, *kept]).encode())
+        replace_file(file, "".join([header, *kept]).encode())
         # TensorBoard leaves out what files before this one say of later steps.
         self._events = self._open_events(purge_step=update + 1)
-        with _writing(self.path / "summary.json"):
+        with writing(self.path / "summary.json"):
             (self.path / "summary.json").unlink(missing_ok=True)
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
@@ -145,7 +141,7 @@ class RunFolder:
     def add_metrics(self, row: Mapping[str, float]) -> None:
         """Append one row, and tell TensorBoard; what is missing stays empty."""
         self._write_row(row)
-        with _writing(self.path / "events"):
+        with writing(self.path / "events"):
             events = self._events = self._events or self._open_events()
             for name, value in row.items():
                 if name != self._columns[0]:
@@ -164,17 +160,19 @@ class RunFolder:
             solved: keep one for this N as well.
         """
         header = {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)}
-        data = save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, header)
+        # Copies, for safetensors refuses what shares memory: weights that a cell uses twice, parts of one buffer.
+        own = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+        data = save(own, header)
         if self._events is not None:
-            with _writing(self.path / "events"):
+            with writing(self.path / "events"):
                 self._events.flush()
         if solved is not None:
             kept = checkpoint_file(self.path, solved)
-            with _writing(kept):
+            with writing(kept):
                 kept.parent.mkdir(exist_ok=True)
-            _replace(kept, data)
+            replace_file(kept, data)
         # Last: a run that is killed before goes on from the one before and writes the others again.
-        _replace(checkpoint_file(self.path), data)
+        replace_file(checkpoint_file(self.path), data)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Say how the run ended."""
@@ -198,11 +196,11 @@ class RunFolder:
 
     def _write_row(self, row: Mapping[str, object]) -> None:
         file = self.path / "metrics.csv"
-        with _writing(file), open(file, "a", newline="", encoding="utf-8") as opened:
+        with writing(file), open(file, "a", newline="", encoding="utf-8") as opened:
             opened.write(self._line(row))
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        _replace(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
+        replace_file(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def checkpoint_file(path: Path, n: int | None = None) -> Path:
@@ -215,6 +213,11 @@ def kept_checkpoints(path: Path) -> list[int]:
     return sorted(
         int(file.stem[1:]) for file in (path / "checkpoints").glob("N*.safetensors") if file.stem[1:].isdigit()
     )
+
+
+def is_run(path: Path) -> bool:
+    """Whether there is a run at ``path``, be it that it has not begun to train."""
+    return (path / "config.json").exists()
 
 
 def is_begun(path: Path) -> bool:
@@ -266,7 +269,7 @@ def read_settings_as(kind: type[S], path: Path) -> S:
 
 def read_summary(path: Path) -> dict[str, Any]:
     """How the run at ``path`` ended."""
-    return _read_json(path / "summary.json")
+    return read_json(path / "summary.json")
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
@@ -323,27 +326,6 @@ def _check_empty(path: Path) -> None:
         raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held[0]}")
 
 
-def _lock(owner: object, path: Path) -> weakref.finalize[[int], Any]:
-    """Hold the file at ``path`` for as long as ``owner`` lives, and call what is returned to let go earlier.
-
-    The lock is the kernel's: it ends with the process that holds it, so that none is ever stale.
-    """
-    with _writing(path):
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(file, 0)
-            os.write(file, f"{os.getpid()}\n".encode())
-        except BlockingIOError:
-            holder = os.read(file, 32).decode(errors="replace").strip()
-            os.close(file)
-            raise RunError(f"{path.parent} is in use by process {holder or '?'}") from None
-        except OSError:
-            os.close(file)
-            raise
-    return weakref.finalize(owner, os.close, file)
-
-
 def _whole_rows(file: Path) -> list[str]:
     """The rows of ``metrics.csv``, their ends included, without a last one that was cut short."""
     try:
@@ -364,7 +346,7 @@ def _identity(config: Mapping[str, Any]) -> str:
 
 def _read_config(path: Path) -> dict[str, Any]:
     file = path / "config.json"
-    config = _read_json(file)
+    config = read_json(file)
     if config.get("format") != FORMAT:
         raise RunError(f"{file} has the format {config.get('format')!r}; known: {FORMAT}")
     if missing := [
@@ -372,37 +354,3 @@ def _read_config(path: Path) -> dict[str, Any]:
     ]:
         raise RunError(f"{file} is not that of a run: it has no {missing[0]}")
     return config
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Within the block what goes wrong is a ``RunError`` that names ``path``."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path} cannot be written: {error}") from None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file all at once: whatever happens, ``path`` holds what it held or all of ``data``."""
-    part = path.with_name(path.name + ".part")
-    with _writing(path):
-        try:
-            with open(part, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())  # or a machine that stops could keep the new name and not the content
-            os.replace(part, path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise RunError(f"{path} must hold a JSON object")
-    return content

@@ -25,10 +25,10 @@ LARGEST = 2**32 - 1
 def environment_seed(seed: int, part: int, columns: int) -> int:
     """The seed of the vector environment in part ``part`` of a run of reinforcement learning.
 
-    Its columns use this seed and the ``columns`` - 1 that follow. They lie in the upper half of what is the run's own
-    (see ``evaluation_seed``), so that no trial of training is one of an evaluation.
+    Its columns use this seed and the ``columns`` - 1 that follow. They lie in the upper quarter of what is the run's
+    own (see ``evaluation_seed``), so that no trial of training is one of an evaluation or of a test.
     """
-    return evaluation_seed(seed) + (1 << 31) + part * columns
+    return evaluation_seed(seed) + (3 << 30) + part * columns
 
 
 def evaluation_seed(seed: int) -> int:
@@ -38,3 +38,8 @@ def evaluation_seed(seed: int) -> int:
     is reset with upwards, one a column: those of two runs lie 2**32 apart.
     """
     return (seed + 1) << 32
+
+
+def test_seed(seed: int) -> int:
+    """A seed for the fresh batches of a test in training: neither trained with nor played in an evaluation."""
+    return evaluation_seed(seed) + (1 << 31)  # far beyond the columns of any evaluation

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -15,12 +15,11 @@ from typing import Any, ClassVar, TypeVar
 import torch
 
 from baselines import losses, recipes, seeds
-from baselines.bptt import Recipe
 from baselines.cells import CELLS, Cell, ContractError, find_cell, make_cell
 from baselines.curriculum import CURRICULA, Curriculum, NoneSingle, SlidingWindow
 from baselines.losses import LossTerm, Weight
 from baselines.network import RecurrentNetwork, answer_width
-from baselines.recipes import RECIPES
+from baselines.recipes import RECIPES, Recipe
 from memory_envs import TASKS, Task, checks, make_task
 
 T = TypeVar("T")
@@ -115,7 +114,7 @@ class RunSettings:
             _check(name, _recipe_value, value, known[name])
         return dataclasses.replace(recipe, **self.overrides)
 
-    def _task(self) -> Task:
+    def _task(self, defaults: Mapping[str, Any]) -> Task:
         kind = TASKS[self.task]
         allowed = [name for name in kind.parameters() if name not in ("N", "heads", "active_heads", "num_steps")]
         if unknown := [name for name in self.task_args if name not in allowed]:
@@ -124,7 +123,7 @@ class RunSettings:
                 f"task_args must be among {allowed} for {self.task}, got {unknown[0]!r} "
                 "(the curriculum sets N and the heads, the recipe the length of trials)",
             )
-        return blame("task_args", make_task, self.task, **self.task_args)
+        return blame("task_args", make_task, self.task, **{**defaults, **self.task_args})
 
     def _curriculum(self, task: Task) -> Curriculum:
         _check("step", checks.integer, self.step, 1, 1_000)
@@ -206,7 +205,7 @@ class Settings(RunSettings):
         self._check_shared()
         _check("budget", _positive, self.budget)
         recipe = self._recipe()
-        task = self._task()
+        task = self._task(recipe.task_defaults)
         curriculum = self._curriculum(task)
         plan = Plan(self, task, curriculum, recipe)
         try:
@@ -235,7 +234,11 @@ class Settings(RunSettings):
             blame("manifold", losses.manifold_attractor, cell)
 
     def _recipe(self) -> Recipe:
-        return self._replaced(recipes.find(self.recipe, self.task, self.cell))
+        recipe: Recipe = self._replaced(blame("recipe", recipes.find, self.recipe, self.task, self.cell))
+        if (recipe.momentum > 0) < (recipe.optimizer == "nesterov") or (recipe.momentum and recipe.optimizer == "adam"):
+            allowed = "0 with optimizer 'adam'" if recipe.momentum else "above 0 with optimizer 'nesterov'"
+            raise SettingsError("momentum", f"momentum must be {allowed}, got {recipe.momentum:g}")
+        return recipe
 
 
 @dataclass(frozen=True)
@@ -257,19 +260,20 @@ class Plan:
     def new_cell(self, units: int) -> Cell:
         """A cell of this many units with its initial weights."""
         generator = seeds.generator(self.settings.seed, "cell")
-        options = self.settings.cell_args
+        options = {**self.recipe.cell_defaults, **self.settings.cell_args}
         return make_cell(self.settings.cell, self.task.num_inputs, units, generator=generator, options=options)
 
     def new_network(self) -> RecurrentNetwork:
         """The network before training, without readouts, on the run's device."""
-        network = RecurrentNetwork(self.new_cell(self.recipe.units), answer_width(self.task))
+        signed = self.recipe.input_code == "signed"
+        network = RecurrentNetwork(self.new_cell(self.recipe.units), answer_width(self.task), signed)
         return network.to(self.settings.device)
 
     def terms(self, cell: Cell) -> tuple[dict[str, LossTerm], dict[str, Weight]]:
         """The loss terms of the run, and their weights, for the cell that it trains."""
         asked = self.settings
         consistency, others = losses.schedule(asked.tcr_schedule, asked.tcr, asked.tcr_updates or 0)
-        terms, weights = {"task": losses.task_loss(self.task)}, {"task": others}
+        terms, weights = {"task": losses.task_loss(self.task, self.recipe.head_loss)}, {"task": others}
         if asked.tcr:
             terms["tcr"] = losses.temporal_consistency(losses.activity_reader(cell, asked.tcr_on))
             weights["tcr"] = consistency
@@ -297,7 +301,11 @@ def blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         raise SettingsError(name, str(error)) from None
 
 
-def _recipe_value(name: str, value: object, setting: Field[Any]) -> float:
+def _recipe_value(name: str, value: object, setting: Field[Any]) -> object:
+    if "choices" in setting.metadata:
+        return checks.choice(name, value, setting.metadata["choices"])
+    if "range" not in setting.metadata:  # the arguments of task and cell: checked where these are made
+        return value
     least, most = setting.metadata["range"]
     return checks.integer(name, value, least, most) if setting.type == "int" else checks.real(name, value, least, most)
 

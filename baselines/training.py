@@ -40,10 +40,11 @@ class TrainingRun:
 
     The numbers of a run depend on the number of torch's threads; the command line takes one.
 
-    A checkpoint is written at the start, whenever a stage is solved, at the end, and in between with a report as soon
-    as the last one is ``SAVE_SECONDS`` old: so much work a killed run loses at most, and writing takes a share that
-    nobody notices (a checkpoint of 500 units is 3 MB; one with every report would cost more than training small
-    networks does). Where a checkpoint takes long to write, that share is at most ``SAVE_SHARE``.
+    A checkpoint is written at the start, whenever a stage is solved, at the end, and in between as soon as the last one
+    is ``SAVE_SECONDS`` old, between two reports too, which may be minutes apart: so much work a killed run loses at
+    most, and writing takes a share that nobody notices (a checkpoint of 500 units is 3 MB; one with every report would
+    cost more than training small networks does). Where a checkpoint takes long to write, that share is at most
+    ``SAVE_SHARE``.
 
     Attributes:
         plan: what is run.
@@ -167,6 +168,9 @@ class TrainingRun:
                 self.status = "interrupted"
             elif time.monotonic() - began > budget:
                 self.status = "budget"
+            elif time.monotonic() >= self._save_due and self.learner.diverged_at() is None:
+                clock()
+                self._save()
             return self.status != "running"
 
         def clock() -> None:
@@ -185,8 +189,6 @@ class TrainingRun:
                 self.status = "solved"
             if report.solved:
                 self._save(report.task.N)
-            elif time.monotonic() >= self._save_due:
-                self._save()
             yield self.progress
         clock()
         if (diverged := self.learner.diverged_at()) is not None:  # since the last report
@@ -258,16 +260,30 @@ class TrainingRun:
         if report.solved:
             self.solved_at[str(report.task.N)] = report.update
 
+    @property
+    def moving_weights(self) -> list[str]:
+        """The loss terms whose weight a schedule changes: the metrics say what it was in the update before."""
+        return list(self.learner.weights) if self.plan.settings.tcr_schedule != "constant" else []
+
     def _columns(self) -> list[str]:
         plan, keys = self.plan, dict[str, None]()
         for n in plan.curriculum.stages():
             keys |= dict.fromkeys(head_keys(plan.curriculum.stage(plan.task, n)))
-        return [
-            *("update", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms), "gradient_norm"),
-            *self.learner.network.cell.readings(),
+        readings = list(self.learner.network.cell.readings())
+        columns = [
+            *("update", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms)),
+            *(f"weight_{name}" for name in self.moving_weights),
+            "gradient_norm",
+            *readings,
             *(f"accuracy_{key}" for key in keys),
             *("seconds", "cpu_seconds"),
         ]
+        if taken := [name for name in readings if columns.count(name) > 1]:
+            raise SettingsError(
+                "cell",
+                f"cell {plan.settings.cell}: readings() must leave alone the names of other metrics, has {taken}",
+            )
+        return columns
 
     def _row(self, progress: Progress) -> dict[str, float]:
         report = progress.report
@@ -277,6 +293,7 @@ class TrainingRun:
             "solved": int(report.solved),
             "loss": report.loss,
             **{f"loss_{name}": value for name, value in report.losses.items()},
+            **{f"weight_{name}": self.learner.weights[name](report.update - 1) for name in self.moving_weights},
             "gradient_norm": report.gradient_norm,
             **report.readings,
             **{f"accuracy_{key}": value for key, value in report.scores.items()},

@@ -82,7 +82,7 @@ def make_cell(
     """A cell by its name (see ``find_cell``) or its class, with its initial weights. Yours is checked.
 
     If its class takes a ``generator`` it is given one. In any case torch's global generator is seeded from it while the
-    cell is made, and then put back: ``torch.nn.Linear`` and the like draw the same weights every time.
+    cell is made and tried, and then put back: ``torch.nn.Linear`` and the like draw the same weights every time.
 
     Raises:
         ContractError: a cell of yours breaks a rule of the contract.
@@ -100,14 +100,14 @@ def make_cell(
         return kind(input_size, units, generator=generator, **options)
     if "generator" in takes:
         options = options | {"generator": generator}
-    try:
-        # A stranger's cell may draw from the global generator: seeded from ours, and put back as it was afterwards.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    # A stranger's cell may draw from the global generator: seeded from ours, and put back as it was afterwards.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        try:
             made = kind(input_size, units, **options)
-    except Exception as error:  # whatever a stranger's code may raise
-        raise ValueError(f"{name}({input_size}, {units}, ...) raised {type(error).__name__}: {error}") from error
-    contract.check(made, input_size, f"cell {name}")
+        except Exception as error:  # whatever a stranger's code may raise
+            raise ValueError(f"{name}({input_size}, {units}, ...) raised {type(error).__name__}: {error}") from error
+        contract.check(made, input_size, f"cell {name}")
     return made
 
 

@@ -17,12 +17,10 @@ class Cell(nn.Module, ABC):
     ``contract.check`` says of a cell whether it keeps to this.
 
     Attributes:
-        input_size: I.
         state_size: S.
         output_size: U.
     """
 
-    input_size: int
     state_size: int
     output_size: int
 

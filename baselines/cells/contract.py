@@ -6,11 +6,12 @@ Axes: T steps, B trials, I inputs, U units (outputs of the cell), S state size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-METHODS = ("step", "initial_state", "unroll", "training_state", "readings")
+METHODS = ("step", "initial_state", "unroll", "training_state", "readings", "state_parts")
 STEPS, TRIALS = 4, 3
 TOLERANCE = 1e-3
 """Relative; in single precision two ways to the same numbers differ by less, wrong ones by more."""
@@ -39,14 +40,17 @@ def check(cell: nn.Module, input_size: int, name: str) -> None:
     """Try a cell.
 
     Args:
-        cell: what to try; nothing in it is changed, but for gradients, which are not kept.
+        cell: what to try; its parameters and buffers are afterwards what they were.
         input_size: I.
         name: what messages call it.
 
     Raises:
         ContractError: it breaks a rule.
     """
-    _Trial(cell, input_size, name).run()
+    trial = _Trial(cell, input_size, name)
+    before = trial.saved()
+    trial.run()
+    trial.load(before)
 
 
 class _Trial:
@@ -64,12 +68,40 @@ class _Trial:
         state = self.states()
         self.single_steps(state)
         self.gradients(self.sequences(state))
-        readings = self.call("readings")
+        self.names()
+
+    def saved(self) -> dict[str, Tensor]:
+        """A copy of all that a checkpoint keeps of the cell."""
+        state: dict[str, object] = self.cell.state_dict()
+        for name, value in state.items():
+            if not isinstance(value, Tensor):
+                raise self.broken(f"state_dict() must hold tensors alone, for checkpoints do, got {name}: {value!r}")
+        return {name: value.detach().clone() for name, value in state.items() if isinstance(value, Tensor)}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        try:
+            self.cell.load_state_dict(state)
+        except Exception as error:  # whatever a stranger's code may raise
+            raise self.broken(f"load_state_dict must take what state_dict() gave, got: {error}") from None
+
+    def names(self) -> None:
+        """What the cell says of itself: readings, which are columns of the metrics, and parts of its state."""
+        readings, again = self.call("readings"), self.call("readings")
         if not isinstance(readings, dict) or not all(
-            isinstance(name, str) and isinstance(value, Tensor) and value.numel() == 1
+            isinstance(name, str) and name.isidentifier() and isinstance(value, Tensor) and value.numel() == 1
             for name, value in readings.items()
         ):
-            raise self.broken(f"readings() must return a dictionary of names and scalar tensors, got {readings!r}")
+            raise self.broken(
+                "readings() must return a dictionary of names (letters, digits, underscores) and scalar tensors, "
+                f"got {readings!r}"
+            )
+        if list(again) != list(readings):
+            raise self.broken(f"readings() must give the same names every time, got {[*readings]}, then {[*again]}")
+        parts = self.call("state_parts")
+        if not isinstance(parts, dict) or not all(
+            isinstance(part, slice) and len(range(*part.indices(self.state_size))) for part in parts.values()
+        ):
+            raise self.broken(f"state_parts() must return a dictionary of names and slices of the state, got {parts!r}")
 
     def states(self) -> Tensor:
         """The methods that begin a trial; a state (B, S) to go on with that is not the same for all trials."""
@@ -78,8 +110,10 @@ class _Trial:
         self.shaped("initial_state(B)", first, shape, "(B, state_size)")
         if not torch.equal(first, again):
             raise self.broken("initial_state must be the same in every call (draw in training_state instead)")
-        drawn = self.call("training_state", TRIALS, torch.Generator().manual_seed(0))
+        drawn, same = (self.call("training_state", TRIALS, torch.Generator().manual_seed(0)) for _ in range(2))
         self.shaped("training_state(B, generator)", drawn, shape, "(B, state_size)")
+        if not torch.equal(drawn, same):
+            raise self.broken("training_state must draw from its generator alone, or no run could be taken up again")
         return first.detach() + 0.1 * self.draw(*shape).to(first)
 
     def single_steps(self, state: Tensor) -> None:
@@ -139,7 +173,7 @@ class _Trial:
             raise self.broken(f"{method} must return two tensors, (output, state), got {_describe(got)}")
         return got
 
-    def call(self, method: str, *arguments: object) -> Tensor:
+    def call(self, method: str, *arguments: object) -> Any:
         try:
             return getattr(self.cell, method)(*arguments)
         except Exception as error:  # whatever a stranger's code may raise
@@ -175,6 +209,7 @@ class _Trial:
 def _describe(value: object) -> str:
     if isinstance(value, Tensor):
         return f"a tensor {tuple(value.shape)}"
-    if isinstance(value, tuple):
-        return f"({', '.join(_describe(part) for part in value)})"
+    if isinstance(value, (tuple, list)):
+        parts = ", ".join(_describe(part) for part in value)
+        return f"({parts})" if isinstance(value, tuple) else f"[{parts}]"
     return repr(value)

@@ -31,6 +31,7 @@ class GatedCell(Cell):
         generator: of the initial parameters.
     """
 
+    input_size: int
     GATES: ClassVar[int]
     TORCH: ClassVar[type[nn.GRU] | type[nn.LSTM]]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
-from baselines.bptt import with_length
 from baselines.curriculum import Curriculum
 from baselines.network import head_keys
 from baselines.ppo.policy import CellPolicy
+from baselines.practice import with_length
 from memory_envs import Task, task_from_dict
 
 

@@ -65,7 +65,7 @@ def arm(kind: str, number: int) -> None:
 
 
 def work(folder: Path) -> None:
-    TrainingRun.SAVE_SECONDS, TrainingRun.SAVE_SHARE = 0.0, 1e9  # with every report
+    TrainingRun.SAVE_SECONDS, TrainingRun.SAVE_SHARE = 0.0, 1e9  # after every update
     begun = (folder / "config.json").exists()
     run = TrainingRun.resume(folder) if begun else TrainingRun(Settings(**SETTINGS, out=folder))
     for _ in run.train():

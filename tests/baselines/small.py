@@ -5,10 +5,11 @@ from typing import Any
 import torch
 
 from baselines import cells, seeds
-from baselines.bptt import Learner, Recipe
+from baselines.bptt import Learner
 from baselines.cells import CELLS, Cell
 from baselines.curriculum import MultiHead
 from baselines.network import RecurrentNetwork, answer_width, head_keys
+from baselines.recipes import Recipe
 from memory_envs import Parity, Task
 
 PHIS = ("relu", "tanh", "sigmoid")

@@ -93,9 +93,9 @@ def test_trials_and_initial_states_are_fresh_in_every_update(monkeypatch: pytest
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     forward = learner.network.forward
 
-    def spy(inputs: torch.Tensor, heads: Any, state: torch.Tensor) -> Any:
+    def spy(inputs: torch.Tensor, heads: Any, state: torch.Tensor, **options: Any) -> Any:
         seen.append((inputs, state))
-        return forward(inputs, heads, state)
+        return forward(inputs, heads, state, **options)
 
     monkeypatch.setattr(learner.network, "forward", spy)
     for _ in range(3):
@@ -104,6 +104,18 @@ def test_trials_and_initial_states_are_fresh_in_every_update(monkeypatch: pytest
         assert not torch.equal(one[0], other[0])
         assert not torch.equal(one[1], other[1])
     assert all(0 <= state.min() < 0.01 and 0.09 < state.max() < 0.1 for _, state in seen)
+
+
+def test_a_step_is_no_longer_than_the_clipped_gradient() -> None:
+    """By plain gradient descent with step size 1; the report gives the norm before clipping."""
+    learner, _ = make_learner()
+    recipe = replace(RECIPE, optimizer="sgd", momentum=0.0, learning_rate=1.0, clip_norm=1e-3)
+    learner = Learner(learner.network, Parity(heads=(2,)), recipe, seed=0)
+    before = torch.nn.utils.parameters_to_vector(learner.network.parameters()).detach()
+    learner.learn()
+    after = torch.nn.utils.parameters_to_vector(learner.network.parameters()).detach()
+    assert (after - before).norm().item() == pytest.approx(1e-3, rel=1e-2)
+    assert learner.test().gradient_norm > 0.01
 
 
 def test_stop_is_asked_before_every_update() -> None:
@@ -122,7 +134,7 @@ def test_scores_are_the_accuracies_on_the_batches_since_the_last_test() -> None:
     learner.test()
     right = counted = 0
     for update in (3, 4):
-        trials = learner.practice.batch(0, update, RECIPE.batch_size)
+        trials = learner.practice.batch(update)
         state = learner.network.cell.training_state
         rollout = learner.network(
             torch.from_numpy(trials.inputs), ["2"], state(RECIPE.batch_size, seeds.generator(0, "state", update))

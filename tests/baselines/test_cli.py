@@ -8,19 +8,20 @@ import shlex
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 import baselines
-from baselines import runs
-from baselines.bptt import Recipe, Report
+from baselines import recipes, runs
+from baselines.bptt import Learner, Report
 from baselines.cli import main
 from baselines.progress import Display
 from baselines.settings import Settings
-from baselines.training import Progress
+from baselines.training import Progress, TrainingRun
 from memory_envs import Parity
 
 QUICK = ["train", "--n-max", "3", "--units", "48", "--batch-size", "32", "--episodes", "100"]
@@ -30,12 +31,23 @@ BAD = [
     ("--cell foo", r"--cell: cell must be one of \['leaky'.*\] or package.module:ClassName, got 'foo'"),
     ("--curriculum foo", r"--curriculum: curriculum must be one of \['single-head', .*\], got 'foo'"),
     ("--recipe foo", r"--recipe: recipe must be one of \['fast'.*\], got 'foo'"),
+    (
+        "--recipe paper --cell rate",
+        "--recipe: recipe 'paper' .* leaky on parity, .*, not for rate on parity",
+    ),
+    ("--momentum 0.5", "--momentum: momentum must be 0 with optimizer 'adam', got 0.5"),
+    ("--optimizer nesterov", "--momentum: momentum must be above 0 with optimizer 'nesterov', got 0"),
+    ("--optimizer rmsprop", r"--optimizer: optimizer must be one of \['adam', .*\], got 'rmsprop'"),
     ("--task flip-flop", "--curriculum: 'multi-head': needs a task with heads, and flip-flop has none"),
     ("--task delayed-addition", "--curriculum: 'multi-head': needs a task with heads, and delayed-addition"),
     ("--task evidence-accumulation", r"--curriculum: 'multi-head': heads must be odd .*, got \(2,\)"),
     ("--task evidence-accumulation --first-n 1 --step 2", r"--curriculum: 'multi-head': heads .*, got \(12,\)"),
     ("--task flip-flop --curriculum sliding-window", "--curriculum: 'sliding-window': needs a task with heads"),
     ("--task flip-flop --curriculum none-multi", "--curriculum: 'none-multi': needs a task with heads"),
+    (
+        "--task evidence-accumulation --curriculum single-head --task-args delay=3",
+        "--curriculum: 'single-head': stage N = 2: delay must be an integer from 0 to 1, got 3",
+    ),
     ("--window 3", "--window: window must be left out for curriculum 'multi-head', got 3"),
     ("--curriculum single-head --shift 3", "--shift: shift must be left out for curriculum 'single-head', got 3"),
     ("--curriculum sliding-window --window 12", "--window: window must be at most 11, the number of N .*, got 12"),
@@ -107,7 +119,7 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
         main(["train", "--help"])
     assert left.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
-    for setting in [*fields(Settings), *fields(Recipe)]:
+    for setting in [*fields(Settings), *recipes.options()]:
         if setting.name != "overrides":
             assert f"--{setting.name.replace('_', '-')} " in said
             assert " ".join(setting.metadata["help"].split())[:20] in said
@@ -163,6 +175,91 @@ def test_a_real_interrupt_saves_and_says_how_to_go_on(tmp_path: Path, capsys: py
     assert runs.read_summary(tmp_path / "run")["updates"] > summary["updates"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_an_interrupt_while_torch_is_imported_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "baselines", "train"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(baselines.__file__).parents[1])])},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == -signal.SIGINT
+
+
+def test_an_interrupt_of_the_final_play_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(run: TrainingRun) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "play", interrupted)
+        assert main([*QUICK, "--n-max", "2", "--out", str(tmp_path / "run")]) == 130
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        r"interrupted; the checkpoint is that of update \d+\nGo on with: python -m baselines .*\n", said
+    )
+    assert main(shlex.split(said.splitlines()[1])[6:]) == 0
+    assert runs.read_summary(tmp_path / "run")["status"] == "solved"
+
+
+@pytest.mark.parametrize("broken", ["baselines.cli.training_figure", "rich.console.Console.print"])
+def test_a_full_disk_behind_the_figure_or_the_output_is_one_line(
+    broken: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(broken, full)
+        assert main([*QUICK, "--n-max", "2", "--out", str(tmp_path / "run")]) == 1
+    assert capsys.readouterr().err == "python -m baselines: error: [Errno 28] No space left on device\n"
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 7 GiB"),
+        torch.OutOfMemoryError("CUDA out of memory\nmore"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_out_of_memory_is_one_line(
+    error: Exception, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learn(self: Learner) -> None:
+        raise error
+
+    monkeypatch.setattr(Learner, "learn", learn)
+    assert main([*QUICK, "--out", str(tmp_path / "run")]) == 1
+    assert re.fullmatch(r"python -m baselines: error: out of memory \(.*\): fewer units.*\n", capsys.readouterr().err)
+
+
+def test_another_runtime_error_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def learn(self: Learner) -> None:
+        raise RuntimeError("shapes")
+
+    monkeypatch.setattr(Learner, "learn", learn)
+    with pytest.raises(RuntimeError, match="shapes"):
+        main([*QUICK, "--out", str(tmp_path / "run")])
+
+
+def test_an_option_given_twice_adds_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Settings] = []
+    monkeypatch.setattr("baselines.cli.TrainingRun", asked.append)
+    monkeypatch.setattr("baselines.cli.train", lambda run: 0)
+    main(["train", "--cell-args", "tau=2", "--cell-args", "form=mod", "activation=tanh"])
+    assert asked[0].cell_args == {"tau": 2, "form": "mod", "activation": "tanh"}
+
+
 def report(n: int) -> Progress:
     scores = {str(m): 0.99 if m < n else 0.7 for m in range(2, n + 1)}
     task = Parity(heads=tuple(range(2, n + 1)))
@@ -176,10 +273,29 @@ def test_the_live_display_shows_what_matters(n: int) -> None:
         display.show(report(n))
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
-    for word in (f"stage N = {n} of 60", f"N={n} 0.700", "tau_mean 1.250", "20 updates/s", "1 min 29 s left"):
+    for word in (
+        f"stage N = {n} of 60",
+        f"N={n} 0.700",
+        "tau_mean 1.250",
+        "20 updates/s",
+        "1 min 29 s of the budget left",
+    ):
         assert word in said
     assert ("before: 0.990 or more" in said) == (n == 60)
     assert ("N=2 0.990" in said) == (n == 5)
+
+
+def test_the_display_says_when_the_last_stage_would_be_solved() -> None:
+    """Stages N = 2 to 5 took 10 s each; 2 s into N = 6 the five that are left take 48 s more."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=200, color_system=None)
+    with Display(console, Settings(n_max=10).plan()) as display:
+        for seconds in (*range(2, 42, 2), 42):
+            n, solved = 2 + (seconds - 1) // 10, seconds % 10 == 0
+            now = report(n)
+            latest = replace(now.report, update=10 * seconds, solved=solved)
+            display.show(replace(now, report=latest, seconds=seconds, largest_n=n if solved else n - 1))
+        said = " ".join(display._estimate() + display._rate())
+    assert said == "N = 10 in about 48 s at this pace 10 updates/s"
 
 
 def test_plain_lines_are_few() -> None:

@@ -56,6 +56,16 @@ def test_heads_length_and_arguments_are_as_asked_for(run: TrainingRun) -> None:
     assert min(longer.accuracy.values()) > 0.9
 
 
+def test_the_largest_seed_of_a_run_can_be_evaluated(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", seed=seeds.LARGEST, curriculum="none-single", budget=1e-9)
+    assert list(evaluate_run(run.folder.path, EvaluationSettings(episodes=100))) == [run.played]
+
+
+def test_trials_too_long_to_play_are_refused(single: Path) -> None:
+    with pytest.raises(SettingsError, match="n must ask for trials of at most 100000 steps, got N = 25001: 100004 st"):
+        list(evaluate_run(single, EvaluationSettings(n=(2, 25001))))
+
+
 def test_a_single_readout_plays_any_n_one_after_the_other(single: Path) -> None:
     played = list(evaluate_run(single, EvaluationSettings(n=(2, 9), episodes=50)))
     assert [each.task for each in played] == [Parity(N=2), Parity(N=9)]
@@ -110,6 +120,17 @@ def test_the_command_prints_scores_with_intervals_and_changes_nothing(
     assert "chance" in said
     assert "perfect" in said
     assert {file: file.read_bytes() for file in run.folder.path.rglob("*") if file.is_file()} == before
+
+
+def test_no_digit_is_cut_where_the_terminal_is_narrow(
+    run: TrainingRun, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    assert main(["evaluate", str(run.folder.path), "--episodes", "50", "--task-args", "scoring=final"]) == 0
+    said = capsys.readouterr().out
+    number = r" +-?\d\.\d{4} +-?\d\.\d{3}\.\.-?\d\.\d{3}"
+    assert len(re.findall(rf"N=[23]{number}{number} +0\.000 +1\.000", said)) == 2
+    assert re.search(rf"mean return{number} +0\.000 +1\.000", said)
 
 
 def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:

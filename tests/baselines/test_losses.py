@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from baselines import losses
 from baselines.bptt import Learner
 from baselines.cells import LeakyTauRNN
 from baselines.network import Rollout
+from baselines.runs import read_metrics
 from baselines.settings import Settings, SettingsError
+from baselines.training import TrainingRun
 from memory_envs import DelayedAddition, Parity
 
 T, B, H = 6, 5, 3
@@ -211,3 +214,37 @@ def test_the_manifold_attractor_term_reads_the_plrnn() -> None:
     torch.testing.assert_close(term, (a - 1).square().mean() + w.square().sum() / 6 + h.square().mean())
     with pytest.raises(SettingsError, match="A, W and h of a PLRNN"):
         Settings(cell="gru", manifold=5.0).plan()
+
+
+def test_freeze_in_leaves_out_every_other_term() -> None:
+    asked: dict[str, Any] = {
+        "tcr": 2.0,
+        "tcr_schedule": "freeze-in",
+        "tcr_updates": 20,
+        "activity_l2": 0.1,
+        "manifold": 5.0,
+    }
+    plan = Settings(cell="plrnn", **asked).plan()
+    _, weights = plan.terms(plan.new_cell(4))
+    assert {name: weight(19) for name, weight in weights.items()} == {
+        "task": 0,
+        "tcr": 2,
+        "activity_l2": 0,
+        "manifold": 0,
+    }
+    after = {"task": 1, "tcr": 2, "activity_l2": 0.1, "manifold": 5}
+    assert {name: weight(20) for name, weight in weights.items()} == after
+
+
+def test_the_metrics_say_what_a_moving_weight_is(tmp_path: Path) -> None:
+    small = {"units": 16, "batch_size": 8, "test_every": 10}
+    asked: dict[str, Any] = {"tcr": 2.0, "tcr_schedule": "linear-decay", "tcr_updates": 40, "overrides": small}
+    run = TrainingRun(Settings(n_max=3, out=tmp_path, **asked))
+    for _ in run.train(lambda: run.learner.update >= 30):
+        pass
+    run.finish()
+    rows = read_metrics(tmp_path)
+    assert [row["weight_tcr"] for row in rows] == pytest.approx([2 * (1 - update / 40) for update in (9, 19, 29)])
+    assert [row["weight_task"] for row in rows] == [1, 1, 1]
+    for row in rows:  # means of ten updates, in which the weight moves little
+        assert row["loss"] == pytest.approx(row["loss_task"] + row["weight_tcr"] * row["loss_tcr"], rel=0.3)

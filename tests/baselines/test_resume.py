@@ -120,6 +120,26 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(straight: Path, halfway:
     assert_same(halfway, straight)
 
 
+def test_checkpoints_do_not_wait_for_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed run loses seconds, also where reports are minutes apart; what has diverged is not saved."""
+    monkeypatch.setattr(TrainingRun, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(TrainingRun, "SAVE_SHARE", 1e9)
+    small = SETTINGS["overrides"] | {"test_every": 1000}
+    run = TrainingRun(Settings(**SETTINGS | {"overrides": small, "out": tmp_path / "run"}))
+    good, seen = run.learner.terms["task"], list[int]()
+    run.learner.terms["task"] = lambda *a: good(*a) * (math.nan if run.learner.update == 9 else 1)
+
+    def interrupted() -> bool:
+        seen.append(runs.read_checkpoint(tmp_path / "run")[1]["update"])
+        return run.learner.update == 12
+
+    assert list(run.train(interrupted)) == []
+    assert seen == [0, *range(10), 9, 9]
+    assert (run.status, run.diverged_at) == ("diverged", 10)
+    run.folder.close()
+    assert TrainingRun.resume(tmp_path / "run").learner.update == 9
+
+
 def test_tensorboard_shows_every_report_once(halfway: Path) -> None:
     """Also where the run went back: a second process writes updates 50 to 70 again."""
     kept = content(halfway)["checkpoint.safetensors"]
@@ -292,7 +312,7 @@ def test_a_disk_that_is_really_full_leaves_a_run_that_goes_on(tmp_path: Path, st
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "from baselines.cli import main; from baselines.training import TrainingRun\n"
-        "TrainingRun.SAVE_SECONDS = 0.0; sys.exit(main(sys.argv[1:]))"
+        "TrainingRun.SAVE_SECONDS, TrainingRun.SAVE_SHARE = 0.0, 1e9; sys.exit(main(sys.argv[1:]))"
     )
     command = ["train", "--out", str(tmp_path / "run"), "--n-max", "4", "--units", "48", "--batch-size", "32"]
     done = subprocess.run(

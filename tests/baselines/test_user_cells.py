@@ -15,7 +15,7 @@ from baselines import runs, seeds
 from baselines.agents import NetworkAgent, evaluate
 from baselines.cells import Cell, ContractError, contract, make_cell
 from baselines.cli import main
-from baselines.settings import Settings
+from baselines.settings import Settings, SettingsError
 from baselines.training import TrainingRun
 
 GOOD = """
@@ -31,6 +31,27 @@ class Good(Cell):
     def step(self, inputs, state):
         state = torch.tanh(self.gain * self.linear(torch.cat([state, inputs], -1)))
         return state, state
+
+class Averaging(Good):
+    # Weights under two names, parts of one buffer, and a mean of its activity that training moves.
+    def __init__(self, input_size, units):
+        super().__init__(input_size, units)
+        self.again = self.linear
+        means = torch.zeros(2 * units)
+        for name, part in (("all", means), ("mean", means[:units]), ("size", means[units:])):
+            self.register_buffer(name, part)
+
+    def unroll(self, inputs, state):
+        outputs, states = super().unroll(inputs, state)
+        with torch.no_grad():
+            self.mean.lerp_(outputs.mean((0, 1)), 0.1)
+        return outputs, states
+
+    def training_state(self, batch_size, generator):
+        return self.mean.expand(batch_size, -1)
+
+    def readings(self):
+        return {"mean_activity": self.mean.mean()}
 
 class Drawn(Good):
     def __init__(self, input_size, units, generator, **options):
@@ -90,6 +111,38 @@ def test_it_trains_saves_loads_and_plays(module: Path) -> None:
     assert evaluate(NetworkAgent(network, task), task, episodes=100, seed=seeds.evaluation_seed(0)) == run.played
 
 
+def test_one_with_buffers_goes_on_exactly_and_is_evaluated(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = {"units": 12, "batch_size": 8}
+
+    def trained(out: str, updates: int) -> TrainingRun:
+        asked = Settings(cell="mine:Averaging", n_max=2, threshold=0.99999, out=Path(out), overrides=small)
+        run = TrainingRun.resume(Path(out)) if Path(out).exists() else TrainingRun(asked)
+        if not run.learner.update:
+            assert not run.learner.network.get_buffer("cell.mean").any()  # trying the cell has not moved it
+        for _ in run.train(lambda: run.learner.update >= updates):
+            pass
+        run.finish()
+        return run
+
+    straight = trained("straight", 35).learner.state()[0]
+    trained("halfway", 17)
+    resumed = trained("halfway", 35).learner.state()[0]
+    assert resumed.keys() == straight.keys()
+    assert all(torch.equal(resumed[name], straight[name]) for name in straight)
+    assert straight["network.cell.mean"].any()
+    assert [row["mean_activity"] for row in runs.read_metrics(Path("halfway"))]
+    capsys.readouterr()
+    assert main(["evaluate", "halfway", "--n", "2", "--trial-length", "3", "--episodes", "20"]) == 0
+    assert "20 fresh trials of 6 steps" in capsys.readouterr().out
+
+
+def test_readings_with_the_names_of_other_metrics_are_refused(module: Path) -> None:
+    module.write_text(GOOD + "    def readings(self): return {'loss': torch.tensor(1.0)}\n")
+    with pytest.raises(SettingsError, match=r"mine:Drawn: readings\(\) must leave alone the names .* has \['loss'\]"):
+        TrainingRun(Settings(cell="mine:Drawn", n_max=2, out=Path("run")))
+    assert not Path("run").exists()
+
+
 def test_from_the_command_line_in_the_current_directory(module: Path) -> None:
     options = ["--cell", "mine:Good", "--n-max", "2", "--units", "32", "--episodes", "50", "--out", "run"]
     done = subprocess.run(
@@ -125,6 +178,10 @@ BROKEN = {
     "training state": (
         "def training_state(self, n, g): return torch.zeros(n)",
         r"training_state\(B, generator\) must have the shape .*, got a tensor \(3,\)",
+    ),
+    "start past the generator": (
+        "def training_state(self, n, g): return torch.rand(n, 4)",
+        "training_state must draw from its generator alone",
     ),
     "random start": (
         "def initial_state(self, n): return torch.rand(n, 4)",
@@ -189,6 +246,31 @@ BROKEN = {
     ),
     "no parameter": ("def parameters(self, recurse=True): return iter(())", "must have a parameter to train"),
     "readings": ("def readings(self): return [1.0]", r"readings\(\) must return a dictionary of names"),
+    "odd readings": (
+        "def readings(self): return {'a,b': self.w[0]}",
+        r"readings\(\) must return a dictionary of names",
+    ),
+    "readings that change": (
+        "def readings(self): self.n = getattr(self, 'n', 0) + 1; return {f'r{self.n}': self.w[0]}",
+        r"readings\(\) must give the same names every time, got \['r1'\], then \['r2'\]",
+    ),
+    "no parts": ("state_parts = None", "cell {name} must have a method state_parts"),
+    "parts": (
+        "def state_parts(self): return {'h': slice(4, 8)}",
+        r"state_parts\(\) must return a dictionary of names and slices of the state",
+    ),
+    "list": (
+        "def step(self, x, s): return [s * self.w, s]",
+        r"step must return two tensors, .*, got \[a tensor \(3, 4\), a tensor \(3, 4\)\]",
+    ),
+    "extra state": (
+        "def get_extra_state(self): return {'a': 1}",
+        r"state_dict\(\) must hold tensors alone, for checkpoints do, got _extra_state: {'a': 1}",
+    ),
+    "not loadable": (
+        "def load_state_dict(self, state): raise KeyError('w')",
+        r"load_state_dict must take what state_dict\(\) gave, got: 'w'",
+    ),
 }
 BAD = """
 import torch
@@ -217,13 +299,12 @@ def test_what_the_broken_ones_are_made_of_is_fine(module: Path) -> None:
 def test_a_broken_rule_is_named(module: Path, case: str) -> None:
     lines, complaint = BROKEN[case]
     module.write_text(BAD + textwrap.indent(lines, "    "))
-    with pytest.raises(
-        ContractError,
-        match=f"cell mine:Bad.*{complaint.format(name='mine:Bad')}"
-        if "{name}" not in complaint
-        else complaint.format(name="mine:Bad"),
-    ):
+    if "{name}" not in complaint:
+        complaint = "cell {name}.*" + complaint
+    before = torch.random.get_rng_state()
+    with pytest.raises(ContractError, match=complaint.replace("{name}", "mine:Bad")):
         draw("mine:Bad")
+    assert torch.equal(before, torch.random.get_rng_state())
 
 
 @pytest.mark.parametrize(

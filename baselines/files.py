@@ -1,0 +1,74 @@
+"""Files written all at once and folders held by one process: what run folders and sweep folders have in common."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+
+class RunError(Exception):
+    """A folder of runs that cannot be written or read; the message says which, and why."""
+
+
+def lock(owner: object, path: Path) -> weakref.finalize[[int], Any]:
+    """Hold the file at ``path`` for as long as ``owner`` lives, and call what is returned to let go earlier.
+
+    The lock is the kernel's: it ends with the process that holds it, so that none is ever stale.
+    """
+    with writing(path):
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
+        except BlockingIOError:
+            holder = os.read(file, 32).decode(errors="replace").strip()
+            os.close(file)
+            raise RunError(f"{path.parent} is in use by process {holder or '?'}") from None
+        except OSError:
+            os.close(file)
+            raise
+    return weakref.finalize(owner, os.close, file)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Within the block what goes wrong is a ``RunError`` that names ``path``."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} cannot be written: {error}") from None
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file all at once: whatever happens, ``path`` holds what it held or all of ``data``."""
+    part = path.with_name(path.name + ".part")
+    with writing(path):
+        try:
+            with open(part, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # or a machine that stops could keep the new name and not the content
+            os.replace(part, path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise RunError(f"{path} must hold a JSON object")
+    return content
