@@ -20,6 +20,7 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/env_throughput.py --quick
+	$(BIN)/python benchmarks/bptt.py --quick
 
 clean:
 	rm -rf $(VENV) build dist

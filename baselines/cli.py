@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 
 from baselines import recipes
+from baselines.allocator import keep_freed_memory
 from baselines.analysis.figures import training_figure
 from baselines.engines import LocalEngine
 from baselines.evaluation import EvaluationSettings, evaluate_run
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
     # times the CPU time and ten times as long.
     torch.set_num_threads(1)
+    keep_freed_memory()
     try:
         if command == "evaluate":
             return evaluate(given.pop("run"), EvaluationSettings(**_merged(given)))

@@ -8,6 +8,7 @@ Axes: T steps, B trials, H heads, K numbers a head, U units.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -31,23 +32,30 @@ SCHEDULES = ("constant", "linear-decay", "cut-off", "freeze-in")
 """How the weight of the temporal consistency term goes with the update; see ``schedule``."""
 
 
-def cross_entropy(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
+def cross_entropy(rollout: Rollout, targets: Tensor, mask: Tensor, last_head: float = 0.0) -> Tensor:
     """Cross-entropy of labels 0 and 1 in nats, averaged over counted steps, trials and heads: guessing costs ln 2.
+
+    Each of H heads weighs 1 / H, the last one ``last_head`` where that is more.
 
     Of two logits only the difference matters: -log softmax(l)[y] = softplus(l[1 - y] - l[y]).
     """
     lead = rollout.answers[..., 1] - rollout.answers[..., 0]
-    return _mean(softplus(lead * (1 - 2 * targets)), mask)
+    return _mean(softplus(lead * (1 - 2 * targets)), mask, last_head)
 
 
-def squared_error(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
-    """Squared error of real-valued answers, averaged over counted steps, trials and heads."""
-    return _mean((rollout.answers[..., 0] - targets).square(), mask)
+def squared_error(rollout: Rollout, targets: Tensor, mask: Tensor, last_head: float = 0.0) -> Tensor:
+    """Squared error of real-valued answers, averaged over counted steps, trials and heads as ``cross_entropy`` is."""
+    return _mean((rollout.answers[..., 0] - targets).square(), mask, last_head)
 
 
-def task_loss(task: Task, over_heads: str = "mean") -> LossTerm:
-    """The loss that a task's kind of answer asks for, the ``"mean"`` or the ``"sum"`` over heads."""
+def task_loss(task: Task, over_heads: str = "mean", last_head: float = 0.0) -> LossTerm:
+    """The loss that a task's kind of answer asks for, the ``"mean"`` or the ``"sum"`` over heads.
+
+    Of their mean the last head has the weight ``last_head``, where that is more than its part.
+    """
     averaged = squared_error if task.real_valued else cross_entropy
+    if last_head:
+        averaged = partial(averaged, last_head=last_head)
     if over_heads == "mean":
         return averaged
     return lambda rollout, targets, mask: averaged(rollout, targets, mask) * targets.shape[-1]
@@ -175,8 +183,11 @@ def _over_steps(values: Tensor, rollout: Rollout, first: int) -> Tensor:
     return (values * within).sum() / within.sum().clamp(min=1)
 
 
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
+def _mean(values: Tensor, mask: Tensor, last_head: float) -> Tensor:
     """Mean of values (T, B, H) over heads and the steps that count: products only, for indexing would stop a GPU."""
     weights = mask.to(values.dtype)
     # A batch in which no step counts (sums of evidence that all end in a tie) teaches nothing.
-    return (values.mean(-1) * weights).sum() / weights.sum().clamp(min=1)
+    heads, number = values.mean(-1), values.shape[-1]
+    if last_head > 1 / number:
+        heads = heads + (last_head - 1 / number) * values[..., -1]
+    return (heads * weights).sum() / weights.sum().clamp(min=1)

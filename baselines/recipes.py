@@ -52,6 +52,13 @@ class Recipe:
         default="mean",
         metadata={"help": "the loss over heads (the mean over steps and trials)", "choices": ("mean", "sum")},
     )
+    last_head: float = field(
+        default=0.0,
+        metadata={
+            "help": "weight of the last head (the largest N) in the mean over heads, where it is more than its part",
+            "range": (0, 1e9),
+        },
+    )
     test_batches: int = field(
         default=0,
         metadata={

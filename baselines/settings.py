@@ -273,7 +273,10 @@ class Plan:
         """The loss terms of the run, and their weights, for the cell that it trains."""
         asked = self.settings
         consistency, others = losses.schedule(asked.tcr_schedule, asked.tcr, asked.tcr_updates or 0)
-        terms, weights = {"task": losses.task_loss(self.task, self.recipe.head_loss)}, {"task": others}
+        terms, weights = (
+            {"task": losses.task_loss(self.task, self.recipe.head_loss, self.recipe.last_head)},
+            {"task": others},
+        )
         if asked.tcr:
             terms["tcr"] = losses.temporal_consistency(losses.activity_reader(cell, asked.tcr_on))
             weights["tcr"] = consistency

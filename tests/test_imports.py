@@ -37,7 +37,7 @@ ORDER = {
         "__init__",
         "kernels.activations",
         "kernels.*",
-        "kernels seeds curriculum interrupt recipes engines files",
+        "kernels seeds curriculum interrupt recipes engines files allocator",
         "cells.base",
         "cells.*",
         "cells",

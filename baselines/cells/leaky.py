@@ -115,17 +115,13 @@ class LeakyTauRNN(Cell):
 
         In the default form everything outside W h(t-1) folds into one matrix, diag(1 - 1/tc) + W / tc.
         """
-        tc = self.time_constants
-        matrix, input_weight, bias = self.recurrent_weight, self.input_weight, self.bias + self.input_bias
+        rate, bias = 1 / self.time_constants, self.bias + self.input_bias
         if self.form == "default":
-            matrix = torch.diag(1 - 1 / tc) + matrix / tc[:, None]
-            states = kernels.folded(
-                inputs, state, matrix.t(), (input_weight / tc[:, None]).t(), bias / tc, self.activation
-            )
+            matrix, input_weight, bias = kernels.fold(self.weight, self.input_weight, bias, rate)
+            states = kernels.folded(inputs, state, matrix.t(), input_weight.t(), bias, self.activation)
         else:
-            states = kernels.leaky(
-                inputs, state, matrix.t(), input_weight.t(), bias, 1 - 1 / tc, 1 / tc, self.activation
-            )
+            matrix, input_weight = self.recurrent_weight, self.input_weight
+            states = kernels.leaky(inputs, state, matrix.t(), input_weight.t(), bias, 1 - rate, rate, self.activation)
         return states, states
 
     def initial_state(self, batch_size: int) -> Tensor:

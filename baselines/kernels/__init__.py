@@ -7,6 +7,7 @@ the gradients of the weights are one large product after the loop. There is no s
 
 from baselines.kernels.activations import ACTIVATIONS, Activation, leaky_relu
 from baselines.kernels.additive import folded, leaky, piecewise_linear
+from baselines.kernels.folding import fold
 from baselines.kernels.gated import gru, lstm
 
-__all__ = ["ACTIVATIONS", "Activation", "folded", "gru", "leaky", "leaky_relu", "lstm", "piecewise_linear"]
+__all__ = ["ACTIVATIONS", "Activation", "fold", "folded", "gru", "leaky", "leaky_relu", "lstm", "piecewise_linear"]

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_aten = torch.ops.aten
-
 
 class Activation(NamedTuple):
     """An elementwise nonlinearity whose derivative follows from its value.
@@ -17,47 +15,43 @@ class Activation(NamedTuple):
     Attributes:
         value: argument -> value, as autograd differentiates it.
         apply: overwrites its argument with the value.
-        pull_back: (value, gradient) -> overwrites the gradient with respect to the value by that with respect to
-            the argument.
+        slope: value -> the derivative there, a new contiguous tensor.
     """
 
     value: Callable[[Tensor], Tensor]
     apply: Callable[[Tensor], object]
-    pull_back: Callable[[Tensor, Tensor], object]
+    slope: Callable[[Tensor], Tensor]
 
 
 def leaky_relu(slope: float = 0.01) -> Activation:
     """max(a, slope a), for 0 < slope < 1. At 0 the derivative is ``slope``, as in torch."""
-
-    def pull_back(value: Tensor, gradient: Tensor) -> None:
-        _aten.leaky_relu_backward.grad_input(gradient, value, slope, True, grad_input=gradient)
-
     return Activation(
         lambda a: torch.nn.functional.leaky_relu(a, slope),
         lambda a: torch.nn.functional.leaky_relu_(a, slope),
-        pull_back,
+        lambda value: _positive(value).clamp_(min=slope),
     )
 
 
-def _relu_back(value: Tensor, gradient: Tensor) -> None:
-    _aten.threshold_backward.grad_input(gradient, value, 0, grad_input=gradient)
+def _positive(value: Tensor) -> Tensor:
+    """1 where the value is above 0, else 0, as floats: straight into them, for ``where`` takes twenty times as long."""
+    return torch.gt(value, 0, out=torch.empty_like(value, memory_format=torch.contiguous_format))
 
 
-def _tanh_back(value: Tensor, gradient: Tensor) -> None:
-    _aten.tanh_backward.grad_input(gradient, value, grad_input=gradient)
+def _tanh_slope(value: Tensor) -> Tensor:
+    return torch.mul(value, value).neg_().add_(1)
 
 
-def _sigmoid_back(value: Tensor, gradient: Tensor) -> None:
-    _aten.sigmoid_backward.grad_input(gradient, value, grad_input=gradient)
+def _sigmoid_slope(value: Tensor) -> Tensor:
+    return (1 - value).mul_(value)
 
 
-relu = Activation(torch.relu, torch.relu_, _relu_back)
+relu = Activation(torch.relu, torch.relu_, _positive)
 """max(a, 0). At 0 the derivative is 0, as in torch."""
 
 ACTIVATIONS: dict[str, Activation] = {
     "leaky_relu": leaky_relu(),
     "relu": relu,
-    "tanh": Activation(torch.tanh, torch.tanh_, _tanh_back),
-    "sigmoid": Activation(torch.sigmoid, torch.sigmoid_, _sigmoid_back),
+    "tanh": Activation(torch.tanh, torch.tanh_, _tanh_slope),
+    "sigmoid": Activation(torch.sigmoid, torch.sigmoid_, _sigmoid_slope),
 }
 """By name; the leaky ReLU has a slope of 0.01."""

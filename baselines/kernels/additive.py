@@ -85,8 +85,7 @@ class _Folded(torch.autograd.Function):
         _drive(inputs, input_weight, bias, out=states[1:])
         before, *after = states.unbind(0)
         for now in after:
-            now.addmm_(before, matrix)
-            activation.apply(now)
+            activation.apply(now.addmm_(before, matrix))
             before = now
         ctx.save_for_backward(inputs, states, matrix, input_weight)
         ctx.activation = activation
@@ -97,15 +96,15 @@ class _Folded(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, states, matrix, input_weight = ctx.saved_tensors
         transposed = matrix.t()
-        delta = _owned(gradient)  # with respect to the argument of phi
-        deltas, values = delta.unbind(0), states[1:].unbind(0)
-        after: Tensor | None = None
-        for now, value in zip(reversed(deltas), reversed(values), strict=True):
-            if after is not None:
-                now.addmm_(after, transposed)
-            ctx.activation.pull_back(value, now)
-            after = now
-        return (*_weight_gradients(ctx, inputs, states, delta, input_weight, transposed, deltas[0]), None)
+        # phi's slope, overwritten step by step by the gradient with respect to the argument of phi.
+        delta = ctx.activation.slope(states[1:])
+        to_value = torch.empty_like(states[0])
+        *earlier, after = delta.unbind(0)
+        *toward, last = gradient.unbind(0)
+        after.mul_(last)
+        for now, given in zip(reversed(earlier), reversed(toward), strict=True):
+            after = now.mul_(torch.addmm(given, after, transposed, out=to_value))
+        return (*_weight_gradients(ctx, inputs, states, delta, input_weight, transposed), None)
 
 
 class _Leaky(torch.autograd.Function):
@@ -128,10 +127,8 @@ class _Leaky(torch.autograd.Function):
         _drive(inputs, input_weight, bias, out=values)
         before, *after = states.unbind(0)
         for now, value in zip(after, values.unbind(0), strict=True):
-            value.addmm_(before, matrix)
-            activation.apply(value)
-            torch.mul(before, keep, out=now)
-            now.addcmul_(value, gain)
+            activation.apply(value.addmm_(before, matrix))
+            torch.mul(before, keep, out=now).addcmul_(value, gain)
             before = now
         ctx.save_for_backward(inputs, states, values, matrix, input_weight, keep, gain)
         ctx.activation = activation
@@ -142,17 +139,19 @@ class _Leaky(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, states, values, matrix, input_weight, keep, gain = ctx.saved_tensors
         transposed = matrix.t()
-        total = _owned(gradient)  # with respect to the states
-        delta = torch.empty_like(total)  # with respect to the argument of phi
-        totals, deltas = total.unbind(0), delta.unbind(0)
-        for t in reversed(range(len(totals))):
-            if t + 1 < len(totals):
-                totals[t].addcmul_(totals[t + 1], keep).addmm_(deltas[t + 1], transposed)
-            torch.mul(totals[t], gain, out=deltas[t])
-            ctx.activation.pull_back(values[t], deltas[t])
-        first, *others = _weight_gradients(ctx, inputs, states, delta, input_weight, transposed, deltas[0])
+        total = torch.empty_like(values)  # with respect to the states
+        # gain times phi's slope, overwritten step by step by the gradient with respect to the argument of phi.
+        delta = ctx.activation.slope(values).mul_(gain)
+        *sums, after_sum = total.unbind(0)
+        *deltas, after = delta.unbind(0)
+        *toward, last = gradient.unbind(0)
+        after.mul_(after_sum.copy_(last))
+        for now, now_sum, given in zip(reversed(deltas), reversed(sums), reversed(toward), strict=True):
+            after_sum = torch.addcmul(given, after_sum, keep, out=now_sum).addmm_(after, transposed)
+            after = now.mul_(after_sum)
+        first, *others = _weight_gradients(ctx, inputs, states, delta, input_weight, transposed)
         if others[0] is not None:
-            others[0].addcmul_(totals[0], keep)
+            others[0].addcmul_(after_sum, keep)
         to_keep = (total * states[:-1]).sum((0, 1)) if ctx.needs_input_grad[5] else None
         to_gain = (total * values).sum((0, 1)) if ctx.needs_input_grad[6] else None
         return first, *others, to_keep, to_gain, None
@@ -184,15 +183,18 @@ class _PiecewiseLinear(torch.autograd.Function):
     def backward(ctx: Any, to_values: Tensor | None, to_states: Tensor | None) -> tuple[Tensor | None, ...]:
         inputs, states, values, keep, matrix, input_weight = ctx.saved_tensors
         transposed = matrix.t()
-        # With respect to relu(z); overwritten, step by step, by that with respect to z.
-        total = torch.zeros_like(states[1:]) if to_values is None else _owned(to_values)
-        totals, later = total.unbind(0), states[1:].unbind(0)
+        # relu's slope, overwritten step by step by the gradient with respect to z.
+        total = relu.slope(states[1:])
+        totals = total.unbind(0)
+        to_value = torch.zeros_like(states[0])
         after: Tensor | None = None
         for t in reversed(range(len(totals))):
             now = totals[t]
             if after is not None:
-                now.addmm_(after, transposed)
-            relu.pull_back(later[t], now)
+                torch.mm(after, transposed, out=to_value)
+            if to_values is not None:
+                to_value.add_(to_values[t])
+            now.mul_(to_value)
             if after is not None:
                 now.addcmul_(after, keep)
             if to_states is not None:
@@ -200,18 +202,12 @@ class _PiecewiseLinear(torch.autograd.Function):
             after = now
         # What leads to the first state passes through its relu.
         to_inputs, to_state, to_matrix, to_weight, to_bias = _weight_gradients(
-            ctx, inputs, values, total, input_weight, transposed, totals[0], matrix_at=3
+            ctx, inputs, values, total, input_weight, transposed, matrix_at=3
         )
         if to_state is not None:
-            relu.pull_back(states[0], to_state)
-            to_state.addcmul_(totals[0], keep)
+            to_state.mul_(relu.slope(states[0])).addcmul_(totals[0], keep)
         to_keep = (total * states[:-1]).sum((0, 1)) if ctx.needs_input_grad[2] else None
         return to_inputs, to_state, to_keep, to_matrix, to_weight, to_bias
-
-
-def _owned(gradient: Tensor) -> Tensor:
-    """A contiguous copy that may be overwritten."""
-    return gradient.clone(memory_format=torch.contiguous_format)
 
 
 def _weight_gradients(
@@ -221,21 +217,22 @@ def _weight_gradients(
     delta: Tensor,
     input_weight: Tensor,
     transposed: Tensor,
-    first_delta: Tensor,
     matrix_at: int = 2,
 ) -> tuple[Tensor | None, ...]:
     """Gradients of inputs, first state, matrix, input weight and bias, each one large product; None where unasked.
 
     ``states`` are what the matrix multiplies; the matrix, the input weight and the bias are the arguments number
-    ``matrix_at`` and on.
+    ``matrix_at`` and on. Those of the weights are turned, as the cells' own weights are: what follows in the backward
+    pass then reads both in the order in which they lie.
     """
     wanted = ctx.needs_input_grad
     matrix, weight, bias = wanted[matrix_at : matrix_at + 3]
     flat = delta.view(-1, delta.shape[-1])
+    turned = flat.t()
     return (
         (flat @ input_weight.t()).view_as(inputs) if wanted[0] else None,
-        first_delta @ transposed if wanted[1] else None,
-        states[:-1].view_as(flat).t() @ flat if matrix else None,
-        inputs.reshape(-1, inputs.shape[-1]).t() @ flat if weight else None,
+        delta[0] @ transposed if wanted[1] else None,
+        (turned @ states[:-1].view_as(flat)).t() if matrix else None,
+        (turned @ inputs.reshape(-1, inputs.shape[-1])).t() if weight else None,
         flat.sum(0) if bias else None,
     )

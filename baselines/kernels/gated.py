@@ -1,15 +1,16 @@
 """The fused recurrences of the GRU and the LSTM, by torch's equations and in torch's order of gates.
 
-torch's own kernels for the CPU cost a GRU or an LSTM several times what an additive network of the same size costs, and
-its LSTM keeps the cell states of all steps but the last to itself. What the backward pass multiplies with is known
-before it starts, so it is worked out for all steps at once; the loop is left with one product and a few elementwise
-passes.
+torch's own LSTM keeps the cell states of all steps but the last to itself. Here each gate has a buffer of its own,
+(T, B, U): a gate's columns within a product of all gates would make every elementwise pass four times as slow. What the
+backward pass multiplies with is known before it starts, so it is worked out for all steps at once; the loop is left
+with one product a gate and a few elementwise passes.
 
-Axes: T steps, B trials, I inputs, U units.
+Axes: G gates, T steps, B trials, I inputs, U units.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -54,15 +55,31 @@ def lstm(inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bi
     return outputs, states
 
 
-def _product(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x(t) weight' + bias at every step, in one product: (T, B, I) -> (T, B, K), contiguous."""
-    flat = torch.addmm(bias, inputs.reshape(-1, inputs.shape[-1]), weight.t())
-    return flat.view(*inputs.shape[:-1], -1)
+def _driven(inputs: Tensor, weight: Tensor, bias: Tensor, gates: Tensor) -> None:
+    """What the inputs and the bias add to each gate: (T, B, I), (G U, I), (G U,) -> gates (G, T, B, U)."""
+    flat, count = inputs.reshape(-1, inputs.shape[-1]), len(gates)
+    for gate, rows, offset in zip(gates, weight.chunk(count), bias.chunk(count), strict=True):
+        torch.addmm(offset, flat, rows.t(), out=gate.view(-1, gate.shape[-1]))
 
 
-def _outer(delta: Tensor, shown: Tensor) -> Tensor:
-    """Sum over steps and trials: (T, B, K), (T, B, I) -> (K, I)."""
-    return delta.reshape(-1, delta.shape[-1]).t() @ shown.reshape(-1, shown.shape[-1])
+def _outer(deltas: Iterable[Tensor], shown: Tensor) -> Tensor:
+    """Sums over steps and trials: (G, T, B, U), (T, B, I) -> (G U, I)."""
+    flat = shown.reshape(-1, shown.shape[-1])
+    return torch.cat([delta.view(-1, delta.shape[-1]).t() @ flat for delta in deltas])
+
+
+def _back(deltas: Tensor, weight: Tensor) -> Tensor:
+    """What the gates' gradients say to what the weight multiplies: (G, ..., U), (G U, K) -> (..., K)."""
+    parts = zip(deltas, weight.chunk(len(deltas)), strict=True)
+    total, *others = (delta @ rows for delta, rows in parts)
+    for other in others:
+        total += other
+    return total
+
+
+def _one_less_square(value: Tensor, out: Tensor | None = None) -> Tensor:
+    """1 - value^2, the slope of tanh where it has this value."""
+    return torch.addcmul(value.new_ones(()), value, value, value=-1, out=out)
 
 
 class _GRU(torch.autograd.Function):
@@ -74,66 +91,56 @@ class _GRU(torch.autograd.Function):
         two = 2 * units
         states = state.new_empty(steps + 1, trials, units)
         states[0] = state
-        gates = _product(inputs, input_weight[:two], input_bias[:two] + bias[:two])  # r, z
-        new = _product(inputs, input_weight[two:], input_bias[two:])  # n
-        recalled = torch.empty_like(new)  # what the reset gate multiplies
-        gate_matrix, new_matrix, new_bias = weight[:two].t(), weight[two:].t(), bias[two:]
-        resets, updates = gates[..., :units].unbind(0), gates[..., units:].unbind(0)
+        gates = state.new_empty(3, steps, trials, units)  # r, z, n
+        _driven(inputs, input_weight, torch.cat((input_bias[:two] + bias[:two], input_bias[two:])), gates)
+        recalled = torch.empty_like(gates[0])  # what the reset gate multiplies
+        (to_r, to_z, to_q), new_bias = (rows.t() for rows in weight.chunk(3)), bias[two:]
+        views = (gates[:2].unbind(1), *(x.unbind(0) for x in (*gates, recalled)))
         before, *after = states.unbind(0)
-        for now, gate, r, z, n, q in zip(
-            after, gates.unbind(0), resets, updates, new.unbind(0), recalled.unbind(0), strict=True
-        ):
-            gate.addmm_(before, gate_matrix).sigmoid_()
-            torch.addmm(new_bias, before, new_matrix, out=q)
+        for now, rz, r, z, n, q in zip(after, *views, strict=True):
+            r.addmm_(before, to_r)
+            z.addmm_(before, to_z)
+            rz.sigmoid_()
+            torch.addmm(new_bias, before, to_q, out=q)
             n.addcmul_(r, q).tanh_()
             torch.lerp(n, before, z, out=now)
             before = now
-        ctx.save_for_backward(inputs, states, gates, new, recalled, input_weight, weight)
+        ctx.save_for_backward(inputs, states, gates, recalled, input_weight, weight)
         return states[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, states, gates, new, recalled, input_weight, weight = ctx.saved_tensors
-        units = states.shape[-1]
-        two = 2 * units
-        r, z = gates[..., :units], gates[..., units:]
-        # With respect to the arguments of r, z and, behind the reset gate, n; first as factors, then multiplied.
-        delta = states.new_empty(*new.shape[:-1], 3 * units)
-        to_r, to_z, to_q = (delta[..., i * units : (i + 1) * units] for i in range(3))
-        torch.mul(1 - r, recalled, out=to_r)
-        to_r.mul_(r)
-        torch.sub(states[:-1], new, out=to_z).mul_(z).mul_(1 - z)
-        to_new = (1 - new * new).mul_(1 - z)  # with respect to the argument of n
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        totals, deltas = total.unbind(0), delta.unbind(0)
-        rs, zs, tr, tz, tq, tn = (x.unbind(0) for x in (r, z, to_r, to_z, to_q, to_new))
-        first = torch.empty_like(totals[0])
-        for t in reversed(range(len(totals))):
-            now = totals[t]
-            tn[t].mul_(now)
-            tz[t].mul_(now)
-            tr[t].mul_(tn[t])
-            torch.mul(tn[t], rs[t], out=tq[t])
-            if t:
-                totals[t - 1].addcmul_(now, zs[t]).addmm_(deltas[t], weight)
+        inputs, states, gates, recalled, input_weight, weight = ctx.saved_tensors
+        r, z, n = gates
+        # With respect to the arguments of the gates, n behind and before the reset gate. First the factors of the
+        # gradient with respect to h, which the loop then multiplies them with.
+        delta = gates.new_empty(4, *n.shape)
+        q_, r_, z_, n_ = delta
+        _one_less_square(n, out=n_).mul_(1 - z)
+        torch.mul(n_, r, out=q_)
+        torch.mul(q_, recalled, out=r_).mul_(1 - r)
+        torch.sub(states[:-1], n, out=z_).mul_(z).mul_(1 - z)
+        back_r, back_z, back_q = weight.chunk(3)
+        now, spare = gradient[-1].clone(memory_format=torch.contiguous_format), torch.empty_like(n[0])
+        steps = zip(*(reversed(x.unbind(at)) for x, at in ((delta, 1), (q_, 0), (r_, 0), (z_, 0), (z, 0))), strict=True)
+        for given, (all_, q, r, z_now, keep) in zip((*reversed(gradient[:-1].unbind(0)), None), steps, strict=True):
+            all_.mul_(now)
+            if given is None:
+                torch.mul(now, keep, out=spare)
             else:
-                torch.mul(now, zs[0], out=first)
-                first.addmm_(deltas[0], weight)
+                torch.addcmul(given, now, keep, out=spare)
+            spare.addmm_(r, back_r).addmm_(z_now, back_z).addmm_(q, back_q)
+            now, spare = spare, now
         wanted = ctx.needs_input_grad
-        to_inputs = to_weight = to_bias = None
-        outer = torch.cat((delta[..., :two], to_new), -1) if wanted[0] or wanted[2] or wanted[4] else None
-        if outer is not None:
-            to_inputs = outer @ input_weight if wanted[0] else None
-            to_weight = _outer(outer, inputs) if wanted[2] else None
-            to_bias = outer.sum((0, 1)) if wanted[4] else None
+        outer, inner = delta[1:], (delta[1], delta[2], delta[0])
         return (
-            to_inputs,
-            first if wanted[1] else None,
-            to_weight,
-            _outer(delta, states[:-1]) if wanted[3] else None,
-            to_bias,
-            delta.sum((0, 1)) if wanted[5] else None,
+            _back(outer, input_weight) if wanted[0] else None,
+            now if wanted[1] else None,
+            _outer(outer, inputs) if wanted[2] else None,
+            _outer(inner, states[:-1]) if wanted[3] else None,
+            outer.sum((1, 2)).view(-1) if wanted[4] else None,
+            torch.cat([x.sum((0, 1)) for x in inner]) if wanted[5] else None,
         )
 
 
@@ -143,69 +150,66 @@ class _LSTM(torch.autograd.Function):
         ctx: Any, inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bias: Tensor
     ) -> tuple[Tensor, Tensor]:
         steps, trials, units = len(inputs), len(state), state.shape[1] // 2
-        states = state.new_empty(steps + 1, trials, 2 * units)
-        states[0] = state
-        gates = _product(inputs, input_weight, bias)
-        squashed = state.new_empty(steps, trials, units)  # tanh(c)
-        matrix = weight.t()
-        i_f, g, o = gates[..., : 2 * units], gates[..., 2 * units : 3 * units], gates[..., 3 * units :]
-        i, f = i_f[..., :units], i_f[..., units:]
-        views = [x.unbind(0) for x in (gates, i_f, i, f, g, o, squashed)]
-        h, *later_h = states[..., :units].unbind(0)
-        c, *later_c = states[..., units:].unbind(0)
-        for t, (gate, i_f_t, i_t, f_t, g_t, o_t, tanh_c) in enumerate(zip(*views, strict=True)):
-            gate.addmm_(h, matrix)
-            i_f_t.sigmoid_()
-            g_t.tanh_()
-            o_t.sigmoid_()
-            h, before, c = later_h[t], c, later_c[t]
-            torch.mul(f_t, before, out=c)
-            c.addcmul_(i_t, g_t)
-            torch.tanh(c, out=tanh_c)
-            torch.mul(o_t, tanh_c, out=h)
-        ctx.save_for_backward(inputs, states, gates, squashed, input_weight, weight)
+        hs, cs = (state.new_empty(steps + 1, trials, units) for _ in range(2))
+        hs[0], cs[0] = state[:, :units], state[:, units:]
+        gates = state.new_empty(4, steps, trials, units)  # i, f, g, o
+        _driven(inputs, input_weight, bias, gates)
+        squashed = torch.empty_like(gates[0])  # tanh(c)
+        to_i, to_f, to_g, to_o = (rows.t() for rows in weight.chunk(4))
+        views = (gates[:2].unbind(1), *(x.unbind(0) for x in (*gates, squashed)))
+        (h, *later_h), (c, *later_c) = hs.unbind(0), cs.unbind(0)
+        for next_h, next_c, i_f, i, f, g, o, tanh_c in zip(later_h, later_c, *views, strict=True):
+            i.addmm_(h, to_i)
+            f.addmm_(h, to_f)
+            i_f.sigmoid_()
+            g.addmm_(h, to_g).tanh_()
+            o.addmm_(h, to_o).sigmoid_()
+            c = torch.mul(f, c, out=next_c).addcmul_(i, g)
+            h = torch.mul(o, torch.tanh(c, out=tanh_c), out=next_h)
+        ctx.save_for_backward(inputs, hs, cs, gates, squashed, input_weight, weight)
         ctx.set_materialize_grads(False)
-        return states[1:, :, :units], states[1:]
+        return hs[1:], torch.cat((hs[1:], cs[1:]), -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, to_outputs: Tensor | None, to_states: Tensor | None) -> tuple[Tensor | None, ...]:
-        inputs, states, gates, squashed, input_weight, weight = ctx.saved_tensors
+        inputs, hs, cs, gates, squashed, input_weight, weight = ctx.saved_tensors
         steps, trials, units = squashed.shape
-        i, f, g, o = (gates[..., k * units : (k + 1) * units] for k in range(4))
-        delta = torch.empty_like(gates)  # with respect to the arguments of the gates; first as factors, then multiplied
-        to_i, to_f, to_g, to_o = (delta[..., k * units : (k + 1) * units] for k in range(4))
-        torch.mul(g, i, out=to_i).mul_(1 - i)
-        torch.mul(states[:-1, :, units:], f, out=to_f).mul_(1 - f)
-        torch.mul(1 - g * g, i, out=to_g)
-        torch.mul(squashed, o, out=to_o).mul_(1 - o)
-        from_h = (1 - squashed * squashed).mul_(o)  # what c gets of h's gradient
-        h_total = torch.zeros_like(squashed)
-        if to_outputs is not None:
-            h_total.copy_(to_outputs)
+        i, f, g, o = gates
+        # With respect to the arguments of the gates: first the factors of the gradients with respect to c and h, which
+        # the loop then multiplies them with.
+        delta = torch.empty_like(gates)
+        i_, f_, g_, o_ = delta
+        torch.mul(g, i, out=i_).mul_(1 - i)
+        torch.mul(cs[:-1], f, out=f_).mul_(1 - f)
+        _one_less_square(g, out=g_).mul_(i)
+        torch.mul(squashed, o, out=o_).mul_(1 - o)
+        from_h = _one_less_square(squashed).mul_(o)  # what c gets of h's gradient
         if to_states is not None:
-            h_total += to_states[..., :units]
-        start = states.new_zeros(trials, 2 * units)
-        carried = start[:, units:]  # with respect to c
-        by_c = delta.view(steps, trials, 4, units)[:, :, :3].unbind(0)
-        by_h, deltas, totals, factors, forgets = (x.unbind(0) for x in (to_o, delta, h_total, from_h, f))
+            from_state = to_states[..., :units]
+            to_outputs = from_state if to_outputs is None else to_outputs + from_state
+        rows = weight.chunk(4)
+        carried = hs.new_zeros(trials, units)  # with respect to c
+        now = torch.zeros_like(carried)  # with respect to h
+        by_c, by_h, factors, forgets = delta[:3].unbind(1), o_.unbind(0), from_h.unbind(0), f.unbind(0)
+        deltas = [x.unbind(0) for x in delta]
         for t in reversed(range(steps)):
-            now = totals[t]
+            if to_outputs is not None:
+                now.add_(to_outputs[t])
             carried.addcmul_(now, factors[t])
             if to_states is not None:
                 carried.add_(to_states[t, :, units:])
             by_h[t].mul_(now)
-            by_c[t].mul_(carried[:, None])
+            by_c[t].mul_(carried)
             carried.mul_(forgets[t])
-            if t:
-                totals[t - 1].addmm_(deltas[t], weight)
+            torch.mm(deltas[0][t], rows[0], out=now)
+            for gate, row in zip(deltas[1:], rows[1:], strict=True):
+                now.addmm_(gate[t], row)
         wanted = ctx.needs_input_grad
-        if wanted[1]:
-            torch.mm(deltas[0], weight, out=start[:, :units])
         return (
-            delta @ input_weight if wanted[0] else None,
-            start if wanted[1] else None,
+            _back(delta, input_weight) if wanted[0] else None,
+            torch.cat((now, carried), -1) if wanted[1] else None,
             _outer(delta, inputs) if wanted[2] else None,
-            _outer(delta, states[:-1, :, :units]) if wanted[3] else None,
-            delta.sum((0, 1)) if wanted[4] else None,
+            _outer(delta, hs[:-1]) if wanted[3] else None,
+            delta.sum((1, 2)).view(-1) if wanted[4] else None,
         )

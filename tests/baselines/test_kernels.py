@@ -1,6 +1,7 @@
 """The fused recurrence: gradients by finite differences, and equality with autograd's plain loop."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -164,3 +165,48 @@ def test_non_contiguous_inputs_and_gradients() -> None:
     (grad,) = torch.autograd.grad(got.sum(), others[1])  # an expanded gradient, of stride 0
     (expected,) = torch.autograd.grad(plain(turned, *others).sum(), others[1])
     torch.testing.assert_close(grad, expected)
+
+
+def test_folding_by_finite_differences_and_by_its_formula() -> None:
+    arguments = tensors((U, U), (U, K), (U,), (U,), seed=3)
+    assert torch.autograd.gradcheck(kernels.fold, arguments)
+    weight, input_weight, bias, rate = arguments
+    expected = torch.diag(1 - rate) + (weight - torch.diag(weight.diagonal())) * rate[:, None]
+    torch.testing.assert_close(kernels.fold(*arguments), (expected, input_weight * rate[:, None], bias * rate))
+
+
+@pytest.mark.parametrize(("shapes", "fused", "plain"), CASES)
+def test_sequences_that_are_alive_together_share_no_memory(shapes: Shapes, fused: Way, plain: Way) -> None:
+    first, second = tensors(*shapes, seed=1), tensors(*shapes, seed=2)
+    one = fused(*first)
+    values = one.detach().clone()
+    (toward,) = tensors(one.shape, seed=3)
+    expected = torch.autograd.grad(one, first, toward.detach(), retain_graph=True)
+    kept = [g.clone() for g in expected]
+    other = fused(*second)
+    torch.autograd.grad(other, second, toward.detach())
+    torch.testing.assert_close(one.detach(), values, rtol=0, atol=0)
+    torch.testing.assert_close(list(expected), kept, rtol=0, atol=0)
+    # A second backward pass through the first, after all that, says the same again.
+    torch.testing.assert_close(list(torch.autograd.grad(one, first, toward.detach())), kept, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("shapes", "fused", "plain"), CASES)
+def test_threads_do_not_disturb_each_other(shapes: Shapes, fused: Way, plain: Way) -> None:
+    def gradients(seed: int) -> list[Tensor]:
+        arguments = tensors(*shapes, seed=seed)
+        return list(torch.autograd.grad(fused(*arguments).square().sum(), arguments))
+
+    alone = [gradients(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(gradients, [seed for seed in range(4) for _ in range(8)]))
+    for i, found in enumerate(together):
+        torch.testing.assert_close(found, alone[i // 8], rtol=0, atol=0)
+
+
+def test_changing_an_output_in_place_is_refused() -> None:
+    states = fused_folded(*tensors(*FOLDED))
+    with torch.no_grad():
+        states += 1
+    with pytest.raises(RuntimeError, match="modified"):  # else it would change what the backward pass reads
+        torch.autograd.backward(states.sum())

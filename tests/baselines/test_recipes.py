@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from baselines import recipes, seeds
+from baselines import losses, recipes, seeds
 from baselines.bptt import Learner, train
 from baselines.cells import Cell
 from baselines.curriculum import MultiHead
+from baselines.network import Rollout
 from baselines.practice import Practice
 from baselines.recipes import RECIPES, Recipe
 from baselines.settings import Settings
@@ -176,6 +177,18 @@ def test_signed_inputs_reach_the_cell_in_training_and_in_play(monkeypatch: pytes
     for inputs in seen:
         assert set(inputs.flatten().tolist()) == {-1, 1}
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize(("last_head", "weights"), [(0.1, [1 / 3] * 3), (0.5, [1 / 3, 1 / 3, 0.5])])
+def test_the_last_head_may_weigh_more_than_its_part(last_head: float, weights: list[float]) -> None:
+    answers = torch.randn(4, 5, 3, 2, generator=torch.Generator().manual_seed(0))
+    targets = torch.randint(2, (4, 5, 3), generator=torch.Generator().manual_seed(1))
+    nothing, mask = torch.zeros(4, 5, 1), torch.ones(4, 5, dtype=torch.bool)
+    loss = losses.task_loss(Parity(heads=(2, 3, 4)), last_head=last_head)(
+        Rollout(nothing, nothing, answers), targets, mask
+    )
+    parts = [cross_entropy(answers[..., head, :].flatten(0, 1), targets[..., head].flatten()) for head in range(3)]
+    assert loss.item() == pytest.approx(sum(w * part.item() for w, part in zip(weights, parts, strict=True)))
 
 
 def test_every_recipe_is_one_that_settings_accept() -> None:
