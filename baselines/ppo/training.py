@@ -145,13 +145,15 @@ class RLRun:
         stop = _Stop(interrupted)
         while self.status == "running":
             self._begin_part()
-            known = set(self.curriculum.solved)
+            before, curriculum = self.steps, self.curriculum.state()
             model.learn(size, [self.curriculum, stop], log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
-            if stop.asked:
-                self.status = "interrupted"
-                return
             if not all(bool(torch.isfinite(p).all()) for p in model.policy.parameters()):
                 self.status = "diverged"
+            elif stop.asked:
+                self.status = "interrupted"
+            if self.status != "running":  # the checkpoint stands
+                model.num_timesteps = before
+                self.curriculum.restore(curriculum)
                 return
             self.part += 1
             if self.curriculum.finished:
@@ -162,7 +164,7 @@ class RLRun:
             self.seconds, self.cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
             self.row = self._row(self.played)
             self.folder.add_metrics(self.row)
-            self._save(sorted(set(self.curriculum.solved) - known))
+            self._save(sorted(set(self.curriculum.solved) - {n for n, _ in curriculum["solved"]}))
             yield self
 
     def finish(self) -> dict[str, Any]:

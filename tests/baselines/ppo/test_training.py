@@ -88,6 +88,8 @@ def assert_same(path: Path, straight: Path) -> None:
 
 
 def test_an_interrupted_run_goes_on_to_the_same_numbers(straight: Path, halfway: Path) -> None:
+    rows = runs.read_metrics(halfway)
+    assert runs.read_summary(halfway)["steps"] == rows[-1]["steps"] == 3 * 384  # the unfinished part does not count
     torch.rand(7)  # what else happens in the process does not matter
     run = RLRun.resume(halfway)
     assert run.part == 3
@@ -169,6 +171,21 @@ def test_more_steps_for_a_run_that_has_used_them_up(tmp_path: Path, straight: Pa
 def test_a_run_of_the_other_command_is_refused(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--resume", str(straight)]) == 1
     assert "must be a run of train, and is one of train-rl" in capsys.readouterr().err
+
+
+def test_weights_that_are_no_numbers_are_not_saved(halfway: Path) -> None:
+    run = RLRun.resume(halfway)
+    learn = run.model.train
+
+    def spoil() -> None:
+        learn()
+        with torch.no_grad():
+            next(run.model.policy.parameters()).mul_(float("nan"))
+
+    run.model.train = spoil  # type: ignore[method-assign]
+    train(run)
+    assert runs.read_summary(halfway)["status"] == "diverged"
+    assert runs.read_checkpoint(halfway)[1]["part"] == 3
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
