@@ -157,6 +157,8 @@ class RunSettings:
         if self.out is not None:
             return Path(self.out)  # a string serves in Python
         words = [self.task, _file_word(self.cell), self.curriculum, f"n{self.n_max}", f"seed{self.seed}"]
+        if self.METHOD != Settings.METHOD:
+            words.insert(0, self.METHOD.removeprefix("train-"))
         silent = ("task", "cell", "curriculum", "n_max", "seed", "episodes", "out", self.LIMIT)
         given: dict[str, Any] = {s.name: getattr(self, s.name) for s in fields(self) if s.name not in silent}
         usual = type(self)()

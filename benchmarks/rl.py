@@ -33,7 +33,9 @@ Make = Callable[[Task, int, int], Any]
 LEARNING: dict[str, Any] = {"n_steps": 64, "batch_size": 512, "learning_rate": 3e-3, "gamma": 0.0, "gae_lambda": 0.0}
 """Hyperparameters with which sb3-contrib's learns; the same in ``same``. The others are its defaults."""
 
-TUNED: dict[str, Any] = {"n_steps": 32, "learning_rate": 3e-3, "whole_episodes": True}
+HYPERPARAMETERS: dict[str, dict[str, Any]] = {"defaults": {}, "learning": LEARNING}
+
+TUNED: dict[str, Any] = {"n_steps": 32, "batch_size": 512, "learning_rate": 3e-3, "whole_episodes": True}
 LIKE_STOCK = {"units": 64, "net_arch": {"pi": [64, 64], "vf": [64, 64]}}
 EPISODES, CRITERION = 500, 0.95
 
@@ -56,17 +58,17 @@ def same(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
 
 
 def tuned(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
-    """Ours as ``train-rl`` sets it: whole sequences, four minibatches, a critic that reads the actor's cell."""
-    settings = TUNED | {"batch_size": TUNED["n_steps"] * n_envs // 4} | settings
+    """Ours as ``train-rl`` sets it: 64 environments, minibatches of whole sequences, a critic on the actor's cell."""
     kwargs = {"cell": "lstm", "units": 64, "critic": "shared"}
-    envs = make_sb3_vec_env(task, n_envs)
-    return RecurrentPPO(CellPolicy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **settings)
+    envs = make_sb3_vec_env(task, 64)
+    return RecurrentPPO(CellPolicy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **TUNED | settings)
 
 
-def speed(task: Task, rounds: int) -> None:
+def speed(task: Task, rounds: int, columns: list[int], names: list[str]) -> None:
     """Steps per CPU second of whole training, and ratios to sb3-contrib's."""
-    for n_envs in (16, 64):
-        for name, settings in (("defaults", {}), ("learning", LEARNING)):
+    for n_envs in columns:
+        for name in names:
+            settings = HYPERPARAMETERS[name]
             models = {
                 "stock": stock(task, n_envs, 0, **settings),
                 "same": same(task, n_envs, 0, **settings),
@@ -76,7 +78,7 @@ def speed(task: Task, rounds: int) -> None:
             for turn in range(rounds + 1):
                 for kind, model in models.items():
                     before, began = model.num_timesteps, time.process_time()
-                    model.learn(model.n_steps * n_envs, reset_num_timesteps=turn == 0)
+                    model.learn(model.n_steps * model.n_envs, reset_num_timesteps=turn == 0)
                     rates[kind].append((model.num_timesteps - before * (turn > 0)) / (time.process_time() - began))
             for kind, values in rates.items():
                 ratios = [one / other for one, other in zip(values[1:], rates["stock"][1:], strict=True)]
@@ -119,16 +121,18 @@ def main() -> None:
     parser.add_argument("part", choices=["speed", "curves", "gamma"])
     parser.add_argument("--task", default="dms")
     parser.add_argument("--N", type=int, default=4)
+    parser.add_argument("--models", nargs="+", help="of curves and gamma: only these")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--envs", type=int, default=16)
+    parser.add_argument("--envs", type=int, nargs="+", default=[16, 64], help="curves and gamma: the first one")
+    parser.add_argument("--hyperparameters", nargs="+", default=list(HYPERPARAMETERS), choices=list(HYPERPARAMETERS))
     parser.add_argument("--every", type=int, default=4096, help="environment steps between evaluations")
     parser.add_argument("--limit", type=int, default=150_000, help="environment steps after which a run has failed")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     task = make_task(asked.task, N=asked.N)
     if asked.part == "speed":
-        speed(task, asked.rounds)
+        speed(task, asked.rounds, asked.envs, asked.hyperparameters)
         return
     models: dict[str, Make] = {
         "stock": lambda *a: stock(*a, **LEARNING),
@@ -140,7 +144,8 @@ def main() -> None:
             "gamma 0, lambda 0": tuned,
             "gamma 0.99, lambda 0.95": lambda *a: tuned(*a, gamma=0.99, gae_lambda=0.95),
         }
-    curves(models, task, asked.envs, asked.seeds, asked.every, asked.limit)
+    models = {name: make for name, make in models.items() if asked.models is None or name in asked.models}
+    curves(models, task, asked.envs[0], asked.seeds, asked.every, asked.limit)
 
 
 if __name__ == "__main__":
