@@ -195,7 +195,7 @@ def test_every_recipe_is_one_that_settings_accept() -> None:
     for name, table in RECIPES.items():
         for task, cell in table:
             # An open place stands for a pair that has no settings of its own.
-            asked = {"task": "flip-flop" if task == "*" else task, "cell": "rate" if cell == "*" else cell}
+            asked = {"task": "dms" if task == "*" else task, "cell": "rate" if cell == "*" else cell}
             plan = Settings(recipe=name, curriculum="single-head", n_max=20, **asked).plan()  # type: ignore[arg-type]
             assert isinstance(plan.recipe, Recipe)
             assert plan.recipe == table[task, cell]
