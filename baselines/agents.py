@@ -85,7 +85,7 @@ class Evaluation:
         episodes: B, how many trials.
         score: mean return.
         standard_error: of that mean over trials.
-        accuracy: share of right answers among those that counted, by the name of the head.
+        accuracy: share of right answers among those that counted, by the name of the head; of active heads only.
         intervals: of each accuracy, 95 % (see ``accuracy_interval``).
     """
 
@@ -135,13 +135,14 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
         playing &= ~(terminated | truncated)
         starts = np.zeros(episodes, np.bool_)
     envs.close()
+    shown = [(label, n) for label, n, active in zip(task.head_labels, correct.T, task.active, strict=True) if active]
     return Evaluation(
         task=task,
         episodes=episodes,
         score=float(returns.mean()),
         standard_error=float(returns.std(ddof=1) / np.sqrt(episodes)),
-        accuracy=dict(zip(task.head_labels, (correct.sum(axis=0) / counted.sum()).tolist(), strict=True)),
-        intervals={label: accuracy_interval(n, counted) for label, n in zip(task.head_labels, correct.T, strict=True)},
+        accuracy={label: float(n.sum() / counted.sum()) for label, n in shown},
+        intervals={label: accuracy_interval(n, counted) for label, n in shown},
     )
 
 

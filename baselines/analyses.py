@@ -10,9 +10,9 @@ from typing import Any
 
 from baselines import runs
 from baselines.analysis import ANALYSES, Tables, analyse, style, subjects
+from baselines.checking import SettingsError
 from baselines.files import replace_file
 from baselines.runs import RunError
-from baselines.settings import SettingsError
 
 
 class AnalysisRun:

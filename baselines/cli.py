@@ -1,17 +1,14 @@
-"""The command line, without logic: options are the fields of the settings' dataclasses, work is done elsewhere."""
+"""The command line, without logic: ``options`` reads what is asked for, and the work is done elsewhere."""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import Field, fields
+from collections.abc import Sequence
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -21,25 +18,21 @@ from baselines.allocator import keep_freed_memory
 from baselines.analyses import AnalysisRun
 from baselines.analysis import ANALYSES
 from baselines.analysis.figures import training_figure
+from baselines.checking import SettingsError
 from baselines.engines import LocalEngine
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
+from baselines.options import READERS, Parser, add_option, add_options, add_run_options, axes_of, merged, read_options
+from baselines.ppo_recipes import PPORecipe
 from baselines.progress import Display, print_scores
-from baselines.runs import CHANGEABLE, RunError, changed_versions, is_run
-from baselines.settings import Settings, SettingsError
+from baselines.rl_settings import RLSettings
+from baselines.runs import RunError, changed_versions, is_run
+from baselines.settings import Settings
 from baselines.sweep import SweepFolder
 from baselines.sweep.asked import SweepOptions, read
-from baselines.sweep.axes import RANGE, SETTINGS
+from baselines.sweep.axes import SETTINGS
 from baselines.sweep.display import SweepDisplay, sweep_line
 from baselines.training import TrainingRun
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line: the argument, its value, what is allowed."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave with code 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,19 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     train_help = "train a network by backpropagation through time, then let it play the environment"
     train_parser = commands.add_parser("train", help=train_help, description=train_help, allow_abbrev=False)
-    resume_help = f"go on with the run in this folder; of the other options only {' and '.join(CHANGEABLE)} may differ"
-    train_parser.add_argument("--resume", type=Path, metavar="RUN", help=resume_help)
+    add_run_options(train_parser, Settings, recipes.options())
     go_on_help = "go on with the run in --out where there is one: the same command begins it and goes on with it"
     train_parser.add_argument("--go-on", action="store_true", help=go_on_help)
-    add_options(train_parser, Settings)
-    group = train_parser.add_argument_group("options that replace the recipe's values")
-    for setting in recipes.options():
-        _add(group, setting, None)
+    rl_help = "train a network by reinforcement learning: RecurrentPPO in the vector environment"
+    rl_parser = commands.add_parser("train-rl", help=rl_help, description=rl_help, allow_abbrev=False)
+    add_run_options(rl_parser, RLSettings, fields(PPORecipe))
     evaluate_help = "let the network of a run play the environment: other N, longer trials, other arguments"
     evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
     evaluate_parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_options(evaluate_parser, EvaluationSettings)
-    analyze_parser = add_analyze(commands, sys.argv[1:] if arguments is None else arguments)
+    add_analyze(commands, sys.argv[1:] if arguments is None else arguments)
     sweep_help = "run the product of settings, side by side, and write one table: several values make an axis"
     sweep_parser = commands.add_parser("sweep", help=sweep_help, description=sweep_help, allow_abbrev=False)
     file_help = "the same options (with underscores), lists where they are axes; or a sweep's folder, to go on with"
@@ -68,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_options(sweep_parser, SweepOptions)
     group = sweep_parser.add_argument_group("settings and axes", "each with one value or several; 0..4 is 0 1 2 3 4")
     for setting in SETTINGS.values():
-        _add(group, setting, getattr(Settings, setting.name, None), axis=True)
+        add_option(group, setting, getattr(Settings, setting.name, None), axis=True)
     given = vars(parser.parse_args(arguments))
     command = given.pop("command")
     # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
@@ -77,17 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed_memory()
     try:
         if command == "evaluate":
-            return evaluate(given.pop("run"), EvaluationSettings(**_merged(given)))
+            return evaluate(given.pop("run"), EvaluationSettings(**merged(given)))
         if command == "analyze":
             return analyze(given)
         if command == "sweep":
             return sweep(given.pop("file"), given)
+        if command == "train-rl":
+            return train_rl(given.pop("resume", None), given)
         return train(begin(given.pop("resume", None), given.pop("go_on"), given))
     except SettingsError as error:
-        used = {"train": train_parser, "evaluate": evaluate_parser, "sweep": sweep_parser, "analyze": analyze_parser}[
-            command
-        ]
-        used.error(f"argument --{error.name.replace('_', '-')}: {error}")
+        commands.choices[command].error(f"argument --{error.name.replace('_', '-')}: {error}")
     except (RunError, OSError) as error:  # the latter of what is no part of a run: the figure, the output
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
@@ -113,15 +103,39 @@ def begin(resume: Path | None, go_on: bool, given: dict[str, Any]) -> TrainingRu
         raise SettingsError("go_on", f"go_on needs out, and no resume, got {'resume' if resume else 'no out'}")
     if go_on and is_run(given["out"]):
         resume = given["out"]
-    return TrainingRun(read_options(given)) if resume is None else take_up(resume, given)
+    return TrainingRun(read_options(given, Settings, recipes.options())) if resume is None else take_up(resume, given)
 
 
 def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
     """The run in a folder, to go on with, and a word where that may not be exact."""
-    run = TrainingRun.resume(path, _merged(given))
+    run = TrainingRun.resume(path, merged(given))
+    _note_versions(path)
+    return run
+
+
+def train_rl(resume: Path | None, given: dict[str, Any]) -> int:
+    """Train by reinforcement learning, play and sum up; the exit code."""
+    settings = read_options(given, RLSettings, fields(PPORecipe)) if resume is None else None
+    if settings is not None:
+        settings.plan()  # a wrong option is found before a missing package
+    try:
+        from baselines.ppo.display import show
+        from baselines.ppo.training import RLRun
+    except ModuleNotFoundError as error:
+        if error.name not in ("stable_baselines3", "sb3_contrib"):
+            raise
+        raise RunError('train-rl needs stable-baselines3 and sb3-contrib: pip install ".[rl]"') from None
+    if settings is not None:
+        return show(RLRun(settings))
+    assert resume is not None
+    run = RLRun.resume(resume, merged(given))
+    _note_versions(resume)
+    return show(run)
+
+
+def _note_versions(path: Path) -> None:
     for name, (then, now) in changed_versions(path).items():
         print(f"note: {path} was begun with {name} {then}, and this is {now}: numbers may differ", file=sys.stderr)
-    return run
 
 
 def train(run: TrainingRun) -> int:
@@ -161,9 +175,7 @@ def add_analyze(commands: Any, arguments: Sequence[str]) -> Parser:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder, or several for intervals")
     parser.add_argument("--what", choices=list(ANALYSES), required=True, help="the analysis")
     help = "those kept when these N were solved (default: all, the latest or --keep-every's, by the analysis)"
-    parser.add_argument(
-        "--checkpoints", type=_READERS["tuple[int, ...]"], nargs="+", default=(), metavar="N", help=help
-    )
+    parser.add_argument("--checkpoints", type=READERS["tuple[int, ...]"], nargs="+", default=(), metavar="N", help=help)
     help = "folder to write into (default: analysis/WHAT in that of the run)"
     parser.add_argument("--out", type=Path, metavar="PATH", help=help)
     for name, analysis in ANALYSES.items():
@@ -176,7 +188,7 @@ def add_analyze(commands: Any, arguments: Sequence[str]) -> Parser:
 
 def analyze(given: dict[str, Any]) -> int:
     """Measure, write and draw; the exit code. Ctrl-C leaves what is finished, drawn too."""
-    given = _merged(given)
+    given = merged(given)
     paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))
     run = AnalysisRun(paths, what, ANALYSES[what].settings(**given), checkpoints, out)
     stopped = False
@@ -193,7 +205,7 @@ def analyze(given: dict[str, Any]) -> int:
 
 def sweep(source: Path | None, given: dict[str, Any]) -> int:
     """Run what is left of a sweep; the exit code."""
-    asked, path, workers = read(source, _axes(given))
+    asked, path, workers = read(source, axes_of(given))
     folder, console = SweepFolder(path, asked), Console()
     try:
         with interruptible() as interrupt, SweepDisplay(console, folder) as display:
@@ -230,94 +242,3 @@ def go_on(run: TrainingRun) -> str:
     if run.status == "budget":
         command += f" --budget {2 * run.plan.settings.budget:g}"
     return f"Go on with: {command}"
-
-
-def add_options(parser: argparse._ActionsContainer, settings: type[Any]) -> None:
-    """An option for each field of a dataclass of settings; what is not given is left to the field's own default."""
-    for setting in fields(settings):
-        if setting.name != "overrides":
-            _add(parser, setting, setting.default)
-
-
-def read_options(given: dict[str, Any]) -> Settings:
-    """The settings that parsed options make."""
-    given = _merged(given)
-    replaced = {setting.name: given.pop(setting.name) for setting in recipes.options() if setting.name in given}
-    return Settings(**given, overrides=replaced)
-
-
-def _merged(given: dict[str, Any]) -> dict[str, Any]:
-    """Parsed options with their lists of pairs as dictionaries and other lists as tuples."""
-    return {
-        name: (dict(value) if name.endswith("_args") else tuple(value)) if isinstance(value, list) else value
-        for name, value in given.items()
-    }
-
-
-def _axes(given: dict[str, Any]) -> dict[str, Any]:
-    """Parsed options of a sweep: what has one value alone is fixed."""
-    found = {}
-    for name, value in given.items():
-        if name.endswith("_args"):
-            value = [dict(pairs) for pairs in value]
-        found[name] = value[0] if isinstance(value, list) and len(value) == 1 else value
-    return found
-
-
-def _add(parser: argparse._ActionsContainer, setting: Field[Any], default: object, axis: bool = False) -> None:
-    kind = str(setting.type).removesuffix(" | None")
-    help = setting.metadata["help"].replace("%", "%%")
-    if "choices" in setting.metadata:
-        help += f": {', '.join(setting.metadata['choices'])}"
-    if not isinstance(default, (type(None), type(dataclasses.MISSING), tuple)):
-        help += f" (default: {default})"
-    many: dict[str, Any] = {"metavar": kind.upper()}
-    if kind.startswith("dict"):
-        many = {"nargs": "+", "metavar": "KEY=VALUE", "action": "extend"}  # given twice, the second one adds
-    elif kind.startswith("tuple"):
-        many = {"nargs": "+", "metavar": kind.removeprefix("tuple[").split(",")[0].upper(), "action": "extend"}
-    reader = _READERS[kind]
-    if axis and kind.startswith("dict"):
-        many = {"nargs": "*", "metavar": "KEY=VALUE", "action": "append"}
-        help += "; once for each of its values on the axis"
-    elif axis:
-        many |= {"nargs": "+", "action": "extend"}
-        reader = _range_or(reader) if kind == "int" else reader
-    name = f"--{setting.name.replace('_', '-')}"
-    parser.add_argument(name, type=reader, default=argparse.SUPPRESS, help=help, **many)
-
-
-def _range_or(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: text if RANGE.fullmatch(text) else read(text)
-
-
-def _number(kind: type, words: str) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        try:
-            return kind(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"must be {words}, got {text!r}") from None
-
-    return read
-
-
-def _pair(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got {text!r}")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "str": str,
-    "int": _number(int, "an integer"),
-    "float": _number(float, "a number"),
-    "Path": Path,
-    "dict[str, Any]": _pair,
-    "tuple[int, ...]": _number(int, "an integer"),
-    "tuple[float, ...]": _number(float, "a number"),
-    "tuple[str, ...]": str,
-}

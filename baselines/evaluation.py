@@ -9,7 +9,9 @@ from typing import Any
 
 from baselines import runs, seeds
 from baselines.agents import Evaluation, NetworkAgent, evaluate
-from baselines.settings import SettingsError, blame, check_device
+from baselines.checking import SettingsError, blame, check_device
+from baselines.rl_settings import RLSettings
+from baselines.settings import Settings
 from memory_envs import Task, checks
 
 MOST_STEPS = 100_000
@@ -62,10 +64,15 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
     blame("episodes", checks.integer, "episodes", asked.episodes, 2, 100_000)
     if asked.seed is not None:
         blame("seed", checks.integer, "seed", asked.seed, 0, 2**63)
-    seed = seeds.evaluation_seed(runs.read_settings(path).seed) if asked.seed is None else asked.seed
+    by_ppo = runs.read_method(path) == RLSettings.METHOD
+    trained = runs.read_settings_as(RLSettings if by_ppo else Settings, path)
+    seed = seeds.evaluation_seed(trained.seed) if asked.seed is None else asked.seed
     blame("device", check_device, "device", asked.device)
     if asked.checkpoint is not None and asked.checkpoint not in (kept := runs.kept_checkpoints(path)):
         raise SettingsError("checkpoint", f"checkpoint must be one of the kept ones, {kept}, got {asked.checkpoint}")
+    if by_ppo:
+        yield from _evaluate_policy(path, asked, seed)
+        return
     network, stage = runs.load_network(path, asked.checkpoint)
     network.to(asked.device)
     agents = []
@@ -83,6 +90,23 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
         yield evaluate(agent, agent.task, episodes=asked.episodes, seed=seed)
 
 
+def _evaluate_policy(path: Path, asked: EvaluationSettings, seed: int) -> Iterator[Evaluation]:
+    """The same for a run of ``train-rl``. Its several heads are those of one action space: ``n`` chooses among them."""
+    from baselines.ppo.training import load_agent
+
+    policy, stage = load_agent(path, asked.checkpoint)
+    policy.to(asked.device)
+    tasks = _tasks(stage, asked)
+    for task in tasks:
+        for name in ("observation_space", "action_space"):
+            if getattr(task, name) != getattr(policy, name):
+                raise SettingsError(
+                    "task_args", f"task_args must keep the {name} {getattr(policy, name)} of the run, got {task}"
+                )
+    for task in tasks:
+        yield evaluate(policy, task, episodes=asked.episodes, seed=seed)
+
+
 def _tasks(stage: Task, asked: EvaluationSettings) -> list[Task]:
     """What is asked for, starting from the task of a stage."""
     allowed = [name for name in stage.parameters() if name not in ("N", "heads", "active_heads", "num_steps")]
@@ -91,7 +115,9 @@ def _tasks(stage: Task, asked: EvaluationSettings) -> list[Task]:
     task = blame("task_args", stage.replace, **asked.task_args)
     changes: list[dict[str, Any]] = [{"N": n} for n in asked.n]
     if getattr(stage, "heads", None) is not None:
-        changes = [{"heads": asked.n}] if asked.n else []
+        # Where all N share one action space, those asked for are the active ones.
+        fixed = getattr(stage, "active_heads", None) is not None
+        changes = [{"active_heads" if fixed else "heads": asked.n}] if asked.n else []
     tasks = [_with_length(blame("n", task.replace, **change), asked) for change in changes or [{}]]
     for task in tasks:
         if task.num_steps > MOST_STEPS:

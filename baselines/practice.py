@@ -23,7 +23,7 @@ class Practice:
     def __init__(self, task: Task, recipe: Recipe, seed: int) -> None:
         self.recipe, self.seed = recipe, seed
         self.drawn = recipe.supervision == "last-step" and task.free_length
-        self.task = task if self.drawn else _with_length(task, recipe.trial_length)
+        self.task = task if self.drawn else with_length(task, recipe.trial_length)
         if recipe.supervision == "last-step" and task.scoring == "final":
             # Each batch has one length already: what the task would draw for each trial.
             self.task = self.task.replace(scoring="dense")
@@ -49,7 +49,7 @@ class Practice:
         return trials
 
 
-def _with_length(task: Task, multiple: float) -> Task:
+def with_length(task: Task, multiple: float) -> Task:
     """The task with trials of ``multiple`` times N steps, where its trials may be of any length."""
     if not task.free_length:
         return task

@@ -22,7 +22,7 @@ from dataclasses import asdict, replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,17 +30,22 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from baselines.checking import SettingsError
 from baselines.files import RunError as RunError  # for those who use this module
 from baselines.files import lock, read_json, replace_file, writing
 from baselines.network import RecurrentNetwork
-from baselines.settings import Plan, Settings, SettingsError
+from baselines.rl_settings import RLPlan
+from baselines.run_settings import RunSettings
+from baselines.settings import Plan, Settings
 from memory_envs import Task, task_from_dict
+
+S = TypeVar("S", bound=RunSettings)
 
 FORMAT = 2
 """Of the folder; a change that older readers would misread raises it."""
 
-CHANGEABLE = ("budget", "episodes")
-"""Settings that may change when a run goes on: no number of the training depends on them."""
+CHANGEABLE = ("budget", "steps", "episodes")
+"""Settings that may change when a run goes on: no number of the training up to there depends on them."""
 
 
 class RunFolder:
@@ -48,7 +53,7 @@ class RunFolder:
 
     Args:
         path: of the folder, which is there.
-        columns: of ``metrics.csv``; the first is the number of updates.
+        columns: of ``metrics.csv``; the first counts: updates, or steps of the environment.
 
     Raises:
         RunError: another process holds it, or it cannot be written.
@@ -62,7 +67,7 @@ class RunFolder:
         self._identity = ""
 
     @classmethod
-    def new(cls, path: Path, plan: Plan, columns: Sequence[str]) -> RunFolder:
+    def new(cls, path: Path, plan: Plan | RLPlan, columns: Sequence[str]) -> RunFolder:
         """A folder for a new run of ``plan``, made with its parents where it is missing.
 
         Raises:
@@ -80,6 +85,7 @@ class RunFolder:
         _check_empty(path)  # now that nobody else can begin here
         config = {
             "format": FORMAT,
+            "method": plan.settings.METHOD,
             "settings": plan.settings.to_dict(),
             "recipe": asdict(plan.recipe),
             "task": plan.task.to_dict(),
@@ -141,10 +147,10 @@ class RunFolder:
         with writing(self.path / "events"):
             events = self._events = self._events or self._open_events()
             for name, value in row.items():
-                if name != "update":
+                if name != self._columns[0]:
                     group, _, rest = name.partition("_")
                     tag = f"{group}/{rest}" if group in ("loss", "accuracy") and rest else name
-                    events.add_scalar(tag, value, int(row["update"]))
+                    events.add_scalar(tag, value, int(row[self._columns[0]]))
 
     def save_checkpoint(
         self,
@@ -248,11 +254,27 @@ def changed_versions(path: Path) -> dict[str, tuple[str, str]]:
     return {name: (then[name], now) for name, now in versions().items() if then.get(name, now) != now}
 
 
+def read_method(path: Path) -> str:
+    """The command that the run at ``path`` was begun with."""
+    return str(_read_config(path).get("method", Settings.METHOD))
+
+
 def read_settings(path: Path) -> Settings:
-    """What was asked for in the run at ``path``, with every value of its recipe put in: recipes may change."""
+    """What was asked for in the run of ``train`` at ``path``; see ``read_settings_as``."""
+    return read_settings_as(Settings, path)
+
+
+def read_settings_as(kind: type[S], path: Path) -> S:
+    """What was asked for in the run at ``path``, with every value of its recipe put in: recipes may change.
+
+    Raises:
+        RunError: it is not a run with this kind of settings.
+    """
     config = _read_config(path)
+    if (method := read_method(path)) != kind.METHOD:
+        raise RunError(f"{path} must be a run of {kind.METHOD}, and is one of {method}")
     try:
-        return replace(Settings(**config["settings"]), overrides=config["recipe"], out=path)
+        return replace(kind(**config["settings"]), overrides=config["recipe"], out=path)
     except TypeError as error:
         raise RunError(f"{path / 'config.json'} is not that of a run: {error}") from None
 

@@ -22,6 +22,15 @@ LARGEST = 2**32 - 1
 """The largest seed of a run."""
 
 
+def environment_seed(seed: int, part: int, columns: int) -> int:
+    """The seed of the vector environment in part ``part`` of a run of reinforcement learning.
+
+    Its columns use this seed and the ``columns`` - 1 that follow. They lie in the upper quarter of what is the run's
+    own (see ``evaluation_seed``), so that no trial of training is one of an evaluation or of a test.
+    """
+    return evaluation_seed(seed) + (3 << 30) + part * columns
+
+
 def evaluation_seed(seed: int) -> int:
     """A seed for fresh trials, never one that a run trains with.
 

@@ -12,9 +12,11 @@ from typing import Any
 from baselines import bptt, runs, seeds
 from baselines.agents import Evaluation, NetworkAgent, evaluate
 from baselines.bptt import Learner, Report
+from baselines.checking import SettingsError
 from baselines.network import head_keys
+from baselines.run_settings import RunSettings
 from baselines.runs import RunError, RunFolder
-from baselines.settings import Settings, SettingsError
+from baselines.settings import Settings
 from memory_envs import Task, task_from_dict
 
 
@@ -86,7 +88,7 @@ class TrainingRun:
         """
         changes = dict(changes or {})
         settings = runs.read_settings(path)
-        _check_changes(settings, changes)
+        check_changes(settings, changes)
         new = {name: changes[name] for name in runs.CHANGEABLE if name in changes}
         run = cls.__new__(cls)
         run._prepare(dataclasses.replace(settings, **new))
@@ -308,7 +310,7 @@ class TrainingRun:
         }
 
 
-def _check_changes(settings: Settings, changes: Mapping[str, Any]) -> None:
+def check_changes(settings: RunSettings, changes: Mapping[str, Any]) -> None:
     """Refuse what goes against a run: these are its settings, every value of its recipe among the overrides."""
     for name, value in changes.items():
         own = settings.overrides[name] if name in settings.overrides else getattr(settings, name)
@@ -316,5 +318,5 @@ def _check_changes(settings: Settings, changes: Mapping[str, Any]) -> None:
             raise SettingsError(
                 name,
                 f"{name} must be left out or be that of the run, {own!r}, got {value!r} "
-                f"(only {' and '.join(runs.CHANGEABLE)} may change when a run goes on)",
+                f"(only {settings.LIMIT} and episodes may change when a run goes on)",
             )

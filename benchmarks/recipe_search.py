@@ -22,10 +22,10 @@ from typing import Any
 
 from baselines import recipes
 from baselines.cells import CELLS
+from baselines.checking import SettingsError
 from baselines.curriculum import CURRICULA
 from baselines.engines import LocalEngine, available_cores
 from baselines.files import RunError
-from baselines.settings import SettingsError
 from baselines.sweep import Sweep, SweepFolder
 from memory_envs import TASKS, make_task
 

@@ -21,8 +21,8 @@ from baselines.analysis.subjects import KEYS, Subject
 from baselines.analysis.tables import Column, Table
 from baselines.analysis.unit_timescales import Floats, GateMean, time_constants
 from baselines.cells import GRU, LSTM, Cell, LeakyTauRNN
+from baselines.checking import SettingsError, blame
 from baselines.network import Intervention, RecurrentNetwork
-from baselines.settings import SettingsError, blame
 from memory_envs import checks
 
 WAYS = ("clean", "published")

@@ -15,8 +15,8 @@ from baselines.analysis.probing import ACCURACY, Probe, ProbeSettings
 from baselines.analysis.readouts import refitted
 from baselines.analysis.subjects import KEYS, Subject
 from baselines.analysis.tables import Column, Table
+from baselines.checking import SettingsError, blame
 from baselines.network import head_keys
-from baselines.settings import SettingsError, blame
 from memory_envs import checks
 
 READOUTS = ("as trained", "refitted")

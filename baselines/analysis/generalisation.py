@@ -17,7 +17,7 @@ from baselines.analysis.probing import ACCURACY, Probe, ProbeSettings
 from baselines.analysis.retraining import SCOPES, retrained
 from baselines.analysis.subjects import KEYS, Subject
 from baselines.analysis.tables import Column, Table
-from baselines.settings import SettingsError, blame
+from baselines.checking import SettingsError, blame
 from memory_envs import checks
 
 KINDS = ("length", "input", "n")

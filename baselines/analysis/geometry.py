@@ -22,8 +22,8 @@ from baselines.analysis.restructuring import conclude as conclude
 from baselines.analysis.subjects import KEYS, Subject
 from baselines.analysis.tables import Column, Table
 from baselines.analysis.trajectories import Components, components, distances, memory_states
+from baselines.checking import SettingsError, blame, check_device
 from baselines.network import RecurrentNetwork, head_keys
-from baselines.settings import SettingsError, blame, check_device
 from memory_envs import Task, Trials, checks
 
 HELD: dict[str, tuple[float, ...]] = {"evidence-accumulation": (0.0, 1.0)}

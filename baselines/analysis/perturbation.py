@@ -21,8 +21,8 @@ from baselines.analysis.probing import ACCURACY, Probe, ProbeSettings, Score
 from baselines.analysis.subjects import KEYS, Subject
 from baselines.analysis.tables import Column, Table
 from baselines.cells import Cell, LeakyTauRNN
+from baselines.checking import SettingsError, blame
 from baselines.network import Intervention, RecurrentNetwork
-from baselines.settings import SettingsError, blame
 from memory_envs import checks
 
 KINDS = ("weights", "tau", "noise")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from baselines import seeds
-from baselines.settings import SettingsError, blame
+from baselines.checking import SettingsError, blame
 from memory_envs import Task
 from memory_envs.trials import Trials
 

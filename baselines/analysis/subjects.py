@@ -13,8 +13,8 @@ import torch
 from baselines import runs
 from baselines.analysis.tables import Column
 from baselines.cells import Cell
+from baselines.checking import SettingsError
 from baselines.network import RecurrentNetwork, head_keys
-from baselines.settings import SettingsError
 from memory_envs import Task
 
 KEYS = (Column("run", "run"), Column("N", "N of the checkpoint", "steps"), Column("update", "updates of training"))

@@ -20,8 +20,8 @@ from baselines.analysis.decay_fits import Floats, fit_double, fit_single
 from baselines.analysis.subjects import KEYS, Subject
 from baselines.analysis.tables import Column, Table
 from baselines.analysis.unit_timescales import GateMean, time_constants
+from baselines.checking import SettingsError, blame, check_device
 from baselines.network import Rollout
-from baselines.settings import SettingsError, blame, check_device
 from memory_envs import checks
 
 Flags = npt.NDArray[np.bool_]

@@ -72,9 +72,14 @@ def cell_options(kind: type[Cell]) -> tuple[str, ...]:
 
 
 def make_cell(
-    name: str, input_size: int, units: int, *, generator: torch.Generator, options: dict[str, Any] | None = None
+    cell: str | type[Cell],
+    input_size: int,
+    units: int,
+    *,
+    generator: torch.Generator,
+    options: dict[str, Any] | None = None,
 ) -> Cell:
-    """A cell by its name, with its initial weights. Yours is checked against the contract.
+    """A cell by its name (see ``find_cell``) or its class, with its initial weights. Yours is checked.
 
     If its class takes a ``generator`` it is given one. In any case torch's global generator is seeded from it while the
     cell is made and tried, and then put back: ``torch.nn.Linear`` and the like draw the same weights every time.
@@ -83,13 +88,15 @@ def make_cell(
         ContractError: a cell of yours breaks a rule of the contract.
         ValueError, TypeError: an option is unknown or cannot be.
     """
-    kind, options = find_cell(name), options or {}
+    kind, options = find_cell(cell) if isinstance(cell, str) else cell, options or {}
+    name = cell if isinstance(cell, str) else getattr(cell, "__qualname__", repr(cell))
+    contract.check_class(kind, f"cell {name}")
     known = cell_options(kind)
     takes = signature(kind).parameters
     anything = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in takes.values())
     if not anything and (unknown := [option for option in options if option not in known]):
         raise ValueError(f"cell_args must be among {list(known)} for {name}, got {unknown[0]!r}")
-    if name in CELLS:
+    if kind in CELLS.values():
         return kind(input_size, units, generator=generator, **options)
     if "generator" in takes:
         options = options | {"generator": generator}
@@ -97,11 +104,11 @@ def make_cell(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         try:
-            cell = kind(input_size, units, **options)
+            made = kind(input_size, units, **options)
         except Exception as error:  # whatever a stranger's code may raise
             raise ValueError(f"{name}({input_size}, {units}, ...) raised {type(error).__name__}: {error}") from error
-        contract.check(cell, input_size, f"cell {name}")
-    return cell
+        contract.check(made, input_size, f"cell {name}")
+    return made
 
 
 @contextmanager

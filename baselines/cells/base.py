@@ -40,6 +40,11 @@ class Cell(nn.Module, ABC):
             states.append(state)
         return torch.stack(outputs), torch.stack(states)
 
+    def run(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """``unroll`` for those who need no states in between: outputs (T, B, U) and the last state (B, S)."""
+        outputs, states = self.unroll(inputs, state)
+        return outputs, states[-1]
+
     def initial_state(self, batch_size: int) -> Tensor:
         """The state before the first step wherever a network is played or evaluated: (B, S), without chance."""
         return next(self.parameters()).new_zeros(batch_size, self.state_size)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from baselines.checking import SettingsError, blame
 from baselines.engines import available_cores
-from baselines.settings import SettingsError, blame
 from baselines.sweep.axes import Sweep
 from baselines.sweep.folder import is_sweep, read_sweep
 from memory_envs import checks

@@ -12,7 +12,9 @@ from hashlib import sha256
 from typing import Any
 
 from baselines import recipes, seeds
-from baselines.settings import Settings, SettingsError, blame
+from baselines.checking import SettingsError, blame
+from baselines.run_settings import file_word
+from baselines.settings import Settings
 from memory_envs import checks
 
 RECIPE = {setting.name: setting for setting in recipes.options()}
@@ -201,7 +203,7 @@ def _word(name: str, value: object) -> str:
     text = str(value)
     if isinstance(value, dict):
         text = "+".join(f"{key}-{item}" for key, item in value.items()) or "none"
-    return "".join(c if c.isalnum() or c in ".-+" else "-" for c in text)
+    return file_word(text)
 
 
 def _short(name: str) -> str:

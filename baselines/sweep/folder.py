@@ -22,9 +22,10 @@ from statistics import fmean
 from typing import Any
 
 from baselines import runs
+from baselines.checking import SettingsError
 from baselines.engines import Ended, Engine, Event, Job, Started
 from baselines.files import RunError, lock, read_json, replace_file, writing
-from baselines.settings import Settings, SettingsError
+from baselines.settings import Settings
 from baselines.sweep.axes import SETTINGS, Sweep
 from memory_envs import task_from_dict
 

@@ -12,8 +12,8 @@ from baselines.analysis.ablation import AblationSettings, cut, silencing, unit_s
 from baselines.analysis.perturbation import PerturbationSettings, with_perturbed_taus, with_perturbed_weights
 from baselines.analysis.probing import Probe, ProbeSettings
 from baselines.analysis.subjects import Subject
+from baselines.checking import SettingsError
 from baselines.network import RecurrentNetwork
-from baselines.settings import SettingsError
 from memory_envs import DelayedAddition, FlipFlop, Parity, Task
 from tests.baselines.known_systems import Linear, subject
 from tests.baselines.small import CELL_CASES, make_network

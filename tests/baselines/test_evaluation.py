@@ -10,9 +10,10 @@ import pytest
 
 from baselines import runs, seeds
 from baselines.agents import accuracy_interval
+from baselines.checking import SettingsError
 from baselines.cli import main
 from baselines.evaluation import EvaluationSettings, evaluate_run
-from baselines.settings import Settings, SettingsError
+from baselines.settings import Settings
 from baselines.training import TrainingRun
 from memory_envs import Parity
 

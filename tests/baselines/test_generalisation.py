@@ -15,7 +15,7 @@ from baselines.analysis.readouts import refitted
 from baselines.analysis.retraining import retrained
 from baselines.analysis.subjects import Subject
 from baselines.cells import LeakyTauRNN
-from baselines.settings import SettingsError
+from baselines.checking import SettingsError
 from memory_envs import TASKS, DelayedAddition, EvidenceAccumulation, FlipFlop, Parity, Task
 from tests.baselines.known_systems import Linear, subject
 from tests.baselines.small import make_network

@@ -14,8 +14,8 @@ from baselines.analysis.geometry import GeometrySettings
 from baselines.analysis.lyapunov import largest_exponent
 from baselines.analysis.trajectories import components, distances, memory_states, principal_angles
 from baselines.cells import Cell
+from baselines.checking import SettingsError
 from baselines.network import RecurrentNetwork
-from baselines.settings import SettingsError
 from memory_envs import DelayedAddition, EvidenceAccumulation, FlipFlop, Parity
 from tests.baselines.known_systems import Linear, subject
 from tests.baselines.small import CELL_CASES, make_cell

@@ -8,9 +8,10 @@ import torch
 from baselines import losses
 from baselines.bptt import Learner
 from baselines.cells import LeakyTauRNN
+from baselines.checking import SettingsError
 from baselines.network import Rollout
 from baselines.runs import read_metrics
-from baselines.settings import Settings, SettingsError
+from baselines.settings import Settings
 from baselines.training import TrainingRun
 from memory_envs import DelayedAddition, Parity
 

@@ -20,9 +20,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import baselines
 from baselines import runs
+from baselines.checking import SettingsError
 from baselines.cli import main
 from baselines.runs import RunError
-from baselines.settings import Settings, SettingsError
+from baselines.settings import Settings
 from baselines.training import TrainingRun
 from tests.baselines.killing import SETTINGS
 

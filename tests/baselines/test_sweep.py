@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from baselines import runs
+from baselines.checking import SettingsError
 from baselines.cli import main
 from baselines.engines import Ended, Event, Job, Progressed, Started
 from baselines.files import RunError
-from baselines.settings import SettingsError
 from baselines.sweep import Sweep, SweepFolder
 from baselines.sweep.display import SweepDisplay
 

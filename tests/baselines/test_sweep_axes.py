@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from baselines.checking import SettingsError
 from baselines.cli import main
-from baselines.settings import Settings, SettingsError
+from baselines.settings import Settings
 from baselines.sweep import Sweep
 from baselines.sweep.folder import options
 

@@ -14,8 +14,8 @@ from baselines.analysis.tables import Column, Table
 from baselines.analysis.timescales import TimescaleSettings, draw, measure
 from baselines.analysis.unit_timescales import time_constants
 from baselines.cells import GRU, LSTM, LeakyTauRNN, RateRNN
+from baselines.checking import SettingsError
 from baselines.network import RecurrentNetwork
-from baselines.settings import SettingsError
 from memory_envs import FlipFlop, Parity
 from tests.baselines.known_systems import Linear, filters, subject
 

@@ -15,8 +15,9 @@ import torch
 from baselines import runs, seeds
 from baselines.agents import NetworkAgent, evaluate
 from baselines.analysis.figures import training_figure
+from baselines.checking import SettingsError
 from baselines.runs import RunError
-from baselines.settings import Settings, SettingsError
+from baselines.settings import Settings
 from baselines.training import TrainingRun
 
 SMALL: dict[str, Any] = {"units": 48, "batch_size": 32, "test_every": 10}

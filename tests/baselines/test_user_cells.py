@@ -14,8 +14,9 @@ import baselines
 from baselines import runs, seeds
 from baselines.agents import NetworkAgent, evaluate
 from baselines.cells import Cell, ContractError, contract, make_cell
+from baselines.checking import SettingsError
 from baselines.cli import main
-from baselines.settings import Settings, SettingsError
+from baselines.settings import Settings
 from baselines.training import TrainingRun
 
 GOOD = """

@@ -1,0 +1,194 @@
+"""sb3-contrib's RecurrentPPO, with whole sequences unrolled at once and temporal consistency as one more loss term.
+
+Axes: T steps, B sequences.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, ClassVar
+
+import sb3_contrib
+import torch
+from gymnasium import spaces
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.utils import explained_variance
+from torch import Tensor, nn
+
+from baselines import losses
+from baselines.network import Rollout
+from baselines.ppo.buffer import SequenceBuffer
+from baselines.ppo.policy import CellPolicy
+
+
+class RecurrentPPO(sb3_contrib.RecurrentPPO):
+    """PPO with recurrent policies, sb3-contrib's in all but speed and these arguments; any of its policies will do.
+
+    ``gamma`` and ``gae_lambda`` are 0 by default, not 0.99 and 0.95: in this suite actions do not change what comes
+    next, so an answer is worth what it is paid at once, and all that a discount adds to an advantage is the noise of
+    later answers. ``benchmarks/rl.py`` shows what it costs. For environments where actions matter, give both.
+
+    Args:
+        policy: ``CellPolicy``, or a recurrent policy of sb3-contrib.
+        env: to learn from.
+        learning_rate, n_steps, batch_size, n_epochs: as in sb3-contrib, with its defaults.
+        gamma: discount.
+        gae_lambda: of generalised advantage estimation.
+        whole_episodes: minibatches of whole sequences, about ``batch_size`` steps each (see ``SequenceBuffer``).
+        tcr: weight of temporal consistency regularisation: the mean over the steps of a minibatch of |r(t) - r(t-1)|^2,
+            summed over units, r the activity of the actor's cell (``baselines.losses.temporal_consistency``). Within a
+            sequence only: never across the start of an episode, nor across the cut between two sequences.
+        tcr_on: r: ``"output"``, ``"state"``, or a part of the state that the cell names.
+        args, kwargs: sb3-contrib's others, in its order and with its defaults.
+
+    Raises:
+        ValueError: ``tcr`` with a policy that is no ``CellPolicy``, or ``tcr_on`` that its cell does not have.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        **sb3_contrib.RecurrentPPO.policy_aliases,
+        "CellPolicy": CellPolicy,
+    }
+    rollout_buffer: SequenceBuffer
+
+    def __init__(
+        self,
+        policy: Any,
+        env: Any,
+        learning_rate: float | Schedule = 3e-4,
+        n_steps: int = 128,
+        batch_size: int | None = 128,
+        n_epochs: int = 10,
+        gamma: float = 0.0,
+        gae_lambda: float = 0.0,
+        *args: Any,
+        whole_episodes: bool = False,
+        tcr: float = 0.0,
+        tcr_on: str = "output",
+        **kwargs: Any,
+    ) -> None:
+        self.whole_episodes = whole_episodes
+        self.tcr, self.tcr_on = tcr, tcr_on
+        super().__init__(policy, env, learning_rate, n_steps, batch_size, n_epochs, gamma, gae_lambda, *args, **kwargs)
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        stock = self.rollout_buffer
+        self.rollout_buffer = SequenceBuffer(
+            stock.buffer_size,
+            stock.observation_space,
+            stock.action_space,
+            stock.hidden_state_shape,
+            stock.device,
+            gamma=self.gamma,
+            gae_lambda=self.gae_lambda,
+            n_envs=stock.n_envs,
+        )
+        self.rollout_buffer.whole_episodes = self.whole_episodes
+        if self.tcr:
+            if not isinstance(self.policy, CellPolicy):
+                raise ValueError(f"tcr needs a CellPolicy, got tcr {self.tcr} with {type(self.policy).__name__}")
+            try:
+                self._consistency = losses.temporal_consistency(
+                    losses.activity_reader(self.policy.lstm_actor, self.tcr_on)
+                )
+            except ValueError as error:
+                raise ValueError(f"tcr_on {error}") from None
+
+    def train(self) -> None:
+        """Learn from the rollout in the buffer: ``n_epochs`` passes over its minibatches."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        remaining = self._current_progress_remaining
+        clip = self.clip_range(remaining)  # type: ignore[operator]
+        clip_vf = None if self.clip_range_vf is None else self.clip_range_vf(remaining)  # type: ignore[operator]
+        seen: dict[str, list[Tensor]] = defaultdict(list)
+        parameters = list(self.policy.parameters())
+        going_on = True
+        for _ in range(self.n_epochs):
+            seen["approx_kl"] = []  # as in sb3-contrib, that of the last epoch is shown
+            for data in self.rollout_buffer.get(self.batch_size):
+                loss, parts = self.losses(data, clip, clip_vf)
+                for name, value in parts.items():
+                    seen[name].append(value.detach())
+                if self.target_kl is not None and parts["approx_kl"].item() > 1.5 * self.target_kl:
+                    going_on = False
+                    break
+                for parameter in parameters:  # zero_grad() of the optimizer, without its bookkeeping
+                    parameter.grad = None
+                torch.autograd.backward(loss)
+                nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+                self.policy.optimizer.step()
+            self._n_updates += 1
+            if not going_on:
+                break
+        # Only here does the host wait for the device.
+        for name, values in seen.items():
+            self.logger.record(f"train/{name}", (values[-1] if name == "loss" else torch.stack(values).mean()).item())
+        buffer = self.rollout_buffer
+        explained = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
+        self.logger.record("train/explained_variance", explained)
+        if hasattr(self.policy, "log_std"):
+            self.logger.record("train/std", self.policy.log_std.exp().mean().item())
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.logger.record("train/clip_range", clip)
+        if clip_vf is not None:
+            self.logger.record("train/clip_range_vf", clip_vf)
+
+    def losses(
+        self, data: RecurrentRolloutBufferSamples, clip: float, clip_vf: float | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What is minimised on a minibatch, and everything that is logged of it, under sb3-contrib's names.
+
+        Args:
+            data: from the buffer.
+            clip: how far the ratio of probabilities counts.
+            clip_vf: how far a value may move, if that is limited.
+        """
+        actions = data.actions
+        if isinstance(self.action_space, spaces.Discrete):
+            actions = actions.long().flatten()
+        arguments = data.observations, actions, data.lstm_states, data.episode_starts
+        if isinstance(self.policy, CellPolicy):
+            every_state = self.tcr != 0 and self.tcr_on != "output"
+            values, log_prob, entropy, outputs, states = self.policy.evaluate_sequences(*arguments, every_state)
+        else:
+            assert isinstance(self.policy, RecurrentActorCriticPolicy)
+            values, log_prob, entropy = self.policy.evaluate_actions(*arguments)
+        values = values.flatten()
+        mask, count = (data.mask if self.rollout_buffer.padded else None), data.mask.sum()
+
+        def mean(of: Tensor) -> Tensor:
+            return of.mean() if mask is None else (of @ mask) / count  # products: indexing would stop a GPU
+
+        advantages = data.advantages
+        if self.normalize_advantage:
+            if mask is None:
+                deviation, average = torch.std_mean(advantages)
+            else:
+                average = mean(advantages)
+                deviation = ((advantages - average).square() @ mask / (count - 1)).sqrt()
+            advantages = (advantages - average) / (deviation + 1e-8)
+        log_ratio = log_prob - data.old_log_prob
+        ratio = log_ratio.exp()
+        surrogate = torch.min(advantages * ratio, advantages * ratio.clamp(1 - clip, 1 + clip))
+        parts = {"policy_gradient_loss": -mean(surrogate)}
+        if clip_vf is not None:
+            values = data.old_values + (values - data.old_values).clamp(-clip_vf, clip_vf)
+        parts["value_loss"] = mean((data.returns - values).square())
+        parts["entropy_loss"] = mean(log_prob) if entropy is None else -mean(entropy)
+        loss = parts["policy_gradient_loss"] + self.vf_coef * parts["value_loss"]
+        if self.ent_coef:
+            loss = loss + self.ent_coef * parts["entropy_loss"]
+        if self.tcr:
+            lengths = None if mask is None else mask.view(outputs.shape[1], -1).sum(1)
+            parts["tcr_loss"] = self._consistency(Rollout(outputs, states, outputs, lengths), outputs, outputs)
+            loss = loss + self.tcr * parts["tcr_loss"]
+        parts["loss"] = loss
+        with torch.no_grad():
+            parts["approx_kl"] = mean((ratio - 1) - log_ratio)
+            parts["clip_fraction"] = mean(((ratio - 1).abs() > clip).float())
+        return loss, parts

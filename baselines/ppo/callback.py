@@ -1,0 +1,145 @@
+"""A curriculum in reinforcement learning, as one callback of Stable-Baselines3.
+
+Axes: B columns, H heads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+
+from baselines.curriculum import Curriculum
+from baselines.network import head_keys
+from baselines.ppo.policy import CellPolicy
+from baselines.practice import with_length
+from memory_envs import Task, task_from_dict
+
+
+class CurriculumCallback(BaseCallback):
+    """N grows when the recent accuracy of the answers, as they were drawn in training, passes the threshold.
+
+    The curricula are those of ``baselines.curriculum``. A single head plays the stage's task. Several heads live in one
+    action space, that of all N; those of the stage are active, the others are neither paid (``active_heads`` of the
+    task) nor part of the policy's gradient (``CellPolicy.set_active_heads``). ::
+
+        callback = CurriculumCallback(SingleHead(n_max=8, threshold=0.95), Parity())
+        model = RecurrentPPO(CellPolicy, make_sb3_vec_env(callback.task, 64))
+        model.learn(10**6, callback)
+
+    A stage begins between two rollouts, in all columns at once: trials in progress are dropped, so that no answer is
+    learned from under the rules of another stage. Training ends when the last stage is solved.
+
+    Args:
+        curriculum: the stages.
+        task: before the curriculum sets its N.
+        least_answers: counted answers that a test of the accuracy needs; tests take whole rollouts, and none twice.
+        trial_length: steps in a trial, in multiples of the stage's N, where the task lets one choose. None: its own.
+
+    Attributes:
+        stage: what the curriculum has come to.
+        solved: N of the stages solved -> environment steps at that time.
+        scores: accuracy of each head in its last test, by the names of ``head_keys``.
+        finished: the last stage is solved.
+    """
+
+    def __init__(
+        self, curriculum: Curriculum, task: Task, *, least_answers: int = 1000, trial_length: float | None = None
+    ) -> None:
+        super().__init__()
+        curriculum.check(task)
+        self.curriculum = curriculum
+        self.least_answers = least_answers
+        self.trial_length = trial_length
+        self.stage = curriculum.first(task)
+        self._all = None if getattr(self.stage, "heads", None) is None else task.replace(heads=curriculum.ns)
+        self._next: Task | None = None
+        self.solved: dict[int, int] = {}
+        self.scores: dict[str, float] = {}
+        self.finished = False
+        self._forget()
+
+    @property
+    def task(self) -> Task:
+        """What the environment plays now; make it for this."""
+        stage = self.stage if self.trial_length is None else with_length(self.stage, self.trial_length)
+        if self._all is None:
+            return stage
+        length = {"num_steps": stage.num_steps} if stage.free_length else {}
+        return self._all.replace(active_heads=stage.heads, **length)  # type: ignore[attr-defined]
+
+    def state(self) -> dict[str, Any]:
+        """Everything that changes, as plain JSON data; between two calls of ``learn`` there is nothing else."""
+        return {
+            "stage": self.stage.to_dict(),
+            "solved": [[n, steps] for n, steps in self.solved.items()],
+            "scores": self.scores,
+            "finished": self.finished,
+            "correct": [int(n) for n in self._correct],
+            "counted": self._counted,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``state()`` of a callback that was made with the same arguments."""
+        self.stage = task_from_dict(state["stage"])
+        self.solved = dict(state["solved"])
+        self.scores, self.finished = state["scores"], state["finished"]
+        self._correct, self._counted = np.array(state["correct"]), state["counted"]
+
+    def _on_training_start(self) -> None:
+        if self.training_env.get_attr("task", 0) != [self.task]:
+            self._begin_stage()
+        self._choose_heads()
+
+    def _on_step(self) -> bool:
+        infos = self.locals["infos"]
+        # False wherever an answer does not count or is not asked for.
+        self._correct += np.array([info["correct"] for info in infos]).reshape(len(infos), -1).sum(axis=0)
+        self._counted += sum(info["counted"] for info in infos)
+        return not self.finished
+
+    def _on_rollout_end(self) -> None:
+        if self._counted < self.least_answers:
+            return
+        scores = (self._correct[np.array(self.task.active)] / self._counted).tolist()
+        self._forget()
+        self.scores |= dict(zip(head_keys(self.stage), scores, strict=True))
+        for key, score in zip(head_keys(self.stage), scores, strict=True):
+            self.logger.record(f"curriculum/accuracy_{key}", score)
+        self.logger.record("curriculum/N", self.stage.N)
+        following = self.curriculum(self.stage, scores)
+        if following != self.stage:
+            self.solved[self.stage.N] = self.num_timesteps
+            self._next, self.finished = following, following is None
+
+    # The rollout is learned from before the next one starts: until then the old stage's heads are active.
+    def _on_rollout_start(self) -> None:
+        self._advance()
+
+    def _on_training_end(self) -> None:
+        self._advance()
+
+    def _advance(self) -> None:
+        if self._next is not None:
+            self.stage, self._next = self._next, None
+            self._forget()
+            self._begin_stage()
+
+    def _begin_stage(self) -> None:
+        self.training_env.env_method("set_task", self.task)
+        model: Any = self.model
+        model._last_obs = self.training_env.reset()
+        model._last_episode_starts = np.ones(self.training_env.num_envs, np.bool_)
+        self._choose_heads()
+
+    def _choose_heads(self) -> None:
+        if self._all is not None:
+            if not isinstance(self.model.policy, CellPolicy):
+                raise ValueError(
+                    f"policy must be a CellPolicy for several heads, got {type(self.model.policy).__name__}"
+                )
+            self.model.policy.set_active_heads(self.task.active)
+
+    def _forget(self) -> None:
+        self._correct, self._counted = np.zeros(self.task.num_heads, np.int64), 0

@@ -1,0 +1,54 @@
+"""The distribution over the labels of several heads at once, of which some may be switched off.
+
+Axes: B steps, H heads, K labels.
+"""
+
+from __future__ import annotations
+
+import torch
+from stable_baselines3.common.distributions import MultiCategoricalDistribution
+from torch import Tensor
+
+
+class HeadsDistribution(MultiCategoricalDistribution):
+    """Independent labels for H heads of K labels each. SB3's loops over the heads; this one is a few operations in all.
+
+    A head that is not active still answers, but has no part in the probability of an action or in the entropy.
+
+    Args:
+        heads: H.
+        labels: K.
+        single: actions are (B,) instead of (B, H), for a ``Discrete`` space.
+    """
+
+    def __init__(self, heads: int, labels: int, single: bool) -> None:
+        super().__init__([labels] * heads)
+        self._shape = (-1, heads, labels)
+        self._single = single
+
+    def given(self, logits: Tensor, active: Tensor) -> HeadsDistribution:
+        """The distribution for these logits (B, H * K); ``active`` (H,) is 1 for the heads that count, else 0."""
+        self._active = active
+        self._logs = torch.log_softmax(logits.view(self._shape), dim=-1)
+        return self
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """Of actions (B, H) or (B,): (B,)."""
+        chosen = actions.long().view(*self._shape[:2], 1)
+        return self._logs.gather(-1, chosen)[..., 0] @ self._active
+
+    def entropy(self) -> Tensor:
+        """In nats, (B,)."""
+        return -(self._logs.exp() * self._logs).sum(-1) @ self._active
+
+    def sample(self) -> Tensor:
+        """Labels drawn from the probabilities, by torch's global generator as all of Stable-Baselines3."""
+        below = self._logs.exp().cumsum(-1)[..., :-1]
+        return self._as_action((torch.rand_like(below[..., :1]) > below).sum(-1))
+
+    def mode(self) -> Tensor:
+        """The likeliest labels."""
+        return self._as_action(self._logs.argmax(-1))
+
+    def _as_action(self, labels: Tensor) -> Tensor:
+        return labels[:, 0] if self._single else labels

@@ -1,0 +1,209 @@
+"""``CellPolicy``: sb3-contrib's recurrent policy with any cell.
+
+Axes: T steps, B sequences, H heads, U units, S state size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
+from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.type_aliases import Schedule
+from torch import Tensor, nn
+
+from baselines.cells import Cell, make_cell
+from baselines.ppo.heads import HeadsDistribution
+from baselines.ppo.recurrence import Recurrence, States
+from baselines.rl_settings import CRITICS
+from memory_envs import checks
+
+
+class Evaluated(NamedTuple):
+    """What a policy says of actions taken in B sequences of T steps; the first three in sb3-contrib's flat order.
+
+    Attributes:
+        values: (B * T, 1).
+        log_prob: (B * T,), of the active heads.
+        entropy: (B * T,), of the active heads.
+        outputs: (T, B, U), of the actor's cell.
+        states: (T, B, S), of the actor's cell, or the last one (B, S).
+    """
+
+    values: Tensor
+    log_prob: Tensor
+    entropy: Tensor | None
+    outputs: Tensor
+    states: Tensor
+
+
+class CellPolicy(RecurrentActorCriticPolicy):
+    """A recurrent policy with a cell of ``baselines.cells``, or yours, for sb3-contrib's RecurrentPPO and for ours.
+
+    ``RecurrentPPO(CellPolicy, make_sb3_vec_env("MemoryDMS-v0", 64, N=4), policy_kwargs={"cell": "gru"})``. Answers may
+    be labels (``Discrete``), labels of several heads (``MultiDiscrete``) or real values (``Box``). Initial weights come
+    from torch's global generator, which a model's ``seed`` seeds.
+
+    A saved model is a file of Stable-Baselines3: ``load`` unpickles parts of it, so load only what you trust. From a
+    file of others take the weights alone, which needs no pickle: make the model yourself, then
+    ``model.set_parameters(path)``.
+
+    Args:
+        observation_space: a ``Box``.
+        action_space: ``Discrete``, ``MultiDiscrete`` or ``Box``.
+        lr_schedule: of the optimizer.
+        cell: a name in ``CELLS``, ``"package.module:ClassName"``, or a class.
+        cell_kwargs: its options.
+        units: U, of every layer.
+        layers: of the cell, each fed by the one before.
+        critic: ``"separate"`` (a network of its own, alike), ``"shared"`` (reads the actor's output; no gradient goes
+            back from there, as in sb3-contrib) or ``"feedforward"`` (sees the current observation only).
+        net_arch: layers between the cell and the readouts; by default none: the readouts are linear.
+        kwargs: those of sb3-contrib's policy, but for the ones of its LSTM.
+
+    Raises:
+        ValueError, TypeError: an argument cannot be.
+    """
+
+    lstm_actor: Recurrence  # type: ignore[assignment]
+    lstm_critic: Recurrence | None  # type: ignore[assignment]
+    active_heads: Tensor
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule,
+        cell: str | type[Cell] = "lstm",
+        cell_kwargs: Mapping[str, Any] | None = None,
+        units: int = 64,
+        layers: int = 1,
+        critic: str = "separate",
+        net_arch: list[int] | dict[str, list[int]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.cell, self.cell_kwargs = cell, dict(cell_kwargs or {})
+        self.units = checks.integer("units", units, 1)
+        self.num_layers = checks.integer("layers", layers, 1)
+        self.critic_kind = checks.choice("critic", critic, CRITICS)
+        self.lstm_output_dim = units  # read while the parent builds what follows the cell
+        if kwargs.get("optimizer_class", torch.optim.Adam) is torch.optim.Adam:
+            # SB3's own epsilon. Fused: one pass over each tensor, where these small ones cost calls and not arithmetic.
+            kwargs["optimizer_kwargs"] = {"eps": 1e-5, "fused": True} | (kwargs.get("optimizer_kwargs") or {})
+        # Past sb3-contrib's own constructor, which would build LSTMs.
+        ActorCriticPolicy.__init__(
+            self, observation_space, action_space, lr_schedule, [] if net_arch is None else net_arch, **kwargs
+        )
+        self.shared_lstm, self.enable_critic_lstm = critic == "shared", critic == "separate"
+        if self.shared_lstm and not self.share_features_extractor:
+            raise ValueError("critic must not be 'shared' where share_features_extractor is False")
+        self.lstm_actor = self._recurrence()
+        self.lstm_critic = self._recurrence() if critic == "separate" else None
+        self.critic = nn.Linear(self.features_dim, self.lstm_output_dim) if critic == "feedforward" else None
+        if self.lstm_actor.output_size != units:
+            raise ValueError(f"units must be the cell's output_size, {self.lstm_actor.output_size}, got {units}")
+        self.lstm_hidden_state_shape = (1, 1, self.lstm_actor.hidden_size)
+        labels = [action_space.n] if isinstance(action_space, spaces.Discrete) else []
+        if isinstance(action_space, spaces.MultiDiscrete):
+            labels = action_space.nvec.tolist()
+        self._heads: HeadsDistribution | None = None
+        if len(set(labels)) == 1:
+            self._heads = HeadsDistribution(len(labels), int(labels[0]), isinstance(action_space, spaces.Discrete))
+        self.register_buffer("active_heads", torch.ones(len(labels)))
+        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
+
+    def set_active_heads(self, active: tuple[bool, ...]) -> None:
+        """Which heads count in the probability of an action and in the entropy, (H,): the others learn nothing.
+
+        Raises:
+            ValueError: there are none to choose from, or they are of different numbers of labels.
+        """
+        if self._heads is None or len(active) != len(self.active_heads):
+            raise ValueError(f"active must have one entry for each head of {self.action_space}, got {active}")
+        self.active_heads.copy_(torch.tensor(active))
+
+    def evaluate_sequences(
+        self, obs: Tensor, actions: Tensor, lstm_states: RNNStates, starts: Tensor, every_state: bool = False
+    ) -> Evaluated:
+        """``evaluate_actions``, and what the actor's cell did.
+
+        Args:
+            obs: (B * T, ...), sequence after sequence.
+            actions: (B * T,) or (B * T, H).
+            lstm_states: of actor and critic before the first step (see ``States``).
+            starts: (B * T,), 1 where an episode begins.
+            every_state: whether the states of all steps are wanted.
+        """
+        features: Any = self.extract_features(obs)
+        pi_features, vf_features = (features, features) if self.share_features_extractor else features
+        begins = _begins(starts, lstm_states.pi)
+        outputs, states = _run(self.lstm_actor, pi_features, lstm_states.pi, begins, every_state)
+        latent_pi = _flat(outputs)
+        if self.lstm_critic is not None:
+            latent_vf = _flat(_run(self.lstm_critic, vf_features, lstm_states.vf, begins)[0])
+        else:
+            latent_vf = latent_pi.detach() if self.critic is None else self.critic(vf_features)
+        distribution = self._get_action_dist_from_latent(self.mlp_extractor.forward_actor(latent_pi))
+        values = self.value_net(self.mlp_extractor.forward_critic(latent_vf))
+        return Evaluated(values, distribution.log_prob(actions), distribution.entropy(), outputs, states)
+
+    def evaluate_actions(  # type: ignore[override]
+        self, obs: Tensor, actions: Tensor, lstm_states: RNNStates, episode_starts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        return self.evaluate_sequences(obs, actions, lstm_states, episode_starts)[:3]
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[Any, Any]:
+        """As sb3-contrib's; without a ``state`` an episode begins, from the cell's own initial state."""
+        if state is None:
+            episode_start = np.ones(len(self.obs_to_tensor(observation)[0]), np.bool_)
+        return super().predict(observation, state, episode_start, deterministic)
+
+    @staticmethod
+    def _process_sequence(  # type: ignore[override]
+        features: Tensor, lstm_states: States, episode_starts: Tensor, lstm: Recurrence
+    ) -> tuple[Tensor, States]:
+        outputs, states = _run(lstm, features, lstm_states, _begins(episode_starts, lstm_states))
+        return _flat(outputs), lstm.pack(states)
+
+    def _get_action_dist_from_latent(self, latent_pi: Tensor) -> Distribution:
+        if self._heads is None:
+            return super()._get_action_dist_from_latent(latent_pi)
+        return self._heads.given(self.action_net(latent_pi), self.active_heads)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        own = {"cell": self.cell, "cell_kwargs": self.cell_kwargs, "units": self.units, "layers": self.num_layers}
+        return super()._get_constructor_parameters() | own | {"critic": self.critic_kind}
+
+    def _recurrence(self) -> Recurrence:
+        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        sizes = [self.features_dim, *[self.units] * (self.num_layers - 1)]
+        return Recurrence(
+            [make_cell(self.cell, size, self.units, generator=generator, options=self.cell_kwargs) for size in sizes]
+        )
+
+
+def _run(
+    recurrence: Recurrence, features: Tensor, states: States, starts: Tensor, every_state: bool = False
+) -> tuple[Tensor, Tensor]:
+    """``Recurrence.over_episodes`` for flat features (B * T, I) and starts (T, B)."""
+    state = recurrence.unpack(states)
+    sequences = features.view(len(state), -1, features.shape[-1]).transpose(0, 1)
+    return recurrence.over_episodes(sequences, state, starts, every_state)
+
+
+def _begins(starts: Tensor, states: States) -> Tensor:
+    """sb3-contrib's flat episode starts as (T, B) bool."""
+    return starts.view(states[0].shape[1], -1).t() > 0
+
+
+def _flat(outputs: Tensor) -> Tensor:
+    """(T, B, U) -> (B * T, U)."""
+    return outputs.transpose(0, 1).flatten(0, 1)

@@ -1,0 +1,126 @@
+"""Layers of a cell where sb3-contrib has an ``nn.LSTM``, and sequences in which episodes begin.
+
+Axes: T steps, B sequences, I inputs, U units (outputs of the last layer), S state size of all layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from baselines.cells import Cell
+
+States = tuple[Tensor, ...]
+"""A state as sb3-contrib hands it around: two tensors (1, B, ceil(S / 2)), the ``h`` and ``c`` of its LSTM."""
+
+
+class Recurrence(Cell):
+    """One or more layers of cells, each fed by the outputs of the one before. A cell itself; its state packs theirs.
+
+    Attributes:
+        num_layers, hidden_size: what sb3-contrib sizes its stored states by (see ``States``).
+
+    Args:
+        layers: from the inputs to the outputs.
+    """
+
+    num_layers = 1
+
+    def __init__(self, layers: Sequence[Cell]) -> None:
+        super().__init__()
+        self.layers: Sequence[Cell] = nn.ModuleList(layers)  # type: ignore[assignment]
+        self.input_size, self.output_size = layers[0].input_size, layers[-1].output_size
+        self._sizes = [cell.state_size for cell in layers]
+        self.state_size = sum(self._sizes)
+        self.hidden_size = (self.state_size + 1) // 2
+
+    def step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        return self._through("step", inputs, state)
+
+    def unroll(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        return self._through("unroll", inputs, state)
+
+    def run(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        # A cell of the user's need not derive from ours.
+        if all(isinstance(cell, Cell) for cell in self.layers):
+            return self._through("run", inputs, state)
+        return super().run(inputs, state)
+
+    def _through(self, method: str, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        if len(self.layers) == 1:
+            output, after = getattr(self.layers[0], method)(inputs, state)
+            return output, after
+        states = []
+        for cell, before in zip(self.layers, torch.split(state, self._sizes, dim=-1), strict=True):
+            inputs, after = getattr(cell, method)(inputs, before)
+            states.append(after)
+        return inputs, torch.cat(states, dim=-1)
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        starts = [cell.initial_state(batch_size) for cell in self.layers]
+        return starts[0] if len(starts) == 1 else torch.cat(starts, dim=-1)
+
+    def readings(self) -> dict[str, Tensor]:
+        if len(self.layers) == 1:
+            return self.layers[0].readings()
+        return {
+            f"{name}_{i}": value for i, cell in enumerate(self.layers, 1) for name, value in cell.readings().items()
+        }
+
+    def state_parts(self) -> dict[str, slice]:
+        """A single layer's own parts; of several, ``layer1``, ``layer2`` and so on."""
+        if len(self.layers) == 1:
+            return self.layers[0].state_parts()
+        ends = [sum(self._sizes[: i + 1]) for i in range(len(self._sizes))]
+        return {
+            f"layer{i}": slice(end - size, end) for i, (size, end) in enumerate(zip(self._sizes, ends, strict=True), 1)
+        }
+
+    def pack(self, state: Tensor) -> States:
+        """(B, S) -> sb3-contrib's form: the two halves, an LSTM's h and c."""
+        if self.state_size % 2:
+            state = nn.functional.pad(state, (0, 1))
+        return tuple(state[None].chunk(2, dim=-1))
+
+    def unpack(self, states: States) -> Tensor:
+        """The inverse of ``pack``."""
+        return torch.cat([half[0] for half in states], dim=-1)[:, : self.state_size]
+
+    def over_episodes(
+        self, inputs: Tensor, state: Tensor, starts: Tensor, every_state: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """``unroll`` over sequences in which episodes begin: there the cell's initial state is taken.
+
+        A sequence is cut wherever an episode begins in any of them, and each piece is unrolled at once. Trials of one
+        length begin together; what has been cut at episode starts already is a single piece.
+
+        Args:
+            inputs: (T, B, I).
+            state: (B, S), before the first step.
+            starts: (T, B) bool, which steps are the first of an episode.
+            every_state: whether the states in between are wanted, which takes longer for some cells.
+
+        Returns:
+            Outputs (T, B, U), and the states (T, B, S) or the last one (B, S).
+        """
+        rows = starts.any(dim=1).tolist()
+        cuts = [0, *(t for t, begins in enumerate(rows) if begins and t), len(rows)]
+        outputs, states = [], []
+        for begin, end in pairwise(cuts):
+            if rows[begin]:
+                state = torch.where(starts[begin, :, None], self.initial_state(len(state)), state)
+            if every_state:
+                piece, after = self.unroll(inputs[begin:end], state)
+                states.append(after)
+                state = after[-1]
+            elif end - begin == 1:
+                output, state = self.step(inputs[begin], state)
+                piece = output[None]
+            else:
+                piece, state = self.run(inputs[begin:end], state)
+            outputs.append(piece)
+        whole = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        return whole, torch.cat(states) if every_state else state

@@ -1,0 +1,89 @@
+"""What a run of reinforcement learning is asked to do, checked and resolved before anything is written.
+
+It needs neither Stable-Baselines3 nor sb3-contrib: a wrong option is found before a missing package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from baselines import losses, ppo_recipes, seeds
+from baselines.cells import ContractError, make_cell
+from baselines.checking import SettingsError, blame
+from baselines.curriculum import CURRICULA, Curriculum
+from baselines.ppo_recipes import PPO_RECIPES, PPORecipe
+from baselines.run_settings import RunSettings
+from memory_envs import Task, checks
+
+CRITICS = ("separate", "shared", "feedforward")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RLSettings(RunSettings):
+    """A run of reinforcement learning, as it is asked for."""
+
+    METHOD, LIMIT = "train-rl", "steps"
+
+    cell: str = field(default="lstm", metadata=RunSettings.__dataclass_fields__["cell"].metadata)
+    curriculum: str = field(default="none-single", metadata={"help": "how N grows", "choices": tuple(CURRICULA)})
+    n_max: int = field(
+        default=4, metadata={"help": "N of the last stage: the run ends when it is solved", "alias": "--N"}
+    )
+    threshold: float = field(
+        default=0.95,
+        metadata={"help": "accuracy of the answers drawn in training above which a stage is solved, as in train"},
+    )
+    recipe: str = field(
+        default="fast", metadata={"help": "settings of PPO; options below replace them", "choices": tuple(PPO_RECIPES)}
+    )
+    episodes: int = field(default=500, metadata={"help": "fresh trials that each evaluation plays"})
+    steps: int = field(default=500_000, metadata={"help": "environment steps, of all columns, after which it stops"})
+    critic: str = field(
+        default="shared",
+        metadata={
+            "help": "a network of its own; one that reads the actor's cell, without a gradient to it; or one that sees "
+            "the current input only. One of",
+            "choices": CRITICS,
+        },
+    )
+
+    def plan(self) -> RLPlan:
+        """The parts of the run.
+
+        Raises:
+            SettingsError: a value is unknown, out of range, or does not go with the others.
+        """
+        self._check_shared()
+        blame("steps", checks.integer, "steps", self.steps, 1, 10**12)
+        recipe = self._replaced(ppo_recipes.find(self.recipe, self.task, self.cell))
+        task = self._task({})
+        curriculum = self._curriculum(task)
+        try:
+            generator = seeds.generator(self.seed, "trial")
+            cell = make_cell(self.cell, task.num_inputs, recipe.units, generator=generator, options=self.cell_args)
+        except ContractError as error:
+            raise SettingsError("cell", str(error)) from None
+        except (ValueError, TypeError) as error:
+            raise SettingsError("cell_args", str(error)) from None
+        if self.tcr_on != "output" and not self.tcr:
+            raise SettingsError("tcr_on", f"tcr_on needs tcr above 0, got tcr_on {self.tcr_on!r} with tcr 0")
+        if recipe.layers == 1:
+            blame("tcr_on", losses.activity_reader, cell, self.tcr_on)
+        return RLPlan(self, task, curriculum, recipe)
+
+
+@dataclass(frozen=True)
+class RLPlan:
+    """A run of reinforcement learning, resolved into its parts.
+
+    Attributes:
+        settings: what was asked for.
+        task: before the curriculum sets its N.
+        curriculum: the stages.
+        recipe: the optimisation, with what was asked for put in.
+    """
+
+    settings: RLSettings
+    task: Task
+    curriculum: Curriculum
+    recipe: PPORecipe

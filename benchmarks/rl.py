@@ -1,0 +1,152 @@
+"""Reinforcement learning beside sb3-contrib's RecurrentPPO: speed of whole training, and learning curves.
+
+    python benchmarks/rl.py speed --rounds 5
+    python benchmarks/rl.py curves --seeds 5
+    python benchmarks/rl.py gamma --seeds 5
+
+``speed``: environment steps per CPU second of whole training (rollouts, environment, learning). The models take turns,
+a rollout each, in one process: read the ratios, each taken within one turn. The first turn is left out.
+``curves``: environment steps until the likeliest answers are right in more than 95 %, seed by seed.
+``gamma``: the same for discounts 0 and 0.99.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import sb3_contrib
+import torch
+from stable_baselines3.common.env_util import make_vec_env
+
+from baselines.agents import evaluate
+from baselines.ppo import CellPolicy, RecurrentPPO, make_sb3_vec_env
+from memory_envs import Task, make_task
+
+Make = Callable[[Task, int, int], Any]
+"""(task, environments, seed) -> a model."""
+
+LEARNING: dict[str, Any] = {"n_steps": 64, "batch_size": 512, "learning_rate": 3e-3, "gamma": 0.0, "gae_lambda": 0.0}
+"""Hyperparameters with which sb3-contrib's learns; the same in ``same``. The others are its defaults."""
+
+HYPERPARAMETERS: dict[str, dict[str, Any]] = {"defaults": {}, "learning": LEARNING}
+
+TUNED: dict[str, Any] = {"n_steps": 32, "batch_size": 512, "learning_rate": 3e-3, "whole_episodes": True}
+LIKE_STOCK = {"units": 64, "net_arch": {"pi": [64, 64], "vf": [64, 64]}}
+EPISODES, CRITERION = 500, 0.95
+
+
+def stock(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
+    """sb3-contrib's model on scalar environments."""
+    parameters = task.to_dict()
+    del parameters["task"]
+    envs = make_vec_env(task.env_id, n_envs, env_kwargs=parameters)
+    kwargs = {"lstm_hidden_size": 64}
+    return sb3_contrib.RecurrentPPO("MlpLstmPolicy", envs, policy_kwargs=kwargs, seed=seed, device="cpu", **settings)
+
+
+def same(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
+    """Ours with the same network and the same hyperparameters."""
+    settings = {"gamma": 0.99, "gae_lambda": 0.95} | settings  # sb3-contrib's defaults
+    kwargs = {"cell": "lstm"} | LIKE_STOCK
+    envs = make_sb3_vec_env(task, n_envs)
+    return RecurrentPPO(CellPolicy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **settings)
+
+
+def tuned(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
+    """Ours as ``train-rl`` sets it: 64 environments, minibatches of whole sequences, a critic on the actor's cell."""
+    kwargs = {"cell": "lstm", "units": 64, "critic": "shared"}
+    envs = make_sb3_vec_env(task, 64)
+    return RecurrentPPO(CellPolicy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **TUNED | settings)
+
+
+def speed(task: Task, rounds: int, columns: list[int], names: list[str]) -> None:
+    """Steps per CPU second of whole training, and ratios to sb3-contrib's."""
+    for n_envs in columns:
+        for name in names:
+            settings = HYPERPARAMETERS[name]
+            models = {
+                "stock": stock(task, n_envs, 0, **settings),
+                "same": same(task, n_envs, 0, **settings),
+                "tuned": tuned(task, n_envs, 0),
+            }
+            rates: dict[str, list[float]] = {model: [] for model in models}
+            for turn in range(rounds + 1):
+                for kind, model in models.items():
+                    before, began = model.num_timesteps, time.process_time()
+                    model.learn(model.n_steps * model.n_envs, reset_num_timesteps=turn == 0)
+                    rates[kind].append((model.num_timesteps - before * (turn > 0)) / (time.process_time() - began))
+            for kind, values in rates.items():
+                ratios = [one / other for one, other in zip(values[1:], rates["stock"][1:], strict=True)]
+                row = {"environments": n_envs, "hyperparameters": name, "model": kind}
+                row |= {"steps/CPU s": round(statistics.median(values[1:]))}
+                spread = [round(min(ratios), 1), round(max(ratios), 1)]
+                print(json.dumps(row | {"ratio": round(statistics.median(ratios), 1), "from to": spread}), flush=True)
+
+
+def steps_to_criterion(model: Any, task: Task, every: int, limit: int) -> tuple[int | None, list[float]]:
+    """Environment steps until the likeliest answers pass the criterion (None: they do not), and the accuracies."""
+    shown: list[float] = []
+    while model.num_timesteps < limit:
+        model.learn(every, reset_num_timesteps=not shown)
+        played = evaluate(model, task, episodes=EPISODES, seed=1 << 40)
+        shown.append(round(min(played.accuracy.values()), 3))
+        if shown[-1] > CRITERION:
+            return model.num_timesteps, shown
+    return None, shown
+
+
+def curves(models: dict[str, Make], task: Task, n_envs: int, seeds: int, every: int, limit: int) -> None:
+    """Each model and seed: steps to the criterion and the curve up to there; then the median and the range."""
+    reached: dict[str, list[float]] = {name: [] for name in models}
+    for seed in range(seeds):
+        for name, make in models.items():
+            began = time.process_time()
+            steps, curve = steps_to_criterion(make(task, n_envs, seed), task, every, limit)
+            seconds = round(time.process_time() - began, 1)
+            row = {"model": name, "seed": seed, "steps": steps, "CPU s": seconds, "every": every, "accuracy": curve}
+            print(json.dumps(row), flush=True)
+            reached[name].append(float("inf") if steps is None else steps)
+    for name, values in reached.items():
+        print(json.dumps({"model": name, "median": statistics.median(values), "from to": [min(values), max(values)]}))
+
+
+def main() -> None:
+    """Read the options and run a part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["speed", "curves", "gamma"])
+    parser.add_argument("--task", default="dms")
+    parser.add_argument("--N", type=int, default=4)
+    parser.add_argument("--models", nargs="+", help="of curves and gamma: only these")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--envs", type=int, nargs="+", default=[16, 64], help="curves and gamma: the first one")
+    parser.add_argument("--hyperparameters", nargs="+", default=list(HYPERPARAMETERS), choices=list(HYPERPARAMETERS))
+    parser.add_argument("--every", type=int, default=4096, help="environment steps between evaluations")
+    parser.add_argument("--limit", type=int, default=150_000, help="environment steps after which a run has failed")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    task = make_task(asked.task, N=asked.N)
+    if asked.part == "speed":
+        speed(task, asked.rounds, asked.envs, asked.hyperparameters)
+        return
+    models: dict[str, Make] = {
+        "stock": lambda *a: stock(*a, **LEARNING),
+        "same": lambda *a: same(*a, **LEARNING),
+        "tuned": tuned,
+    }
+    if asked.part == "gamma":
+        models = {
+            "gamma 0, lambda 0": tuned,
+            "gamma 0.99, lambda 0.95": lambda *a: tuned(*a, gamma=0.99, gae_lambda=0.95),
+        }
+    models = {name: make for name, make in models.items() if asked.models is None or name in asked.models}
+    curves(models, task, asked.envs[0], asked.seeds, asked.every, asked.limit)
+
+
+if __name__ == "__main__":
+    main()
