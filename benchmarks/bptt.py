@@ -47,6 +47,8 @@ from typing import Any
 
 from env_throughput import ONE_THREAD, Row, markdown, whole, without_nan
 
+from baselines import recipes
+
 HERE = Path(__file__).resolve().parent
 SECTIONS = ("recurrence", "gated", "update")
 CELLS = ("leaky", "rate", "gru", "lstm", "plrnn")
@@ -95,13 +97,17 @@ def cases_of(sections: Sequence[str], quick: bool) -> list[Case]:
     for units, batch, steps in sizes:
         for cell in ("gru", "lstm"):
             cases += [Case("gated", way, cell, units, batch, steps) for way in ("fused", "plain", "torch.nn")]
+    fast = recipes.find("fast", "parity", "leaky")
     for n in ns:
         if not quick:
             shape = (500, 256, typical_steps(n), n, "paper")
             cases += [
                 Case("update", way, "leaky", *shape, stock) for way in ("ours", "plain") for stock in (False, True)
             ]
-        cases += [Case("update", "ours", "leaky", 128, 64, 2 * n, n, "fast", stock) for stock in (False, True)]
+        cases += [
+            Case("update", "ours", "leaky", fast.units, fast.batch_size, 2 * n, n, "fast", stock)
+            for stock in (False, True)
+        ]
     return [case for case in cases if case.section in sections]
 
 
