@@ -23,6 +23,9 @@ class HeadsDistribution(MultiCategoricalDistribution):
         single: actions are (B,) instead of (B, H), for a ``Discrete`` space.
     """
 
+    _active: Tensor
+    _logs: Tensor
+
     def __init__(self, heads: int, labels: int, single: bool) -> None:
         super().__init__([labels] * heads)
         self._shape = (-1, heads, labels)

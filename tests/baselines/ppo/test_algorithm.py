@@ -100,10 +100,16 @@ def test_losses_and_gradients_are_those_of_sb3_contrib(critic: str, parameters: 
             parameter.add_(torch.randn_like(parameter), alpha=0.4)
     stock = stock_like(model)
     assert isinstance(model.policy, CellPolicy)
-    log_prob = model.policy.evaluate_actions(data.observations, data.actions, data.lstm_states, data.episode_starts)[1]
+    values, log_prob, _ = model.policy.evaluate_actions(
+        data.observations, data.actions, data.lstm_states, data.episode_starts
+    )
     clip = ((log_prob - data.old_log_prob).exp() - 1).abs()[data.mask > 0].median().item()
     stock.clip_range = lambda _: clip  # some ratios within it, some beyond
-    loss, parts = model.losses(data, clip)
+    clip_vf = None
+    if critic != "shared":  # some values within it, some beyond
+        clip_vf = (values.flatten() - data.old_values).abs()[data.mask > 0].median().item()
+        stock.clip_range_vf = lambda _: clip_vf
+    loss, parts = model.losses(data, clip, clip_vf)
     model.policy.optimizer.zero_grad()
     torch.autograd.backward(loss)
     stock.set_logger(model.logger)
