@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from baselines import losses, ppo_recipes, seeds
 from baselines.cells import ContractError, make_cell
-from baselines.checking import SettingsError, blame
+from baselines.checking import SettingsError, blame, check
 from baselines.curriculum import CURRICULA, Curriculum
 from baselines.ppo_recipes import PPO_RECIPES, PPORecipe
 from baselines.run_settings import RunSettings
@@ -67,8 +67,16 @@ class RLSettings(RunSettings):
             raise SettingsError("cell_args", str(error)) from None
         if self.tcr_on != "output" and not self.tcr:
             raise SettingsError("tcr_on", f"tcr_on needs tcr above 0, got tcr_on {self.tcr_on!r} with tcr 0")
+        if cell.output_size != recipe.units:
+            said = (
+                f"cell must have as many outputs as units, got output_size {cell.output_size} of {recipe.units} units"
+            )
+            raise SettingsError("cell", said)
         if recipe.layers == 1:
             blame("tcr_on", losses.activity_reader, cell, self.tcr_on)
+        else:  # the parts of ``baselines.ppo.recurrence.Recurrence``, which needs Stable-Baselines3
+            parts = ("output", "state", *(f"layer{i}" for i in range(1, recipe.layers + 1)))
+            check("tcr_on", checks.choice, self.tcr_on, parts)
         return RLPlan(self, task, curriculum, recipe)
 
 

@@ -98,6 +98,9 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
             except ValueError as error:
                 raise ValueError(f"tcr_on {error}") from None
 
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_consistency"]  # code, which ``load`` makes anew
+
     def train(self) -> None:
         """Learn from the rollout in the buffer: ``n_epochs`` passes over its minibatches."""
         self.policy.set_training_mode(True)
@@ -165,7 +168,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
             return of.mean() if mask is None else (of @ mask) / count  # products: indexing would stop a GPU
 
         advantages = data.advantages
-        if self.normalize_advantage:
+        if self.normalize_advantage and not (mask is None and len(advantages) == 1):  # one has no deviation
             if mask is None:
                 deviation, average = torch.std_mean(advantages)
             else:

@@ -5,6 +5,8 @@ Axes: B steps, H heads, K labels.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from stable_baselines3.common.distributions import MultiCategoricalDistribution
 from torch import Tensor
@@ -21,16 +23,21 @@ class HeadsDistribution(MultiCategoricalDistribution):
         single: actions are (B,) instead of (B, H), for a ``Discrete`` space.
     """
 
+    _active: Tensor
+    _logs: Tensor
+
     def __init__(self, heads: int, labels: int, single: bool) -> None:
         super().__init__([labels] * heads)
         self._shape = (-1, heads, labels)
         self._single = single
 
     def given(self, logits: Tensor, active: Tensor) -> HeadsDistribution:
-        """The distribution for these logits (B, H * K); ``active`` (H,) is 1 for the heads that count, else 0."""
-        self._active = active
-        self._logs = torch.log_softmax(logits.view(self._shape), dim=-1)
-        return self
+        """A new distribution, for these logits (B, H * K); ``active`` (H,) is 1 for the heads that count, else 0."""
+        # New, for two may be compared; and a policy that kept one would keep its graph, and could not be copied.
+        given = copy.copy(self)
+        given._active = active
+        given._logs = torch.log_softmax(logits.view(self._shape), dim=-1)
+        return given
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """Of actions (B, H) or (B,): (B,)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +100,16 @@ def test_losses_and_gradients_are_those_of_sb3_contrib(critic: str, parameters: 
             parameter.add_(torch.randn_like(parameter), alpha=0.4)
     stock = stock_like(model)
     assert isinstance(model.policy, CellPolicy)
-    log_prob = model.policy.evaluate_actions(data.observations, data.actions, data.lstm_states, data.episode_starts)[1]
+    values, log_prob, _ = model.policy.evaluate_actions(
+        data.observations, data.actions, data.lstm_states, data.episode_starts
+    )
     clip = ((log_prob - data.old_log_prob).exp() - 1).abs()[data.mask > 0].median().item()
     stock.clip_range = lambda _: clip  # some ratios within it, some beyond
-    loss, parts = model.losses(data, clip)
+    clip_vf = None
+    if critic != "shared":  # some values within it, some beyond
+        clip_vf = (values.flatten() - data.old_values).abs()[data.mask > 0].median().item()
+        stock.clip_range_vf = lambda _: clip_vf
+    loss, parts = model.losses(data, clip, clip_vf)
     model.policy.optimizer.zero_grad()
     torch.autograd.backward(loss)
     stock.set_logger(model.logger)
@@ -119,6 +127,7 @@ def test_a_saved_model_goes_on_and_is_an_agent(tmp_path: Path) -> None:
     task = DelayedMatch(3)
     model = RecurrentPPO("CellPolicy", make_sb3_vec_env(task, 4), policy_kwargs={"cell": "gru", "units": 6}, **SMALL)
     model.learn(200)
+    copy.deepcopy(model.policy)  # nothing of a graph is kept
     model.save(tmp_path / "model")
     loaded = RecurrentPPO.load(tmp_path / "model", env=make_sb3_vec_env(task, 2), device="cpu")
     played = [evaluate(one, task, episodes=20, seed=9) for one in (model, loaded)]
@@ -194,6 +203,27 @@ def test_temporal_consistency_is_that_of_a_loop_over_the_sequences(on: str, scor
     assert all(g.abs().sum() > 0 for g in gradient)
     model.learn(130)
     assert model.logger.name_to_value["train/tcr_loss"] > 0
+
+
+def test_what_temporal_consistency_needs_is_made_anew_when_a_model_is_loaded(tmp_path: Path) -> None:
+    env = make_sb3_vec_env("MemoryParity-v0", 4, N=2)
+    RecurrentPPO(CellPolicy, env, tcr=0.3, tcr_on="state", **SMALL).save(tmp_path / "model")
+    with zipfile.ZipFile(tmp_path / "model.zip") as saved:
+        assert "_consistency" not in saved.read("data").decode()
+    loaded = RecurrentPPO.load(tmp_path / "model", env=env, device="cpu")
+    loaded.learn(40 * 4)
+    assert loaded.logger.name_to_value["train/tcr_loss"] > 0
+
+
+def test_a_minibatch_of_one_step_leaves_numbers() -> None:
+    env = make_sb3_vec_env("MemoryParity-v0", 4, N=2)
+    model = RecurrentPPO(
+        CellPolicy, env, n_steps=13, batch_size=17, n_epochs=2, seed=0, device="cpu"
+    )  # 52 = 3 * 17 + 1
+    before = [parameter.clone() for parameter in model.policy.parameters()]
+    model.learn(52)
+    assert all(torch.isfinite(parameter).all() for parameter in model.policy.parameters())
+    assert any(not torch.equal(one, other) for one, other in zip(before, model.policy.parameters(), strict=True))
 
 
 def test_bad_arguments_are_refused() -> None:

@@ -19,12 +19,21 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import baselines
 from baselines import runs
 from baselines.agents import evaluate
+from baselines.cells import GRU
 from baselines.checking import SettingsError
 from baselines.cli import main
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.ppo.training import RLRun, load_agent
 from baselines.rl_settings import RLSettings
 from baselines.runs import RunError
+
+
+class TwiceAsWide(GRU):
+    """A cell with more outputs than it is asked for."""
+
+    def __init__(self, input_size: int, units: int, *, generator: torch.Generator | None = None) -> None:
+        super().__init__(input_size, 2 * units, generator=generator)
+
 
 ROOT = Path(baselines.__file__).parents[1]
 SETTINGS: dict[str, Any] = {
@@ -210,6 +219,8 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         ("--critic kind", "--critic: critic must be one of"),
         ("--steps 0", "--steps: steps must be an integer from 1"),
         ("--tcr 1 --tcr-on c --cell gru", "--tcr-on: must be among"),
+        ("--tcr 1 --tcr-on h --layers 2", "--tcr-on: tcr_on must be one of"),
+        ("--cell tests.baselines.ppo.test_training:TwiceAsWide", "--cell: cell must have as many outputs as units"),
         ("--tcr-on state", "--tcr-on: tcr_on needs tcr above 0"),
         ("--cell nothing", "--cell: cell must be one of"),
         ("--cell leaky --cell-args tau=0", "--cell-args: tau must be"),
