@@ -36,8 +36,12 @@ class AnalysisRun:
             raise SettingsError("what", f"what must be one of {list(ANALYSES)}, got {what!r}")
         if out is None and len(paths) > 1:
             raise SettingsError("out", f"out must be given with several runs, got none with {len(paths)}")
+        if len({path.resolve() for path in paths}) < len(paths):
+            raise SettingsError("runs", f"runs must differ, got {' '.join(map(str, paths))}")
         self.what, self.settings, self.analysis = what, settings, ANALYSES[what]
         self.subjects = subjects.load(paths, checkpoints or self.analysis.checkpoints)
+        if len(names := sorted({subject.task.name for subject in self.subjects})) > 1:
+            raise SettingsError("runs", f"runs must be of one task for means over networks, got {', '.join(names)}")
         for subject in self.subjects:
             self.analysis.check(subject, settings)
         self.folder = paths[0] / "analysis" / what if out is None else out
@@ -52,9 +56,12 @@ class AnalysisRun:
         Raises:
             RunError: the folder cannot be written.
         """
-        self._write("protocol.json", json.dumps(self._protocol(), indent=2) + "\n")
+        self._make_folder()
         words = [f"{subject.run}, N = {subject.task.N}, update {subject.update}" for subject in self.subjects]
         for number, tables in enumerate(analyse(self.analysis, self.subjects, self.settings)):
+            if not self.tables:
+                self._clear()
+                self._write("protocol.json", json.dumps(self._protocol(), indent=2) + "\n")
             self.tables = tables
             for name, table in self.tables.items():
                 self._write(f"{name}.csv", table.to_csv())
@@ -83,11 +90,18 @@ class AnalysisRun:
             "versions": runs.versions(),
         }
 
-    def _write(self, name: str, text: str) -> None:
+    def _clear(self) -> None:
+        """Take away an earlier analysis, so that no table or figure lies beside a protocol that is not its own."""
+        for name in (*(f"{table}.csv" for table in self.analysis.columns), f"{self.what}.png", f"{self.what}.svg"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(
                 "out", f"out must be a folder that can be made, got {self.folder} ({error.strerror})"
             ) from None
+
+    def _write(self, name: str, text: str) -> None:
         replace_file(self.folder / name, text.encode())

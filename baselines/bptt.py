@@ -86,6 +86,7 @@ class Learner:
         self.weights = dict(weights or {})
         self.update = 0
         self.optimizer = _optimizer(network, recipe)
+        self._begin_momentum(network)
         self.set_task(task)
 
     def set_task(self, task: Task) -> None:
@@ -99,7 +100,7 @@ class Learner:
         for key in self.heads:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
-                group["params"].extend(readout.parameters())
+                self._adopt(readout)
         self._begin_test()
 
     def learn(self) -> None:
@@ -172,7 +173,7 @@ class Learner:
         for key in plain["readouts"]:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key)
-                self.optimizer.param_groups[0]["params"].extend(readout.parameters())
+                self._adopt(readout)
         self.set_task(task_from_dict(plain["task"]))
         self.network.load_state_dict(_under("network.", tensors))
         device = next(self.network.parameters()).device
@@ -181,6 +182,18 @@ class Learner:
                 self.optimizer.state[parameter] = moments
         self.update, self._tested = plain["update"], plain["tested"]
         self._sums = _under("test.", tensors, device)
+
+    def _adopt(self, readout: nn.Module) -> None:
+        """Let the optimiser learn a new readout too, in the one group that there is."""
+        self.optimizer.param_groups[0]["params"].extend(readout.parameters())
+        self._begin_momentum(readout)
+
+    def _begin_momentum(self, module: nn.Module) -> None:
+        # Torch's fused step cannot have momentum for some parameters and none yet for others, as after a new readout.
+        # From zeros the first step is the same: its momentum is the gradient.
+        if self.optimizer.param_groups[0].get("momentum"):
+            for parameter in module.parameters():
+                self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
     def _roll_out(self, trials: Trials, name: str, index: int) -> tuple[Rollout, Tensor, Tensor]:
         """What the network does in some trials, and their targets and mask: from the first step that counts on."""

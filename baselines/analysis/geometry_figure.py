@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from baselines.analysis import style
-from baselines.analysis.restructuring import MEASURES
+from baselines.analysis.restructuring import LEAST_PAIRS, MEASURES
 from baselines.analysis.tables import Table
 
 _MANY = 3  # checkpoints from which on their course is drawn
@@ -61,7 +61,7 @@ def draw(tables: dict[str, Table]) -> Figure:
             axes.plot(course["update"], course[column].astype(float), label=label, **style.look(index))
         axes.set(xlabel="updates of training", ylabel=words)
         if len(columns) > 1:
-            axes.legend()
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=2, columnspacing=0.8, fontsize=7)
         if "exponent" in words:
             axes.axhline(0, color="grey", ls=":", lw=0.8)
     return figure
@@ -152,6 +152,8 @@ def _loss(axes: Axes, course: Table, changes: Table) -> None:
 
 def _events(axes: Axes, course: Table, changes: Table) -> None:
     """Restructuring events, one row a measure."""
+    if len(course) <= LEAST_PAIRS:
+        style.missing(axes, f"told from {LEAST_PAIRS + 1}\ncheckpoints on")
     for index, measure in enumerate(MEASURES):
         if len(changes):
             own = changes.where(measure=measure, event=True)

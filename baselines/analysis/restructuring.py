@@ -88,12 +88,14 @@ def _changes(tables: dict[str, Table], own: Table, order: npt.NDArray[np.int64],
     held = own["lyapunov_held"][order].astype(float)
     counts = np.stack([own[kind][order].astype(float) for kind in ("stable", "unstable")])
     neighbours = range(len(updates) - 1)
+    with np.errstate(invalid="ignore"):  # where differences are gone altogether both exponents are minus infinity
+        chaos = np.abs(np.diff(held))
     return {
         "subspace": np.array([principal_angles(spaces[i], spaces[i + 1]).mean() for i in neighbours]),
         "dimension": np.abs(np.diff(ratio)),
         "distances": np.array([_moved(apart[i], apart[i + 1]) for i in neighbours]),
         "points": np.abs(np.diff(counts)).sum(0),
-        "chaos": np.abs(np.diff(held)),
+        "chaos": chaos,
     }
 
 

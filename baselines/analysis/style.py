@@ -85,6 +85,11 @@ def colour(mappable: ScalarMappable, value: float) -> Any:
     return mappable.to_rgba(np.array(value))
 
 
+def legend_below(axes: Axes, columns: int = 1) -> None:
+    """The legend beneath a panel, where it hides nothing."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns)
+
+
 def save(figure: Figure, path: Path) -> list[Path]:
     """Write ``path`` with .png and .svg."""
     files = [path.with_suffix(".png"), path.with_suffix(".svg")]

@@ -27,12 +27,13 @@ def _over_n(summary: Table) -> Figure:
             "what became of the units",
         ],
         width=3.5,
+        height=3.9,
     )
     published = summary.where(way=WAY)
     if np.isfinite(published["tau_mean"]).all():
         style.band(tau, published, "tau_mean", "tau_sd", "mean, SD over units", 0)
         tau.axhline(1, color="grey", ls=":", lw=0.8)
-        tau.legend()
+        style.legend_below(tau)
     else:
         style.missing(tau, f"this cell has no {style.TAU}")
     for index, (column, words) in enumerate(
@@ -49,7 +50,7 @@ def _over_n(summary: Table) -> Figure:
         "mean of kept, cross-validated",
         3,
     )
-    tau_net.legend()
+    style.legend_below(tau_net)
     _shares(counts, published)
     for axes in (tau, tau_net):
         axes.set(xlabel="N of the checkpoint", ylabel="timescale (steps)")
@@ -71,7 +72,7 @@ def _shares(axes: Axes, published: Table) -> None:
         if published[column].any():
             style.line(axes, over_networks(published, ["N"], column, per="units"), words, index)
     axes.set(xlabel="N of the checkpoint", ylabel="share of units", ylim=(-0.03, 1.03))
-    axes.legend()
+    style.legend_below(axes, 2)
 
 
 def _distributions(units: Table, summary: Table) -> Figure:

@@ -94,6 +94,39 @@ def test_an_interrupted_analysis_leaves_its_finished_parts(
     assert "interrupted. Saved in" in capsys.readouterr().out
 
 
+def test_an_interrupted_analysis_leaves_no_table_of_an_earlier_one(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["analyze", str(run), "--what", "geometry", *QUICK["geometry"], "--out", str(tmp_path)]
+    assert main(command) == 0
+    whole, calls = ANALYSES["geometry"], iter("sk")  # the second checkpoint is not finished
+
+    def measure(subject: Any, settings: Any) -> Any:
+        if next(calls) == "k":
+            raise KeyboardInterrupt
+        return whole.measure(subject, settings)
+
+    monkeypatch.setitem(ANALYSES, "geometry", dataclasses.replace(whole, measure=measure))
+    assert main([*command, "--seed", "1"]) == 130
+    assert json.loads((tmp_path / "protocol.json").read_text())["settings"]["seed"] == 1
+    assert not (tmp_path / "changes.csv").exists()  # follows from all checkpoints, and was of seed 0
+    protocol = (tmp_path / "protocol.json").read_bytes()
+    calls = iter("k")
+    assert main([*command, "--seed", "2"]) == 130  # before anything is finished: the earlier one stays whole
+    assert (tmp_path / "protocol.json").read_bytes() == protocol
+    assert (tmp_path / "geometry.csv").exists()
+
+
+def test_runs_of_different_tasks_are_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    options = "--task dms --n-max 2 --threshold 0.1 --units 24 --batch-size 8 --episodes 2 --budget 60"
+    assert main(["train", *options.split(), "--out", str(other)]) == 0
+    with pytest.raises(SystemExit):
+        main(["analyze", str(run), str(other), "--what", "ablation", "--out", str(tmp_path / "both")])
+    assert "runs must be of one task for means over networks, got dms, parity" in capsys.readouterr().err
+    assert not (tmp_path / "both").exists()
+
+
 BAD = [
     ("--what foo", "--what: invalid choice: 'foo'"),
     ("", "the following arguments are required: --what"),
@@ -105,6 +138,7 @@ BAD = [
     ("--what ablation --singles 25", "--singles: singles must be an integer from 0 to 24, got 25"),
     ("--what perturbation --sizes big", "--sizes: must be a number, got 'big'"),
     ("--what timescales --out {run}/config.json", "--out: out must be a folder that can be made"),
+    ("{run}/../{run.name} --what timescales --out {run}/x", "--runs: runs must differ, got"),
     ("{run} --what timescales", "--out: out must be given with several runs, got none with 2"),
 ]
 

@@ -135,6 +135,18 @@ def test_other_optimizers_go_on_exactly(optimizer: str) -> None:
     assert [asdict(a) for a in reports] == [asdict(b) for b in straight]
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "nesterov"])
+def test_a_stage_with_a_new_readout_is_learned(optimizer: str) -> None:
+    momentum = 0.5 if optimizer == "nesterov" else 0.0
+    small = {"units": 20, "batch_size": 16, "optimizer": optimizer, "momentum": momentum}
+    learner, _ = learner_of(recipe="paper", curriculum="multi-head", n_max=4, overrides=small)
+    learner.learn()
+    learner.set_task(learner.task.replace(heads=(2, 3), active_heads=None))
+    before = learner.network.readouts["3"].get_parameter("weight").clone()
+    learner.learn()
+    assert not torch.equal(learner.network.readouts["3"].get_parameter("weight"), before)
+
+
 def test_a_test_on_fresh_batches_scores_them_and_nothing_else() -> None:
     learner, _ = learner_of(recipe="paper", n_max=3, overrides={"units": 20, "batch_size": 16, "test_batches": 3})
     for _ in range(2):
