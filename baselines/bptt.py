@@ -86,6 +86,7 @@ class Learner:
         self.weights = dict(weights or {})
         self.update = 0
         self.optimizer = _optimizer(network, recipe)
+        self._begin_moments(network)
         self.set_task(task)
 
     def set_task(self, task: Task) -> None:
@@ -100,6 +101,7 @@ class Learner:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
                 group["params"].extend(readout.parameters())
+                self._begin_moments(readout)
         self._begin_test()
 
     def learn(self) -> None:
@@ -197,6 +199,12 @@ class Learner:
         correct = self.network.correct(rollout.answers, targets) & mask[..., None]
         self._add("correct", correct.sum((0, 1)))
         self._add("counted", mask.sum())
+
+    def _begin_moments(self, module: nn.Module) -> None:
+        # torch's fused SGD takes a velocity of every parameter or of none. Zero is what a first step starts from.
+        if self.recipe.optimizer != "adam" and self.recipe.momentum:
+            for parameter in module.parameters():
+                self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
     def _begin_test(self) -> None:
         self._sums = {}
