@@ -1,4 +1,4 @@
-"""The search that found recipe ``fast``: one setting after another over a few values, the best of which is kept.
+"""A search for a better recipe ``fast``: one setting after another over a few values, the best of which is kept.
 
     python benchmarks/recipe_search.py --task dms --cell gru --n-max 12 --budget 60 --seed 0 1 --out runs/search-dms-gru
 
@@ -35,6 +35,8 @@ FACTORS: dict[str, tuple[float, ...]] = {
     "trial_length": (0.7, 1, 2),
     "units": (0.5, 1, 2),
     "batch_size": (0.5, 1, 2),
+    "decay_from": (0, 0.5, 1, 2),
+    "last_head": (0, 0.3, 1, 3),
     "test_every": (0.5, 1, 2),
 }
 """What is searched, in this order: multiples of the present value."""
@@ -79,7 +81,9 @@ def _best(path: Path, name: str, given: dict[str, Any], workers: int) -> Any:
     """The best value of one setting, all others being as given; prints how each fared."""
     now = given[name]
     values = [type(now)(float(f"{now * factor:.2g}")) for factor in FACTORS[name]]
-    values = sorted({max(value, 1) if name != "learning_rate" and name != "clip_norm" else value for value in values})
+    if name in ("trial_length", "units", "batch_size", "test_every"):
+        values = [max(value, 1) for value in values]
+    values = sorted(set(values))
     folder = SweepFolder(path, Sweep.of(given | {name: values}))
     try:
         for _ in folder.run(LocalEngine(workers)):

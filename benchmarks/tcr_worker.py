@@ -58,7 +58,8 @@ def learner_of(condition: Condition, seed: int) -> Learner:
     recipe = Recipe(
         units=condition.units,
         batch_size=condition.batch_size,
-        # OPT
+        optimizer=condition.optimizer,
+        momentum=condition.momentum,
         learning_rate=condition.learning_rate,
         clip_norm=condition.clip_norm,
         trial_length=4,

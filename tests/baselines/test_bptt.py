@@ -81,6 +81,28 @@ def test_a_new_head_leaves_weights_and_moments_of_the_others_alone() -> None:
     assert steps == {name: 8 if name in old else 1 for name in grown}  # with a step count of its own
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov"])
+def test_momentum_of_a_head_that_comes_later_begins_as_torchs_own_does(optimizer: str) -> None:
+    recipe = replace(RECIPE, optimizer=optimizer, momentum=0.5, learning_rate=1e-2, clip_norm=1e9)
+    task = Parity(heads=(2, 3), num_steps=8)
+    learner = Learner(RecurrentNetwork(make_cell("leaky", {}, 1), answer_width(task)), task, recipe, seed=0)
+    learner.learn()
+    learner.set_task(Parity(heads=(2, 3, 4), num_steps=8))
+    for _ in range(2):
+        learner.learn()
+    new, before = learner.network.readouts["4"], learner.network.readouts["3"]
+    for module in (new, before):
+        velocity = {id(p): learner.optimizer.state[p]["momentum_buffer"].clone() for p in module.parameters()}
+        values = {id(p): p.detach().clone() for p in module.parameters()}
+        learner.learn()
+        for parameter in module.parameters():
+            assert parameter.grad is not None
+            moved = 0.5 * velocity[id(parameter)] + parameter.grad
+            step = parameter.grad + 0.5 * moved if optimizer == "nesterov" else moved
+            torch.testing.assert_close(learner.optimizer.state[parameter]["momentum_buffer"], moved)
+            torch.testing.assert_close(parameter.detach(), values[id(parameter)] - 1e-2 * step)
+
+
 def test_the_readout_of_a_single_head_task_is_reused() -> None:
     network = RecurrentNetwork(make_cell("leaky", {}, inputs=1), 2)
     learner = Learner(network, Parity(N=2), RECIPE, seed=0)

@@ -98,6 +98,12 @@ def test_a_run_ends_with_the_criterion_or_at_the_limit() -> None:
     assert consistent.tcr_term < 0.5 * solved.tcr_term
 
 
+def test_a_run_is_trained_by_the_optimizer_of_its_condition() -> None:
+    asked = replace(SMALL, optimizer="nesterov", momentum=0.9, learning_rate=3e-3)
+    recipe = tcr_worker.learner_of(asked, seed=0).recipe
+    assert (recipe.optimizer, recipe.momentum, recipe.learning_rate) == ("nesterov", 0.9, 3e-3)
+
+
 def test_a_run_whose_loss_is_no_longer_finite_is_unsolved() -> None:
     wild = replace(SMALL, cell="plrnn", optimizer="sgd", learning_rate=1e3, clip_norm=1e9, limit=100)
     result = tcr_worker.run(wild, 0)
