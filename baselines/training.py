@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from baselines.agents import Evaluation, NetworkAgent, evaluate
 from baselines.bptt import Learner, Report
 from baselines.checking import SettingsError
 from baselines.network import head_keys
-from baselines.run_settings import RunSettings
+from baselines.resuming import ResumableRun
 from baselines.runs import RunError, RunFolder
 from baselines.settings import Settings
 from memory_envs import Task, task_from_dict
@@ -37,7 +36,7 @@ class Progress:
     largest_n: int | None
 
 
-class TrainingRun:
+class TrainingRun(ResumableRun[Settings]):
     """One run. Call ``train`` to its end, then ``play`` if there is something to play, then ``finish``.
 
     The numbers of a run depend on the number of torch's threads; the command line takes one.
@@ -68,39 +67,12 @@ class TrainingRun:
     SAVE_SECONDS = 5.0
     SAVE_SHARE = 0.02
 
+    KIND = Settings
+
     def __init__(self, settings: Settings) -> None:
         self._prepare(settings)
         self.folder = RunFolder.new(settings.folder, self.plan, self._columns())
         self._save(keep=settings.keep_every is not None)
-
-    @classmethod
-    def resume(cls, path: Path, changes: Mapping[str, Any] | None = None) -> TrainingRun:
-        """The run in a folder, to go on exactly from its latest checkpoint.
-
-        Args:
-            path: of the run.
-            changes: settings (and values of the recipe) by name. They must be those of the run, but for a new budget
-                and number of episodes.
-
-        Raises:
-            SettingsError: a change goes against the run.
-            RunError: it has ended, it is in use, or its folder is damaged. Nothing has been changed.
-        """
-        changes = dict(changes or {})
-        settings = runs.read_settings(path)
-        check_changes(settings, changes)
-        new = {name: changes[name] for name in runs.CHANGEABLE if name in changes}
-        run = cls.__new__(cls)
-        run._prepare(dataclasses.replace(settings, **new))
-        run.folder = RunFolder.old(path, run._columns())
-        try:
-            run._restore(path)
-            if new:
-                run.folder.change_settings(new)
-        except BaseException:
-            run.folder.close()
-            raise
-        return run
 
     def _prepare(self, settings: Settings) -> None:
         """Everything as it is before the first update."""
@@ -308,15 +280,3 @@ class TrainingRun:
             "seconds": round(progress.seconds, 3),
             "cpu_seconds": round(progress.cpu_seconds, 3),
         }
-
-
-def check_changes(settings: RunSettings, changes: Mapping[str, Any]) -> None:
-    """Refuse what goes against a run: these are its settings, every value of its recipe among the overrides."""
-    for name, value in changes.items():
-        own = settings.overrides[name] if name in settings.overrides else getattr(settings, name)
-        if name not in runs.CHANGEABLE and value != own:
-            raise SettingsError(
-                name,
-                f"{name} must be left out or be that of the run, {own!r}, got {value!r} "
-                f"(only {settings.LIMIT} and episodes may change when a run goes on)",
-            )

@@ -49,6 +49,7 @@ ORDER = {
         "ppo_recipes settings",
         "rl_settings",
         "runs",
+        "resuming",
         "training",
         "ppo.recurrence ppo.heads ppo.vec_env ppo.buffer",
         "ppo.policy",

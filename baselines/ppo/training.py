@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,16 +21,16 @@ from baselines.ppo.algorithm import RecurrentPPO
 from baselines.ppo.callback import CurriculumCallback
 from baselines.ppo.policy import CellPolicy
 from baselines.ppo.vec_env import make_sb3_vec_env
+from baselines.resuming import ResumableRun
 from baselines.rl_settings import RLPlan, RLSettings
 from baselines.runs import RunError, RunFolder
-from baselines.training import check_changes
 from memory_envs import Task
 
 LOGGED = ("policy_gradient_loss", "value_loss", "entropy_loss", "tcr_loss", "approx_kl", "clip_fraction")
 """What of SB3's ``train/...`` goes into ``metrics.csv``: of the last rollout of a part."""
 
 
-class RLRun:
+class RLRun(ResumableRun[RLSettings]):
     """One run of reinforcement learning. Call ``train`` to its end, then ``finish``.
 
     It is made of parts, none of them cut short: ``report_every`` rollouts, an evaluation of the likeliest answers on
@@ -57,39 +56,12 @@ class RLRun:
         SettingsError, RunError: it cannot be; nothing has been written.
     """
 
+    KIND = RLSettings
+
     def __init__(self, settings: RLSettings) -> None:
         self._prepare(settings)
         self.folder = RunFolder.new(settings.folder, self.plan, self._columns())
         self._save([])
-
-    @classmethod
-    def resume(cls, path: Path, changes: Mapping[str, Any] | None = None) -> RLRun:
-        """The run in a folder, to go on exactly from its latest checkpoint.
-
-        Args:
-            path: of the run.
-            changes: settings (and values of the recipe) by name. They must be those of the run, but for ``steps`` and
-                ``episodes``.
-
-        Raises:
-            SettingsError: a change goes against the run.
-            RunError: it has ended, it is in use, or its folder is damaged. Nothing has been changed.
-        """
-        changes = dict(changes or {})
-        settings = runs.read_settings_as(RLSettings, path)
-        check_changes(settings, changes)
-        new = {name: changes[name] for name in runs.CHANGEABLE if name in changes}
-        run = cls.__new__(cls)
-        run._prepare(dataclasses.replace(settings, **new))
-        run.folder = RunFolder.old(path, run._columns())
-        try:
-            run._restore(path)
-            if new:
-                run.folder.change_settings(new)
-        except BaseException:
-            run.folder.close()
-            raise
-        return run
 
     def _prepare(self, settings: RLSettings) -> None:
         """Everything as it is before the first part."""

@@ -1,0 +1,82 @@
+"""A run that can be taken up again, whatever trains it."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from baselines import runs
+from baselines.checking import SettingsError
+from baselines.run_settings import RunSettings
+from baselines.runs import RunFolder
+
+S = TypeVar("S", bound=RunSettings)
+R = TypeVar("R", bound="ResumableRun[Any]")
+
+
+class ResumableRun(ABC, Generic[S]):
+    """What ``train`` and ``train-rl`` share: going on from the latest checkpoint of a folder.
+
+    Attributes:
+        folder: where the run is written.
+    """
+
+    KIND: ClassVar[type[RunSettings]]
+    """Of its settings."""
+    folder: RunFolder
+
+    @classmethod
+    def resume(cls: type[R], path: Path, changes: Mapping[str, Any] | None = None) -> R:
+        """The run in a folder, to go on exactly from its latest checkpoint.
+
+        Args:
+            path: of the run.
+            changes: settings (and values of the recipe) by name. They must be those of the run, but for its limit
+                (``budget``, or ``steps``) and its ``episodes``.
+
+        Raises:
+            SettingsError: a change goes against the run.
+            RunError: it has ended, it is in use, or its folder is damaged. Nothing has been changed.
+        """
+        changes = dict(changes or {})
+        settings = runs.read_settings_as(cls.KIND, path)
+        _check_changes(settings, changes)
+        new = {name: changes[name] for name in runs.CHANGEABLE if name in changes}
+        run = cls.__new__(cls)
+        run._prepare(dataclasses.replace(settings, **new))
+        run.folder = RunFolder.old(path, run._columns())
+        try:
+            run._restore(path)
+            if new:
+                run.folder.change_settings(new)
+        except BaseException:
+            run.folder.close()
+            raise
+        return run
+
+    @abstractmethod
+    def _prepare(self, settings: S) -> None:
+        """Everything as it is before training."""
+
+    @abstractmethod
+    def _columns(self) -> list[str]:
+        """Of ``metrics.csv``."""
+
+    @abstractmethod
+    def _restore(self, path: Path) -> None:
+        """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
+
+
+def _check_changes(settings: RunSettings, changes: Mapping[str, Any]) -> None:
+    """Refuse what goes against a run: these are its settings, every value of its recipe among the overrides."""
+    for name, value in changes.items():
+        own = settings.overrides[name] if name in settings.overrides else getattr(settings, name)
+        if name not in runs.CHANGEABLE and value != own:
+            raise SettingsError(
+                name,
+                f"{name} must be left out or be that of the run, {own!r}, got {value!r} "
+                f"(only {settings.LIMIT} and episodes may change when a run goes on)",
+            )
