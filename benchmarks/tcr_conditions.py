@@ -129,7 +129,7 @@ _FINAL = {"N": 50, "scoring": "final"}
 
 GROUPS: dict[str, list[Condition]] = {
     "probes": _rate((0.5, 1.0, 2.0, 3.0), (0.0, 0.03, 1.0), task_args=_FINAL),
-    "delays": _rate((0.5, 1.0), (0.0, 0.03), task_args={"N": 100, "scoring": "final"}),
+    "delays": _rate((0.5, 1.0), (0.0, 0.03, 1.0), task_args={"N": 100, "scoring": "final"}),
     "cells": [
         *(Condition(cell="plrnn", tcr=weight, task_args=_FINAL, limit=1000) for weight in (0.0, 0.03)),
         *(Condition(cell="lstm", tcr=weight, task_args=_FINAL, limit=1000) for weight in (0.0, 0.03)),

@@ -15,13 +15,13 @@ from baselines.allocator import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(40, 1_000_000)  # 160 MB: more than malloc ever keeps of itself
+    for _ in range(20):
+        torch.ones(40, 1_000_000)  # 160 MB: more than malloc ever keeps of itself
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-faults()
 stock = faults()
 done = keep_freed_memory()
-faults()
+faults()  # a small object that settles in the gap of a tensor makes malloc take new pages, until there are gaps enough
 print(stock, faults(), int(done))
 """
 
@@ -31,8 +31,8 @@ def test_freed_memory_is_kept_where_malloc_is_glibc_s() -> None:
     stock, kept, changed = map(int, done.stdout.split())
     assert changed == (platform.libc_ver()[0] == "glibc")
     if changed:
-        assert stock > 50  # at the very least one for each huge page of 2 MB, of which 160 MB are 76
-        assert kept < stock / 10
+        assert stock > 1000  # at the very least one for each huge page of 2 MB, of which 160 MB are 76
+        assert kept < stock / 5
 
 
 def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
