@@ -1,4 +1,4 @@
-"""A run that can be taken up again, whatever trains it."""
+"""What every run does, whatever trains it: it goes on from its folder, and sums up at its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from baselines import runs
+from baselines import runs, seeds
+from baselines.agents import Evaluation
 from baselines.checking import SettingsError
 from baselines.run_settings import RunSettings
 from baselines.runs import RunFolder
@@ -18,15 +19,24 @@ R = TypeVar("R", bound="ResumableRun[Any]")
 
 
 class ResumableRun(ABC, Generic[S]):
-    """What ``train`` and ``train-rl`` share: going on from the latest checkpoint of a folder.
+    """What ``train`` and ``train-rl`` share: going on from the latest checkpoint of a folder, and the summary.
 
     Attributes:
         folder: where the run is written.
+        seed: of the run; fresh trials have its evaluation seed.
+        status: how it ended, or ``"running"``.
+        played: how the trained network played fresh trials; None where it has not.
+        seconds, cpu_seconds: of training so far.
     """
 
     KIND: ClassVar[type[RunSettings]]
     """Of its settings."""
     folder: RunFolder
+    seed: int
+    status: str
+    played: Evaluation | None
+    seconds: float
+    cpu_seconds: float
 
     @classmethod
     def resume(cls: type[R], path: Path, changes: Mapping[str, Any] | None = None) -> R:
@@ -56,6 +66,32 @@ class ResumableRun(ABC, Generic[S]):
             run.folder.close()
             raise
         return run
+
+    def finish(self) -> dict[str, Any]:
+        """Write ``summary.json``, let go of the folder, and return what was written."""
+        played = self.played
+        summary: dict[str, Any] = {
+            "status": self.status,
+            **self._results(),
+            "seconds": round(self.seconds, 3),
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            "played": played
+            and {
+                "task": played.task.to_dict(),
+                "episodes": played.episodes,
+                "seed": seeds.evaluation_seed(self.seed),
+                "score": played.score,
+                "standard_error": played.standard_error,
+                "accuracy": played.accuracy,
+            },
+        }
+        self.folder.write_summary(summary)
+        self.folder.close()
+        return summary
+
+    @abstractmethod
+    def _results(self) -> dict[str, Any]:
+        """What the summary says of the training."""
 
     @abstractmethod
     def _prepare(self, settings: S) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from baselines import losses, ppo_recipes, seeds
-from baselines.cells import ContractError, make_cell
+from baselines.cells import make_cell
 from baselines.checking import SettingsError, blame, check
 from baselines.curriculum import CURRICULA, Curriculum
 from baselines.ppo_recipes import PPO_RECIPES, PPORecipe
-from baselines.run_settings import RunSettings
+from baselines.run_settings import RunSettings, blame_cell
 from memory_envs import Task, checks
 
 CRITICS = ("separate", "shared", "feedforward")
@@ -58,13 +58,10 @@ class RLSettings(RunSettings):
         recipe = self._replaced(ppo_recipes.find(self.recipe, self.task, self.cell))
         task = self._task({})
         curriculum = self._curriculum(task)
-        try:
-            generator = seeds.generator(self.seed, "trial")
-            cell = make_cell(self.cell, task.num_inputs, recipe.units, generator=generator, options=self.cell_args)
-        except ContractError as error:
-            raise SettingsError("cell", str(error)) from None
-        except (ValueError, TypeError) as error:
-            raise SettingsError("cell_args", str(error)) from None
+        generator = seeds.generator(self.seed, "trial")
+        cell = blame_cell(
+            make_cell, self.cell, task.num_inputs, recipe.units, generator=generator, options=self.cell_args
+        )
         if self.tcr_on != "output" and not self.tcr:
             raise SettingsError("tcr_on", f"tcr_on needs tcr above 0, got tcr_on {self.tcr_on!r} with tcr 0")
         if cell.output_size != recipe.units:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
 from baselines import seeds
-from baselines.cells import CELLS, find_cell
+from baselines.cells import CELLS, Cell, ContractError, find_cell
 from baselines.checking import SettingsError, blame, check, check_device, fraction
 from baselines.curriculum import CURRICULA, Curriculum, NoneSingle, SlidingWindow
 from baselines.recipes import RECIPES
@@ -162,6 +162,16 @@ class RunSettings:
         plain = dataclasses.asdict(self)
         del plain["out"]
         return plain
+
+
+def blame_cell(make: Callable[..., Cell], *args: Any, **kwargs: Any) -> Cell:
+    """The cell that ``make(...)`` gives, where ``cell`` or ``cell_args`` is to blame for what goes wrong."""
+    try:
+        return make(*args, **kwargs)
+    except ContractError as error:
+        raise SettingsError("cell", str(error)) from None
+    except (ValueError, TypeError) as error:
+        raise SettingsError("cell_args", str(error)) from None
 
 
 def _recipe_value(name: str, value: object, setting: Field[Any]) -> object:

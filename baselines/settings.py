@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from baselines import losses, recipes, seeds
-from baselines.cells import Cell, ContractError, make_cell
+from baselines.cells import Cell, make_cell
 from baselines.checking import SettingsError, blame, check, positive
 from baselines.curriculum import Curriculum
 from baselines.losses import LossTerm, Weight
 from baselines.network import RecurrentNetwork, answer_width
 from baselines.recipes import Recipe
-from baselines.run_settings import RunSettings
+from baselines.run_settings import RunSettings, blame_cell
 from memory_envs import Task, checks
 
 
@@ -57,12 +57,7 @@ class Settings(RunSettings):
         task = self._task(recipe.task_defaults)
         curriculum = self._curriculum(task)
         plan = Plan(self, task, curriculum, recipe)
-        try:
-            cell = plan.new_cell(recipe.units)
-        except ContractError as error:
-            raise SettingsError("cell", str(error)) from None
-        except (ValueError, TypeError) as error:
-            raise SettingsError("cell_args", str(error)) from None
+        cell = blame_cell(plan.new_cell, recipe.units)
         self._check_regularisers(cell)
         return plan
 

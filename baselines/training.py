@@ -77,6 +77,7 @@ class TrainingRun(ResumableRun[Settings]):
     def _prepare(self, settings: Settings) -> None:
         """Everything as it is before the first update."""
         self.plan = plan = settings.plan()
+        self.seed = settings.seed
         first = plan.curriculum.first(plan.task)
         network = plan.new_network()
         terms, weights = plan.terms(network.cell)
@@ -179,32 +180,14 @@ class TrainingRun(ResumableRun[Settings]):
         self.played = evaluate(agent, task, episodes=settings.episodes, seed=seeds.evaluation_seed(settings.seed))
         return self.played
 
-    def finish(self) -> dict[str, Any]:
-        """Write ``summary.json``, let go of the folder, and return what was written."""
-        played = self.played
-        summary: dict[str, Any] = {
-            "status": self.status,
+    def _results(self) -> dict[str, Any]:
+        return {
             "largest_n": max(map(int, self.solved_at), default=None),
             "scores": self.scores,
             "solved_at": self.solved_at,
             "updates": self.learner.update,
             "diverged_at": self.diverged_at,
-            "seconds": round(self.seconds, 3),
-            "cpu_seconds": round(self.cpu_seconds, 3),
-            "played": None,
         }
-        if played:
-            summary["played"] = {
-                "task": played.task.to_dict(),
-                "episodes": played.episodes,
-                "seed": seeds.evaluation_seed(self.plan.settings.seed),
-                "score": played.score,
-                "standard_error": played.standard_error,
-                "accuracy": played.accuracy,
-            }
-        self.folder.write_summary(summary)
-        self.folder.close()
-        return summary
 
     def _is_to_be_kept(self, update: int) -> bool:
         """Whether a multiple of ``keep_every`` lies between this report and the one before."""

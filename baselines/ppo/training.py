@@ -66,6 +66,7 @@ class RLRun(ResumableRun[RLSettings]):
     def _prepare(self, settings: RLSettings) -> None:
         """Everything as it is before the first part."""
         self.plan = plan = settings.plan()
+        self.seed = settings.seed
         recipe = plan.recipe
         self.curriculum = _curriculum(plan)
         last = plan.curriculum.stage(plan.task, plan.curriculum.stages()[-1])
@@ -139,30 +140,12 @@ class RLRun(ResumableRun[RLSettings]):
             self._save(sorted(set(self.curriculum.solved) - {n for n, _ in curriculum["solved"]}))
             yield self
 
-    def finish(self) -> dict[str, Any]:
-        """Write ``summary.json``, let go of the folder, and return what was written."""
-        summary: dict[str, Any] = {
-            "status": self.status,
+    def _results(self) -> dict[str, Any]:
+        return {
             "largest_n": max(self.curriculum.solved, default=None),
             "solved_at": {str(n): steps for n, steps in self.curriculum.solved.items()},
             "steps": self.steps,
-            "seconds": round(self.seconds, 3),
-            "cpu_seconds": round(self.cpu_seconds, 3),
-            "played": None,
         }
-        if self.played is not None:
-            played = self.played
-            summary["played"] = {
-                "task": played.task.to_dict(),
-                "episodes": played.episodes,
-                "seed": seeds.evaluation_seed(self.plan.settings.seed),
-                "score": played.score,
-                "standard_error": played.standard_error,
-                "accuracy": played.accuracy,
-            }
-        self.folder.write_summary(summary)
-        self.folder.close()
-        return summary
 
     def _begin_part(self) -> None:
         """New trials in all columns, and everything random from the seed and the number of the part."""

@@ -146,7 +146,6 @@ def test_a_short_run_from_end_to_end(
     assert json.loads((folder / "summary.json").read_text())["largest_n"] == 3
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_a_real_interrupt_saves_and_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = str(Path(baselines.__file__).parents[1])
     process = subprocess.Popen(
@@ -175,7 +174,6 @@ def test_a_real_interrupt_saves_and_says_how_to_go_on(tmp_path: Path, capsys: py
     assert runs.read_summary(tmp_path / "run")["updates"] > summary["updates"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_an_interrupt_while_torch_is_imported_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
     process = subprocess.Popen(

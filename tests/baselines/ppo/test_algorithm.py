@@ -67,7 +67,7 @@ def minibatch(model: sb3_contrib.RecurrentPPO, steps: np.ndarray[Any, Any]) -> A
     model.n_epochs = 1
     logged: dict[str, float] = {}
     model.logger.record = lambda name, value, **_: logged.__setitem__(name, value)  # type: ignore[method-assign]
-    buffer.get = lambda batch_size: iter([data])  # type: ignore
+    buffer.get = lambda batch_size: iter([data])  # type: ignore[method-assign, assignment, misc]
     model.policy.optimizer.param_groups[0]["lr"] = 0.0
     model.lr_schedule = lambda _: 0.0
     model.max_grad_norm = 1e9
