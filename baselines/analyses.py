@@ -14,6 +14,9 @@ from baselines.checking import SettingsError
 from baselines.files import replace_file
 from baselines.runs import RunError
 
+MAY_DIFFER = ("seed", "n_max", "budget", "max_updates", "keep_every", "episodes", "device", "recipe", "overrides")
+"""Settings in which networks whose means are taken may differ: they are of one kind. (Overrides are looked into.)"""
+
 
 class AnalysisRun:
     """One analysis of some runs, into a folder. Make it, then go through ``parts``; then ``draw``.
@@ -40,8 +43,7 @@ class AnalysisRun:
             raise SettingsError("runs", f"runs must differ, got {' '.join(map(str, paths))}")
         self.what, self.settings, self.analysis = what, settings, ANALYSES[what]
         self.subjects = subjects.load(paths, checkpoints or self.analysis.checkpoints)
-        if len(names := sorted({subject.task.name for subject in self.subjects})) > 1:
-            raise SettingsError("runs", f"runs must be of one task for means over networks, got {', '.join(names)}")
+        _check_alike([runs.read_settings(path).to_dict() for path in paths])
         for subject in self.subjects:
             self.analysis.check(subject, settings)
         self.folder = paths[0] / "analysis" / what if out is None else out
@@ -105,3 +107,17 @@ class AnalysisRun:
 
     def _write(self, name: str, text: str) -> None:
         replace_file(self.folder / name, text.encode())
+
+
+def _check_alike(asked: Sequence[dict[str, Any]]) -> None:
+    """Refuse runs of different kinds: means and intervals over them would be of nothing.
+
+    Raises:
+        SettingsError: it names the first setting that differs.
+    """
+    kinds = [{name: value for name, value in one.items() if name not in MAY_DIFFER} | one["overrides"] for one in asked]
+    for name, value in kinds[0].items():
+        if other := [kind[name] for kind in kinds if kind[name] != value]:
+            raise SettingsError(
+                "runs", f"runs must have one {name} for means over networks, got {value!r} and {other[0]!r}"
+            )

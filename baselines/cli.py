@@ -145,7 +145,7 @@ def train(run: TrainingRun) -> int:
         with interruptible() as interrupt, Display(console, run.plan, run.seconds) as display:
             for progress in run.train(lambda: interrupt.requested):
                 display.show(progress)
-        if run.tested and run.status in ("solved", "budget"):
+        if run.tested and run.status in ("solved", "limit", "budget"):
             print_scores(console, run.play())
         if run.tested:
             training_figure(run.folder.path)
@@ -222,6 +222,7 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
     path = run.folder.path
     why = {
         "solved": "solved",
+        "limit": "stopped, for all its updates are done,",
         "budget": "stopped, for the budget is used up,",
         "interrupted": "interrupted",
         "diverged": f"stopped, for the loss or its gradient is not finite at update {run.diverged_at} "

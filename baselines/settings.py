@@ -25,6 +25,10 @@ class Settings(RunSettings):
     METHOD, LIMIT = "train", "budget"
 
     budget: float = field(default=600.0, metadata={"help": "seconds of training after which the run stops"})
+    max_updates: int | None = field(
+        default=None,
+        metadata={"help": "updates after which the run ends, solved or not (default: as many as fit in the budget)"},
+    )
     keep_every: int | None = field(
         default=None,
         metadata={"help": "keep a checkpoint with the first report after every so many updates, too: for analyses"},
@@ -51,6 +55,8 @@ class Settings(RunSettings):
         """
         self._check_shared()
         check("budget", positive, self.budget)
+        if self.max_updates is not None:
+            check("max_updates", checks.integer, self.max_updates, 1, 10**9)
         if self.keep_every is not None:
             check("keep_every", checks.integer, self.keep_every, 1, 10**9)
         recipe = self._recipe()

@@ -50,8 +50,9 @@ class TrainingRun(ResumableRun[Settings]):
     Attributes:
         plan: what is run.
         folder: where it is written.
-        status: ``"running"``; then ``"solved"`` (the last stage is), ``"budget"`` (time ran out), ``"interrupted"`` or
-            ``"diverged"`` (the loss is no longer a number; the checkpoint is the one before).
+        status: ``"running"``; then ``"solved"`` (the last stage is), ``"limit"`` (``max_updates`` are done), ``"budget"``
+            (time ran out), ``"interrupted"`` or ``"diverged"`` (the loss is no longer a number; the checkpoint is the
+            one before).
         tested: the stage that was last tested; None before the first report.
         seconds, cpu_seconds: of training so far. What a killed process did after its last checkpoint is not counted.
         saved_update: of the latest checkpoint.
@@ -99,6 +100,8 @@ class TrainingRun(ResumableRun[Settings]):
         ended, budget = summary.get("status"), self.plan.settings.budget
         if ended == "solved":
             raise RunError(f"{path} is finished: its last stage is solved")
+        if ended == "limit":
+            raise RunError(f"{path} is finished: it has done its {self.plan.settings.max_updates} updates")
         if ended == "diverged":
             raise RunError(f"{path} diverged at update {summary['diverged_at']}: going on would do the same again")
         if ended == "budget" and summary["seconds"] >= budget:
@@ -124,7 +127,7 @@ class TrainingRun(ResumableRun[Settings]):
         self.folder.go_back(self.learner.update, self.learner.update // self.plan.recipe.test_every)
 
     def train(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
-        """Train until the last stage is solved, the budget is used up or ``interrupted()`` says so.
+        """Train until the last stage is solved, the updates or the budget are used up or ``interrupted()`` says so.
 
         Yields:
             Where the run stands, after every report.
@@ -133,7 +136,7 @@ class TrainingRun(ResumableRun[Settings]):
             RunError: the folder cannot be written. What is there can be gone on with.
         """
         began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
-        budget = self.plan.settings.budget
+        budget, most = self.plan.settings.budget, self.plan.settings.max_updates
         self._save_due = time.monotonic() + self.SAVE_SECONDS
 
         def stop() -> bool:
@@ -141,6 +144,8 @@ class TrainingRun(ResumableRun[Settings]):
                 return True
             if interrupted():
                 self.status = "interrupted"
+            elif self.learner.update == most:
+                self.status = "limit"
             elif time.monotonic() - began > budget:
                 self.status = "budget"
             elif time.monotonic() >= self._save_due and self.learner.diverged_at() is None:
@@ -199,7 +204,7 @@ class TrainingRun(ResumableRun[Settings]):
         tensors, plain = self.learner.state()
         own = {
             # Why training stopped does not matter to one who goes on, unless there is nothing left to train.
-            "status": "solved" if self.status == "solved" else "running",
+            "status": self.status if self.status in ("solved", "limit") else "running",
             "tested": self.tested and self.tested.to_dict(),
             "scores": self.scores,
             "solved_at": self.solved_at,

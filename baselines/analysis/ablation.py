@@ -59,9 +59,13 @@ class AblationSettings(ProbeSettings):
             "choices": ("tau", "random"),
         },
     )
-    singles: int = field(default=20, metadata={"help": "units of each selection that are ablated one at a time"})
-    groups: tuple[int, ...] = field(
-        default=(2, 5, 10, 20), metadata={"help": "sizes of groups that are ablated at once"}
+    singles: int | None = field(
+        default=None,
+        metadata={"help": "units of each selection that are ablated one at a time (default: 20, or all there are)"},
+    )
+    groups: tuple[int, ...] | None = field(
+        default=None,
+        metadata={"help": "sizes of groups that are ablated at once (default: 2, 5, 10, 20, if units stay)"},
     )
     repetitions: int = field(default=5, metadata={"help": "random groups of each size"})
 
@@ -76,8 +80,9 @@ def check(subject: Subject, settings: AblationSettings) -> None:
     blame("way", checks.choice, "way", settings.way, WAYS)
     blame("by", checks.choice, "by", settings.by, ("tau", "random"))
     units = subject.cell.output_size
-    blame("singles", checks.integer, "singles", settings.singles, 0, units)
-    for size in settings.groups:
+    if settings.singles is not None:
+        blame("singles", checks.integer, "singles", settings.singles, 0, units)
+    for size in settings.groups or ():
         blame("groups", checks.integer, "groups", size, 1, units - 1)
     blame("repetitions", checks.integer, "repetitions", settings.repetitions, 1, 10_000)
     if settings.way == "published" and not isinstance(subject.cell, LeakyTauRNN):
@@ -200,10 +205,11 @@ def _cases(
         shuffled = generator.permutation(units)  # breaks ties, in another order than that of the random units
         fastest = shuffled[np.argsort(tau[shuffled], kind="stable")]
         orders = {"slowest": fastest[::-1].copy(), "fastest": fastest, **orders}
+    singles = min(20, units) if settings.singles is None else settings.singles
     for selection, order in orders.items():
-        for number in range(settings.singles):
+        for number in range(singles):
             yield selection, number, order[number : number + 1]
-    for size in settings.groups:
+    for size in [size for size in (2, 5, 10, 20) if size < units] if settings.groups is None else settings.groups:
         for selection, order in orders.items():
             for number in range(settings.repetitions if selection == "random" else 1):
                 yield selection, number, generator.permutation(units)[:size] if selection == "random" else order[:size]

@@ -32,7 +32,7 @@ from memory_envs import task_from_dict
 FORMAT = 1
 """Of ``sweep.json``."""
 
-ENDS = {"solved": "solved", "budget": "unsolved", "diverged": "diverged"}
+ENDS = {"solved": "solved", "limit": "unsolved", "budget": "unsolved", "diverged": "diverged"}
 """How a run ends that is not gone on with: its own word -> that of the table."""
 
 RESULTS = (

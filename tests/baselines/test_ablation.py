@@ -162,6 +162,13 @@ def test_the_probe_plays_the_same_trials_whatever_the_blocks(monkeypatch: pytest
     assert whole.counted.tolist() == [30.0] * 4
 
 
+def test_a_small_network_has_as_many_ablations_as_it_has_units() -> None:
+    table = ablation.measure(network("leaky", {}, Parity(N=3)), AblationSettings(**QUICK))["ablation"]
+    units = network("leaky", {}, Parity(N=3)).cell.output_size
+    assert len(table.where(selection="slowest", count=1)) == units < 20
+    assert max(table["count"]) < units
+
+
 def test_real_values_are_compared_with_answering_nothing() -> None:
     task = DelayedAddition(N=8)
     one = network("rate", {}, task)

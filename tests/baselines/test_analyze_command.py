@@ -117,13 +117,24 @@ def test_an_interrupted_analysis_leaves_no_table_of_an_earlier_one(
     assert (tmp_path / "geometry.csv").exists()
 
 
-def test_runs_of_different_tasks_are_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("different", "words"),
+    [
+        ("--task dms", "task for means over networks, got 'parity' and 'dms'"),
+        ("--cell gru", "cell for means over networks, got 'leaky' and 'gru'"),
+        ("--curriculum single-head", "curriculum for means over networks, got 'multi-head' and 'single-head'"),
+        ("--learning-rate 1e-3", "learning_rate for means over networks, got 0.005 and 0.001"),
+    ],
+)
+def test_runs_of_different_kinds_are_refused(
+    different: str, words: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = tmp_path / "other"
-    options = "--task dms --n-max 2 --threshold 0.1 --units 24 --batch-size 8 --episodes 2 --budget 60"
+    options = f"{different} --n-max 2 --max-updates 1 --units 24 --batch-size 32 --episodes 2 --budget 60"
     assert main(["train", *options.split(), "--out", str(other)]) == 0
     with pytest.raises(SystemExit):
         main(["analyze", str(run), str(other), "--what", "ablation", "--out", str(tmp_path / "both")])
-    assert "runs must be of one task for means over networks, got dms, parity" in capsys.readouterr().err
+    assert f"runs must have one {words}" in capsys.readouterr().err
     assert not (tmp_path / "both").exists()
 
 

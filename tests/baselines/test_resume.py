@@ -176,6 +176,19 @@ def test_the_budget_counts_on(tmp_path: Path) -> None:
     assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
 
 
+def test_a_run_ends_after_its_updates(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    never = SETTINGS | {"n_max": 90, "threshold": 0.9999, "max_updates": 23, "out": path}
+    assert train(TrainingRun(Settings(**never))).status == "limit"
+    summary = runs.read_summary(path)
+    assert (summary["status"], summary["updates"]) == ("limit", 23)
+    with pytest.raises(RunError, match="is finished: it has done its 23 updates"):
+        TrainingRun.resume(path)
+    (path / "summary.json").unlink()  # as if killed before it was written
+    run = train(TrainingRun.resume(path))
+    assert (run.status, run.learner.update) == ("limit", 23)
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
