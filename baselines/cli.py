@@ -25,6 +25,7 @@ from baselines.interrupt import interruptible
 from baselines.options import READERS, Parser, add_option, add_options, add_run_options, axes_of, merged, read_options
 from baselines.ppo_recipes import PPORecipe
 from baselines.progress import Display, print_scores
+from baselines.reproduction import command as reproduction
 from baselines.rl_settings import RLSettings
 from baselines.runs import RunError, changed_versions, is_run
 from baselines.settings import Settings
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     group = sweep_parser.add_argument_group("settings and axes", "each with one value or several; 0..4 is 0 1 2 3 4")
     for setting in SETTINGS.values():
         add_option(group, setting, getattr(Settings, setting.name, None), axis=True)
+    add = commands.add_parser("reproduce", help=reproduction.HELP, description=reproduction.HELP, allow_abbrev=False)
+    reproduction.add_options(add)
     given = vars(parser.parse_args(arguments))
     command = given.pop("command")
     # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
@@ -73,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return analyze(given)
         if command == "sweep":
             return sweep(given.pop("file"), given)
+        if command == "reproduce":
+            return reproduction.reproduce(given)
         if command == "train-rl":
             return train_rl(given.pop("resume", None), given)
         return train(begin(given.pop("resume", None), given.pop("go_on"), given))

@@ -239,13 +239,28 @@ def is_begun(path: Path) -> bool:
 
 def versions() -> dict[str, str]:
     """Versions of what decides a run's numbers."""
-    found = {"python": platform.python_version(), "machine": platform.machine()}
+    found = {"python": platform.python_version(), "machine": platform.machine(), "processor": processor()}
     for package in ("memory-envs", "gymnasium", "numpy", "torch", "safetensors"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:  # run from a checkout that is not installed
             found[package] = "not installed"
     return found
+
+
+def processor() -> str:
+    """The kind of processor, as the system calls it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return " ".join(value.split())
+    return platform.processor() or platform.machine()
+
+
+def read_versions(path: Path) -> dict[str, str]:
+    """Versions of what decided the numbers of the run at ``path``, where it was begun."""
+    return {name: str(value) for name, value in _read_config(path)["versions"].items()}
 
 
 def changed_versions(path: Path) -> dict[str, tuple[str, str]]:

@@ -50,9 +50,9 @@ class TrainingRun(ResumableRun[Settings]):
     Attributes:
         plan: what is run.
         folder: where it is written.
-        status: ``"running"``; then ``"solved"`` (the last stage is), ``"limit"`` (``max_updates`` are done), ``"budget"``
-            (time ran out), ``"interrupted"`` or ``"diverged"`` (the loss is no longer a number; the checkpoint is the
-            one before).
+        status: ``"running"``; then ``"solved"`` (the last stage is), ``"limit"`` (all its updates are done),
+            ``"budget"`` (time ran out), ``"interrupted"`` or ``"diverged"`` (the loss is no longer a number; the
+            checkpoint is the one before).
         tested: the stage that was last tested; None before the first report.
         seconds, cpu_seconds: of training so far. What a killed process did after its last checkpoint is not counted.
         saved_update: of the latest checkpoint.

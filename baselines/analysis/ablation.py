@@ -65,7 +65,7 @@ class AblationSettings(ProbeSettings):
     )
     groups: tuple[int, ...] | None = field(
         default=None,
-        metadata={"help": "sizes of groups that are ablated at once (default: 2, 5, 10, 20, if units stay)"},
+        metadata={"help": "sizes of groups ablated at once (default: 2, 5, 10, 20, where units stay)"},
     )
     repetitions: int = field(default=5, metadata={"help": "random groups of each size"})
 

@@ -56,6 +56,9 @@ class GeneralisationSettings(ProbeSettings):
         metadata={"help": "each N to retrain on (default: 1, 1.25, 1.5 and 2 times the checkpoint's, and one more)"},
     )
     updates: int = field(default=200, metadata={"help": "updates of retraining on each N, from the same checkpoint"})
+    scopes: tuple[str, ...] = field(
+        default=SCOPES, metadata={"help": f"what is retrained: {', '.join(SCOPES)} (default: each by itself)"}
+    )
     learning_rate: float | None = field(default=None, metadata={"help": "of retraining (default: the recipe's)"})
 
 
@@ -75,6 +78,8 @@ def check(subject: Subject, settings: GeneralisationSettings) -> None:
     for n in settings.ns:
         subject.task_for(blame("ns", checks.integer, "ns", n, 1, 10**6), known=False)
     blame("updates", checks.integer, "updates", settings.updates, 0, 10**9)
+    for scope in settings.scopes:
+        blame("scopes", checks.choice, "scopes", scope, SCOPES)
     if settings.learning_rate is not None:
         blame("learning_rate", checks.real, "learning_rate", settings.learning_rate, 1e-9, 10.0)
 
@@ -153,7 +158,7 @@ def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Cas
         probe = Probe(subject, settings, other, known=False)
         if all(key in subject.network.readouts for key in probe.heads):
             yield str(other), other, "none", subject, probe
-        for scope in SCOPES:
+        for scope in settings.scopes:
             arguments = {name: settings.task_args[name] for name in settings.task_args}
             practice = stimuli.changed(task, arguments, subject.task.num_inputs)
             after = retrained(

@@ -1,0 +1,1 @@
+"""Published results, reproduced: named experiments with their runs, measurements, and verdicts by rules."""

@@ -1,0 +1,120 @@
+"""What an experiment is made of: the runs that it needs, what it measures of them, and what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from baselines.reproduction.observations import Observation, Trained
+from baselines.reproduction.statements import Published, Statement
+from baselines.sweep import Sweep
+
+SCALES = ("small", "full")
+
+Measure = Callable[..., Iterator[Observation]]
+"""(a run, its case, settings by name) -> what is seen of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSet:
+    """Training runs that experiments share: a sweep's settings.
+
+    Attributes:
+        settings: as ``Sweep.of`` takes them.
+        cpu_minutes: of all runs, imports included, as measured (small) or estimated (full) on one core.
+    """
+
+    settings: Mapping[str, Any]
+    cpu_minutes: float
+
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep."""
+        return Sweep.of(self.settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """How one of an experiment's quantities is drawn.
+
+    Attributes:
+        name: of the quantity.
+        label: of its axis, with its unit.
+        x: label of the axis that it is drawn over; empty where it is one number a network.
+        log: whether that axis is logarithmic.
+    """
+
+    name: str
+    label: str
+    x: str = ""
+    log: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What is measured of the runs of one set at one scale.
+
+    Attributes:
+        runs: the set.
+        measure: what is measured of each of its runs.
+        case: names the kind of network: a template of a run's settings, such as ``"{cell}, {curriculum}"``.
+        settings: further arguments of ``measure``.
+        only: name -> values: runs with others are left alone.
+    """
+
+    runs: str
+    measure: Measure
+    case: str = "{curriculum}"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    only: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def takes(self, run: Trained) -> bool:
+        """Whether the run is one of those that are measured."""
+        return all(run.words[name] in values for name, values in self.only.items())
+
+    def case_of(self, run: Trained) -> str:
+        """The case of a run."""
+        return self.case.format(**run.words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """An experiment at one scale.
+
+    Attributes:
+        parts: what is measured.
+        statements: what is judged.
+        cpu_minutes: of measuring, without training.
+        note: what is other than published, besides the size of the networks.
+    """
+
+    parts: Sequence[Part]
+    statements: Sequence[Statement]
+    cpu_minutes: float = 0.1
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A figure or a table of a paper.
+
+    Attributes:
+        name: of the command line.
+        title: what is asked.
+        claim: what was published, in words.
+        source: where.
+        scales: scale -> what is done.
+        quantities: what is drawn, a panel each.
+        published: the values, by quantity, case and x.
+        note: what else a reader of the numbers should know.
+    """
+
+    name: str
+    title: str
+    claim: str
+    source: str
+    scales: Mapping[str, Scale]
+    quantities: Sequence[Quantity]
+    published: Published = field(default_factory=dict)
+    note: str = ""

@@ -1,0 +1,79 @@
+"""The figure of an experiment: ours with points and intervals over networks, what was published as hollow diamonds."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from baselines.analysis import style
+from baselines.reproduction.experiment import Experiment, Quantity
+from baselines.reproduction.observations import Observed
+
+
+@style.styled
+def draw(experiment: Experiment, observed: Observed) -> Figure:
+    """A panel for each quantity: over x a line for each kind of network, otherwise a row for each."""
+    drawn = [one for one in experiment.quantities if observed.cases(one.name)]
+    most = max((len(observed.cases(one.name)) for one in drawn if not one.x), default=0)
+    figure, panels = style.panels([one.name for one in drawn], width=4.2, height=max(3.4, 1.4 + 0.28 * most))
+    for axes, quantity in zip(panels, drawn, strict=True):
+        (_lines if quantity.x else _rows)(axes, experiment, quantity, observed)
+    handles = {
+        words: handle for axes in panels for handle, words in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    columns = 2 if len(panels) > 1 or most else 1
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)
+    return figure
+
+
+def _lines(axes: Axes, experiment: Experiment, quantity: Quantity, observed: Observed) -> None:
+    published = experiment.published.get(quantity.name, {})
+    reach = 0.0
+    for index, case in enumerate(observed.cases(quantity.name)):
+        series, look = (quantity.name, case), style.look(index)
+        xs = observed.xs(series)
+        reach = max(reach, xs[-1])
+        means = np.array([observed.mean(series, x)[:3] for x in xs])
+        axes.plot(xs, means[:, 0], label=case, **look)
+        if np.isfinite(means[:, 1]).any():
+            axes.fill_between(xs, means[:, 1], means[:, 2], color=look["color"], alpha=0.2, lw=0)
+    for index, case in enumerate(observed.cases(quantity.name)):
+        points = {x: np.mean(values) for x, values in published.get(case, {}).items() if x is not None}
+        # Twice as far as ours came: what lies beyond would press ours into a corner.
+        shown = sorted(x for x in points if x <= 2 * reach)
+        if shown:
+            axes.plot(
+                shown,
+                [points[x] for x in shown],
+                ls=":",
+                lw=1,
+                marker="D",
+                mfc="white",
+                color=style.look(index)["color"],
+                label="published" if not any(line.get_label() == "published" for line in axes.lines) else None,
+            )
+    axes.set(xlabel=quantity.x, ylabel=quantity.label, **({"xscale": "log"} if quantity.log else {}))
+
+
+def _rows(axes: Axes, experiment: Experiment, quantity: Quantity, observed: Observed) -> None:
+    published = experiment.published.get(quantity.name, {})
+    cases = observed.cases(quantity.name)
+    for row, case in enumerate(cases):
+        seen = list(observed.at((quantity.name, case), None).values())
+        theirs = list(published.get(case, {}).get(None, ()))
+        _named(axes, axes.plot(theirs, [row + 0.15] * len(theirs), "kD", mfc="white"), "published")
+        for bound, marker, words in (("", "o", "ours, a network"), ("at least", ">", "ours, at least")):
+            values = [one.value for one in seen if one.bound == bound]
+            spread = row - 0.15 + np.linspace(-0.08, 0.08, len(values))
+            _named(axes, axes.plot(values, spread, ls="none", marker=marker, color=style.COLOURS[0]), words)
+    axes.set_yticks(range(len(cases)), cases)
+    axes.set(xlabel=quantity.label, ylim=(len(cases) - 0.5, -0.5))
+    axes.grid(axis="x", lw=0.3)
+
+
+def _named(axes: Axes, lines: list[Line2D], words: str) -> None:
+    """Into the legend once, where there is something to see."""
+    if len(lines[0].get_xdata()) and words not in axes.get_legend_handles_labels()[1]:  # type: ignore[arg-type]
+        lines[0].set_label(words)

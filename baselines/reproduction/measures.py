@@ -1,0 +1,66 @@
+"""What is read of a run's course: how far it came, how soon, and its time constants on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from baselines import runs
+from baselines.reproduction.observations import Observation, Trained
+
+PUBLISHED_EPOCH = 600
+"""Updates in an epoch of Khajehabdollahi et al. (2024)."""
+
+
+def largest_n(run: Trained, case: str) -> Iterator[Observation]:
+    """The largest N that was solved; one less than the first N where none was."""
+    least = max(2, runs.read_settings(run.path).plan().task.least_N)
+    first = run.settings.first_n or (run.settings.n_max if run.settings.curriculum == "none-single" else least)
+    yield Observation(
+        quantity="largest N",
+        case=case,
+        seed=run.settings.seed,
+        value=max(run.solved_at, default=first - 1),
+        bound="at least" if run.summary["status"] == "solved" else "",
+        run=run.name,
+    )
+
+
+def epochs(run: Trained, case: str) -> Iterator[Observation]:
+    """Epochs of 600 updates until each N was solved."""
+    for n, update in run.solved_at.items():
+        yield Observation(
+            quantity="epochs", case=case, x=n, seed=run.settings.seed, value=update / PUBLISHED_EPOCH, run=run.name
+        )
+
+
+def time_constants(run: Trained, case: str) -> Iterator[Observation]:
+    """Mean and standard deviation of tau over units, when each N was solved."""
+    for row in runs.read_metrics(run.path):
+        if row["solved"]:
+            for quantity, column in (("mean tau", "tau_mean"), ("SD of tau", "tau_sd")):
+                yield Observation(
+                    quantity=quantity,
+                    case=case,
+                    x=int(row["N"]),
+                    seed=run.settings.seed,
+                    value=row[column],
+                    run=run.name,
+                )
+
+
+def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
+    """Whether N was solved from scratch alone (1 or 0); of all heads at once, the update at which each first was."""
+    settings = run.settings
+    if settings.curriculum == "none-single":
+        solved = float(run.summary["status"] == "solved")
+        yield Observation(
+            quantity="share solved", case=case, x=settings.n_max, seed=settings.seed, value=solved, run=run.name
+        )
+        return
+    rows = runs.read_metrics(run.path)
+    for n in range(settings.first_n or 2, settings.n_max + 1):
+        passed = [row["update"] for row in rows if row[f"accuracy_{n}"] > settings.threshold]
+        if passed:
+            yield Observation(
+                quantity="update solved", case=case, x=n, seed=settings.seed, value=passed[0], run=run.name
+            )

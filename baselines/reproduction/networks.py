@@ -1,0 +1,209 @@
+"""Experiments on trained networks: timescales of their activity, what they rest on and stand, what they forgot."""
+
+from __future__ import annotations
+
+from baselines.reproduction import probes, published
+from baselines.reproduction.experiment import Experiment, Quantity, Scale
+from baselines.reproduction.statements import Changes, Close, Larger, Statement
+from baselines.reproduction.ways import MULTI, P1, SINGLE, above, over_n, parts
+
+_TAU_NET: list[Statement] = [
+    *(
+        Changes(words=f"{curriculum}: mean tau_net grows with N", of=("mean tau_net", curriculum), rises=True)
+        for curriculum in (SINGLE, MULTI)
+    ),
+]
+_ABLATION: list[Statement] = [
+    Larger(
+        words="single-head: accuracy falls more without a slow unit than without a fast one",
+        of=("accuracy, one of the fastest", SINGLE),
+        than=("accuracy, one of the slowest", SINGLE),
+    ),
+    Larger(
+        words="multi-head: accuracy falls more without a fast unit than without a slow one",
+        of=("accuracy, one of the slowest", MULTI),
+        than=("accuracy, one of the fastest", MULTI),
+    ),
+    above(
+        "without a slow unit, multi-head is more accurate than single-head",
+        "accuracy, one of the slowest",
+        MULTI,
+        SINGLE,
+    ),
+]
+_PERTURBATION: list[Statement] = [
+    above(
+        "multi-head stands perturbed weights better (eps = 0.215)",
+        "relative accuracy, weights perturbed",
+        MULTI,
+        SINGLE,
+        0.215,
+    ),
+    above("multi-head stands perturbed tau better (eps = 0.1)", "relative accuracy, tau perturbed", MULTI, SINGLE, 0.1),
+]
+_FORGETTING: list[Statement] = [
+    above(
+        "as trained, multi-head answers N = 3 better than single-head",
+        "accuracy, readout as trained",
+        MULTI,
+        SINGLE,
+        3.0,
+    ),
+]
+
+
+def _retraining(first: float, last: float) -> list[Statement]:
+    return [
+        above(f"multi-head lies above single-head at N = {n:g}", "accuracy after retraining", MULTI, SINGLE, float(n))
+        for n in (first, last)
+    ]
+
+
+NETWORKS = [
+    Experiment(
+        name="tau-net",
+        title="How does the timescale of the activity grow with N?",
+        claim="Mean tau_net grows with N in both curricula.",
+        source=f"{P1}: read off figures",
+        scales={
+            "small": Scale(
+                parts=parts(["parity-paper"], probes.net_timescales, ns=(2, 4, 6, 8, 10, 12), steps=10_000, trials=10),
+                statements=_TAU_NET,
+                cpu_minutes=3,
+            ),
+            "full": Scale(
+                parts=parts(["parity-paper"], probes.net_timescales, ns=(5, 10, 15, 20, 25, 30)),
+                statements=[*_TAU_NET, Close(words="the published numbers are met", quantity="mean tau_net")],
+                cpu_minutes=50,
+            ),
+        },
+        quantities=over_n(
+            ("mean tau_net", "mean tau_net (steps)"),
+            ("median tau_net", "median tau_net (steps)"),
+            ("share of units kept", "share of units with tau_net > 1"),
+        ),
+        published=published.TAU_NET,
+    ),
+    Experiment(
+        name="ablation",
+        title="Which units does the memory rest on?",
+        claim="Single-head networks rest on a few slow units; multi-head ones on their fast units.",
+        source=f"{P1}: N = 30, single units, the 20 fastest and the 20 slowest, p = 0.5",
+        scales={
+            "small": Scale(
+                parts=parts(["parity-paper"], probes.ablations, n=9, singles=20, way="clean"),
+                statements=_ABLATION,
+                cpu_minutes=1,
+            ),
+            "full": Scale(
+                parts=parts(["parity-paper"], probes.ablations, n=30, singles=20, way="published"),
+                statements=[
+                    *_ABLATION,
+                    Close(words="the published numbers are met", quantity="accuracy, one of the slowest"),
+                ],
+                cpu_minutes=6,
+            ),
+        },
+        quantities=[
+            Quantity(name=name, label=name)
+            for name in ("accuracy", "accuracy, one of the fastest", "accuracy, one of the slowest")
+        ],
+        published=published.ABLATION,
+    ),
+    Experiment(
+        name="perturbation",
+        title="Which perturbations does the memory stand?",
+        claim="Multi-head networks stand larger perturbations of W and of tau than single-head ones.",
+        source=f"{P1}: N = 30, relative accuracy",
+        scales={
+            "small": Scale(
+                parts=parts(["parity-paper"], probes.perturbations, n=9, repetitions=10),
+                statements=_PERTURBATION,
+                cpu_minutes=1.5,
+            ),
+            "full": Scale(
+                parts=parts(["parity-paper"], probes.perturbations, n=30, repetitions=10),
+                statements=[
+                    *_PERTURBATION,
+                    Close(
+                        words="with perturbed W the published numbers are met",
+                        quantity="relative accuracy, weights perturbed",
+                    ),
+                    Close(
+                        words="with perturbed tau the published numbers are met",
+                        quantity="relative accuracy, tau perturbed",
+                    ),
+                ],
+                cpu_minutes=10,
+            ),
+        },
+        quantities=[
+            Quantity(
+                name=f"relative accuracy, {kind} perturbed",
+                label="relative accuracy (0: chance, 1: unharmed)",
+                x=f"size eps of the perturbation of {kind}",
+                log=True,
+            )
+            for kind in ("weights", "tau")
+        ],
+        published=published.PERTURBATION,
+    ),
+    Experiment(
+        name="retraining",
+        title="How soon is another N learned?",
+        claim="Retrained for 20 epochs on one larger N, networks of the multi-head curriculum are more accurate "
+        "throughout.",
+        source=f"{P1}: from N = 16 to each of 17 to 46; no numbers published",
+        scales={
+            "small": Scale(
+                parts=parts(["parity-paper"], probes.retraining, n=8, ns=(9, 10, 12, 14, 16), updates=1_200),
+                statements=_retraining(9, 16),
+                cpu_minutes=7,
+            ),
+            "full": Scale(
+                parts=parts(["parity-paper"], probes.retraining, n=16, ns=(17, 24, 32, 46), updates=12_000),
+                statements=_retraining(17, 46),
+                cpu_minutes=2_500,
+            ),
+        },
+        quantities=over_n(("accuracy after retraining", "accuracy after retraining")),
+    ),
+    Experiment(
+        name="forgetting",
+        title="Are smaller N forgotten?",
+        claim="A single-head network trained on N no longer solves smaller N.",
+        source=f"{P1}: no test is published, the one here is ours",
+        scales={
+            scale: Scale(
+                parts=parts(["parity-paper"], probes.forgotten, n=n), statements=_FORGETTING, cpu_minutes=minutes
+            )
+            for scale, n, minutes in (("small", 9, 1.0), ("full", 30, 20.0))
+        },
+        quantities=over_n(
+            ("accuracy, readout as trained", "accuracy, readout as trained"),
+            ("accuracy, readout refitted", "accuracy, readout refitted"),
+        ),
+    ),
+    Experiment(
+        name="dimensionality",
+        title="How many dimensions has the activity?",
+        claim="No values were available to us (the published ones are one less than the number of components).",
+        source=f"{P1}: principal components for 90 % of the variance",
+        scales={
+            "small": Scale(
+                parts=parts(["parity-paper"], probes.dimensions, ns=(2, 4, 6, 8, 10, 12), trials=10, steps=1_000),
+                statements=[],
+            ),
+            "full": Scale(
+                parts=parts(["parity-paper"], probes.dimensions, ns=(2, 5, 10, 15, 20, 25, 30), trials=10, steps=5_000),
+                statements=[],
+                cpu_minutes=5,
+            ),
+        },
+        quantities=over_n(
+            ("dimensions for 90 %", "components for 90 % of the variance"),
+            ("participation ratio", "participation ratio"),
+        ),
+    ),
+]
+"""The experiments."""

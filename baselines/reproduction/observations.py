@@ -1,0 +1,116 @@
+"""What an experiment measures: numbers of single networks, tidy, and what is read of a trained one to get them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baselines import runs
+from baselines.analysis.intervals import mean_interval
+from baselines.analysis.tables import Column, Table
+from baselines.settings import Settings
+
+OBSERVED = (
+    Column("quantity", "what was measured"),
+    Column("case", "the kind of network"),
+    Column("x", "what it was measured at: N, or the size of a perturbation; empty where it is one number a network"),
+    Column("seed", "seed of the network"),
+    Column("value", "the number"),
+    Column("bound", "at least: the run ended at the largest N that it was asked for, and the value is a lower bound"),
+    Column("run", "folder of the run, under runs/"),
+)
+
+Series = tuple[str, str]
+"""A quantity and a case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """One number of one network; the fields are the columns ``OBSERVED``."""
+
+    quantity: str
+    case: str
+    x: float | None = None
+    seed: int
+    value: float
+    bound: str = ""
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that has ended.
+
+    Attributes:
+        path: its folder.
+        name: the same below ``runs/``.
+        settings: what was asked for, every value of the recipe among the ``overrides``.
+        summary: how it ended.
+    """
+
+    path: Path
+    name: str
+    settings: Settings
+    summary: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path, name: str) -> Trained:
+        """The run at ``path``."""
+        return cls(path, name, runs.read_settings(path), runs.read_summary(path))
+
+    @property
+    def solved_at(self) -> dict[int, int]:
+        """N -> the update at which its stage was solved, by N."""
+        return {
+            int(n): update for n, update in sorted(self.summary["solved_at"].items(), key=lambda item: int(item[0]))
+        }
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What a case may be named by: the settings, the recipe's values, and ``tau`` (trained, smooth or a number)."""
+        plain = self.settings.to_dict()
+        return plain | plain["overrides"] | {"tau": plain["cell_args"].get("tau", "trained")}
+
+
+class Observed:
+    """Observations, and what follows from them over networks."""
+
+    def __init__(self, rows: Iterable[Observation]) -> None:
+        self.rows = list(rows)
+
+    def cases(self, quantity: str) -> list[str]:
+        """The cases of a quantity, in order of appearance."""
+        return list(dict.fromkeys(row.case for row in self.rows if row.quantity == quantity))
+
+    def at(self, series: Series, x: float | None) -> dict[int, Observation]:
+        """Seed -> what was seen there."""
+        return {row.seed: row for row in self.rows if (row.quantity, row.case) == series and row.x == x}
+
+    def xs(self, *series: Series, networks: int = 1) -> list[float]:
+        """Every x at which this many networks were measured in each of the series; the same seeds, for pairs."""
+        found = sorted({row.x for row in self.rows if (row.quantity, row.case) == series[0] and row.x is not None})
+        return [x for x in found if len(set.intersection(*(set(self.at(one, x)) for one in series))) >= networks]
+
+    def mean(self, series: Series, x: float | None) -> tuple[float, float, float, int, bool]:
+        """Mean over networks, its 95 % interval by Student's t, networks, and whether one of them is a lower bound."""
+        rows = self.at(series, x).values()
+        mean, low, high = mean_interval([row.value for row in rows])
+        return mean, low, high, len(rows), any(row.bound for row in rows)
+
+    def table(self) -> Table:
+        """As a tidy table."""
+        plain = [asdict(row) | {"x": np.nan if row.x is None else float(row.x)} for row in self.rows]
+        return Table(OBSERVED, plain)
+
+
+def differences(
+    observed: Observed, of: Series, x: float | None, than: Series, other: float | None
+) -> tuple[list[int], list[float]]:
+    """The seeds that both have, and what the first has more than the second."""
+    ours, theirs = observed.at(of, x), observed.at(than, other)
+    seeds: Sequence[int] = sorted(set(ours) & set(theirs))
+    return list(seeds), [ours[seed].value - theirs[seed].value for seed in seeds]

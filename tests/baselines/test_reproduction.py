@@ -1,0 +1,220 @@
+"""The command ``reproduce``, with run sets of small networks: what it writes, goes on with and refuses."""
+
+import csv
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baselines.cli import main
+from baselines.reproduction import folder, run_sets
+from baselines.reproduction.catalogue import EXPERIMENTS
+from baselines.reproduction.experiment import SCALES, RunSet
+from baselines.sweep.folder import SweepFolder
+from baselines.training import TrainingRun
+
+TINY: dict[str, Any] = {"units": 16, "batch_size": 8, "seed": [0, 1], "episodes": 2, "threshold": 0.3, "test_every": 2}
+TINY |= {"n_max": 4, "max_updates": 30}
+SETS: dict[str, dict[str, Any]] = {
+    "parity-paper": {"recipe": "paper", "curriculum": ["single-head", "multi-head"], "test_batches": 1},
+    "parity-fast": {"curriculum": ["single-head", "multi-head"]},
+    "none-single-fast": {"curriculum": "none-single", "n_max": [3, 4]},
+    "none-multi-fast": {"curriculum": ["none-multi"]},
+    "window-fast": {"curriculum": ["sliding-window"], "window": 2, "shift": 1},
+    "gated-fast": {"cell": ["gru", "lstm"], "curriculum": ["single-head", "multi-head"]},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tiny_sets() -> Any:
+    """Run sets of seconds in place of those of minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, own in SETS.items():
+            patch.setitem(run_sets.SMALL, name, RunSet(settings=TINY | own, cpu_minutes=1))
+        yield
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of experiments, all of whose runs have ended. They were trained here, without a process each."""
+    path = tmp_path_factory.mktemp("reproduction") / "small"
+    reproduction = folder.Reproduction(path, "small")
+    for name in SETS:
+        sweep = run_sets.SMALL[name].sweep
+        SweepFolder(path / "runs" / name, sweep).close()
+        for run, settings in sweep.runs.items():
+            trained = TrainingRun(dataclasses.replace(settings, out=path / "runs" / name / run))
+            for _ in trained.train():
+                pass
+            trained.finish()
+    assert reproduction.cpu_minutes(EXPERIMENTS["epochs"]) < 1
+    return path
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measurements of small networks for the small scale."""
+    more: dict[str, Any] = {
+        "tau-net": {"ns": (2, 3), "steps": 300, "trials": 3},
+        "ablation": {"n": 3, "singles": 2},
+        "perturbation": {"n": 3, "repetitions": 2},
+        "retraining": {"n": 2, "ns": (3,), "updates": 1},
+        "forgetting": {"n": 3},
+        "dimensionality": {"ns": (2, 3), "steps": 100, "trials": 2},
+    }
+    for name, changes in more.items():
+        one = EXPERIMENTS[name]
+        scale = one.scales["small"]
+        parts = [dataclasses.replace(part, settings={**part.settings, **changes}) for part in scale.parts]
+        scales = {**one.scales, "small": dataclasses.replace(scale, parts=parts)}
+        monkeypatch.setitem(EXPERIMENTS, name, dataclasses.replace(one, scales=scales))
+
+
+ON_THESE = [name for name, one in EXPERIMENTS.items() if {part.runs for part in one.scales["small"].parts} <= set(SETS)]
+
+
+@pytest.mark.parametrize("name", ON_THESE)
+def test_it_writes_numbers_figure_and_verdicts(
+    name: str, out: Path, quick: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", name, "--out", str(out), "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "of CPU time" in said.splitlines()[0]
+    made = {path.name for path in (out / name).iterdir()}
+    assert made == {"parts", "result.json", f"{name}.csv", f"{name}.png", f"{name}.svg"}
+    result = json.loads((out / name / "result.json").read_text())
+    assert f"Verdict: **{result['verdict']}**" in said
+    assert len(result["statements"]) == len(EXPERIMENTS[name].scales["small"].statements)
+    with open(out / name / f"{name}.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["quantity"] for row in rows} == {table["quantity"] for table in result["tables"]}
+    assert {row["seed"] for row in rows} == {"0", "1"}
+    assert result["sets"][0]["seeds"] == [0, 1]
+
+
+def test_numbers_are_those_of_the_runs(out: Path) -> None:
+    assert main(["reproduce", "epochs", "--out", str(out), "--workers", "1"]) == 0
+    with open(out / "epochs" / "epochs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        summary = json.loads((out / "runs" / row["run"] / "summary.json").read_text())
+        assert float(row["value"]) == pytest.approx(summary["solved_at"][row["x"]] / 600, rel=1e-5)
+        assert row["run"].endswith(f"curriculum={row['case']}_seed={row['seed']}")
+
+
+def test_what_was_measured_is_not_measured_again(out: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, whole = "forgetting", EXPERIMENTS["forgetting"]
+    (part,) = whole.scales["small"].parts
+    calls: list[str] = []
+
+    def measure(run: Any, case: str, **settings: Any) -> Any:
+        calls.append(run.name)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return part.measure(run, case, **settings)
+
+    def ask(measure: Any) -> int:
+        scale = dataclasses.replace(whole.scales["small"], parts=[dataclasses.replace(part, measure=measure)])
+        monkeypatch.setitem(EXPERIMENTS, name, dataclasses.replace(whole, scales={"small": scale}))
+        return main(["reproduce", name, "--out", str(out), "--workers", "1"])
+
+    assert ask(measure) == 130
+    assert ask(measure) == 0
+    assert len(calls) == 5  # of four runs the third was begun twice
+    assert calls[2] == calls[3]
+
+
+def test_the_page_is_made_of_the_results(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "epochs", "--out", str(out), "--workers", "1"]) == 0
+    page = tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    assert main(["reproduce", "--report", str(out), "--write", str(page)]) == 0
+    text = page.read_text()
+    result = json.loads((out / "epochs" / "result.json").read_text())
+    assert "## epochs\n" in text
+    assert f"Verdict: **{result['verdict']}**" in text
+    assert "python -m baselines reproduce epochs --scale small" in text
+    assert f"{result['sets'][0]['cpu_seconds']:.0f} CPU seconds" in text
+    assert str(out.parent) not in text
+    for image in re.findall(r"\]\((page/.*?)\)", text):
+        assert (page.parent / image).stat().st_size > 1000
+
+
+def test_experiments_are_whole() -> None:
+    for name, one in EXPERIMENTS.items():
+        assert one.name == name
+        assert set(one.scales) == set(SCALES)
+        for scale, asked in one.scales.items():
+            assert {part.runs for part in asked.parts} <= set(run_sets.RUN_SETS[scale])
+            words = [statement.words for statement in asked.statements]
+            assert len(set(words)) == len(words)
+            drawn = {quantity.name for quantity in one.quantities}
+            assert {of for statement in asked.statements for of in statement.quantities} <= drawn
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_run_is_possible(scale: str) -> None:
+    for needed in run_sets.RUN_SETS[scale].values():
+        assert needed.sweep.runs  # checked as they are made
+        assert needed.cpu_minutes > 0
+
+
+def test_the_list_has_every_experiment_and_its_times(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce"]) == 0
+    listed = capsys.readouterr().out
+    assert main(["reproduce", "--list"]) == 0
+    assert capsys.readouterr().out == listed
+    for name in EXPERIMENTS:
+        assert re.search(rf"^{name} +small \d+ min, full \d+ (min|h|days) ", listed, re.MULTILINE)
+
+
+BAD = [
+    ("nothing", "argument --names: NAME must be among largest-n, epochs"),
+    ("tau --scale huge", "--scale: invalid choice: 'huge'"),
+    ("tau --workers 0 --out {new}", "--workers: workers must be an integer from 1 to 1000, got 0"),
+    ("tau --scale full --out {out}", "--out: out must be a folder of scale 'full', got .*, of scale 'small'"),
+    ("tau --out {out}/runs", "--out: out must be a new folder or one of experiments, got .*, which holds gated-fast"),
+    ("tau --out {out}/reproduction.json", "--out: out must be a folder to write in"),
+    ("--report {out}", "--write: write must be given with report"),
+    ("--write {new}.md", "--report: report must be given with write"),
+    ("tau --report {out} --write {new}.md", "--report: report must be given without NAME, got 'tau'"),
+    ("--report {out} --write {new}.txt", "--write: write must be a .md file"),
+    ("--report {new} --write {new}.md", "--report: report must be a folder with results of experiments"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), BAD)
+def test_bad_input_is_refused_before_anything_is_written(
+    arguments: str, complaint: str, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [word.format(out=out, new=tmp_path / "new") for word in arguments.split()]
+    with pytest.raises(SystemExit) as left:
+        main(["reproduce", *words])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(complaint, error), error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_takes_the_runs_that_it_is_told_to(out: Path) -> None:
+    assert main(["reproduce", "tau-turn", "--out", str(out), "--workers", "1"]) == 0
+    with open(out / "tau-turn" / "tau-turn.csv", newline="") as file:
+        cases = {row["case"] for row in csv.DictReader(file)}
+    assert cases == {"parity single-head, recipe paper", "parity single-head, recipe fast"}
+
+
+@pytest.mark.slow
+def test_runs_are_trained_in_processes_and_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only = RunSet(settings=TINY | {"curriculum": ["single-head"]}, cpu_minutes=1)
+    monkeypatch.setitem(run_sets.SMALL, "parity-paper", only)
+    command = ["reproduce", "epochs", "--out", str(tmp_path / "out"), "--workers", "2"]
+    assert main(command) == 0
+    assert "2 solved" in capsys.readouterr().out
+    assert main(command) == 0
+    assert "2 of 2 runs have ended before" in capsys.readouterr().out
