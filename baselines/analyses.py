@@ -14,7 +14,18 @@ from baselines.checking import SettingsError
 from baselines.files import replace_file
 from baselines.runs import RunError
 
-MAY_DIFFER = ("seed", "n_max", "budget", "max_updates", "keep_every", "episodes", "device", "recipe", "overrides")
+MAY_DIFFER = (
+    "seed",
+    "n_max",
+    "budget",
+    "max_updates",
+    "steps",
+    "keep_every",
+    "episodes",
+    "device",
+    "recipe",
+    "overrides",
+)
 """Settings in which networks whose means are taken may differ: they are of one kind. (Overrides are looked into.)"""
 
 

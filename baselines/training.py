@@ -50,9 +50,9 @@ class TrainingRun(ResumableRun[Settings]):
     Attributes:
         plan: what is run.
         folder: where it is written.
-        status: ``"running"``; then ``"solved"`` (the last stage is), ``"limit"`` (all its updates are done),
-            ``"budget"`` (time ran out), ``"interrupted"`` or ``"diverged"`` (the loss is no longer a number; the
-            checkpoint is the one before).
+        status: ``"running"``; then ``"solved"`` (the last stage is), ``"updates"`` (all of them are done), ``"budget"``
+            (time ran out), ``"steps"`` (the next update would take more than are allowed), ``"interrupted"`` or
+            ``"diverged"`` (the loss is no longer a number; the checkpoint is the one before).
         tested: the stage that was last tested; None before the first report.
         seconds, cpu_seconds: of training so far. What a killed process did after its last checkpoint is not counted.
         saved_update: of the latest checkpoint.
@@ -97,10 +97,10 @@ class TrainingRun(ResumableRun[Settings]):
     def _restore(self, path: Path) -> None:
         """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
         summary = runs.read_summary(path) if (path / "summary.json").exists() else {}
-        ended, budget = summary.get("status"), self.plan.settings.budget
+        ended, budget, steps = summary.get("status"), self.plan.settings.budget, self.plan.settings.steps
         if ended == "solved":
             raise RunError(f"{path} is finished: its last stage is solved")
-        if ended == "limit":
+        if ended == "updates":
             raise RunError(f"{path} is finished: it has done its {self.plan.settings.max_updates} updates")
         if ended == "diverged":
             raise RunError(f"{path} diverged at update {summary['diverged_at']}: going on would do the same again")
@@ -108,6 +108,8 @@ class TrainingRun(ResumableRun[Settings]):
             raise RunError(
                 f"{path} has used up its budget of {budget:g} s: give a larger one, such as --budget {2 * budget:g}"
             )
+        if ended == "steps" and not self.plan.settings.has_more_steps_than(runs.read_settings(path)):
+            raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {2 * (steps or 1)}")
         if not runs.is_begun(path):  # killed before it was
             self.folder.go_back(0, 0)
             self._save(keep=self.plan.settings.keep_every is not None)
@@ -126,8 +128,14 @@ class TrainingRun(ResumableRun[Settings]):
         self.saved_update = self.learner.update
         self.folder.go_back(self.learner.update, self.learner.update // self.plan.recipe.test_every)
 
+    @property
+    def steps(self) -> int:
+        """Environment steps so far: time steps of the trials trained on, without padding."""
+        return self.learner.steps
+
     def train(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
-        """Train until the last stage is solved, the updates or the budget are used up or ``interrupted()`` says so.
+        """Train until the last stage is solved, the updates, the budget or the steps are used up, or ``interrupted()``
+        says so.
 
         Yields:
             Where the run stands, after every report.
@@ -136,7 +144,8 @@ class TrainingRun(ResumableRun[Settings]):
             RunError: the folder cannot be written. What is there can be gone on with.
         """
         began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
-        budget, most = self.plan.settings.budget, self.plan.settings.max_updates
+        asked = self.plan.settings
+        budget, most = asked.budget, asked.steps
         self._save_due = time.monotonic() + self.SAVE_SECONDS
 
         def stop() -> bool:
@@ -144,10 +153,12 @@ class TrainingRun(ResumableRun[Settings]):
                 return True
             if interrupted():
                 self.status = "interrupted"
-            elif self.learner.update == most:
-                self.status = "limit"
+            elif self.learner.update == asked.max_updates:
+                self.status = "updates"
             elif time.monotonic() - began > budget:
                 self.status = "budget"
+            elif most is not None and self.steps + self.learner.next_steps > most:
+                self.status = "steps"
             elif time.monotonic() >= self._save_due and self.learner.diverged_at() is None:
                 clock()
                 self._save()
@@ -191,6 +202,7 @@ class TrainingRun(ResumableRun[Settings]):
             "scores": self.scores,
             "solved_at": self.solved_at,
             "updates": self.learner.update,
+            "steps": self.steps,
             "diverged_at": self.diverged_at,
         }
 
@@ -204,7 +216,7 @@ class TrainingRun(ResumableRun[Settings]):
         tensors, plain = self.learner.state()
         own = {
             # Why training stopped does not matter to one who goes on, unless there is nothing left to train.
-            "status": self.status if self.status in ("solved", "limit") else "running",
+            "status": self.status if self.status in ("solved", "updates") else "running",
             "tested": self.tested and self.tested.to_dict(),
             "scores": self.scores,
             "solved_at": self.solved_at,
@@ -239,7 +251,7 @@ class TrainingRun(ResumableRun[Settings]):
             keys |= dict.fromkeys(head_keys(plan.curriculum.stage(plan.task, n)))
         readings = list(self.learner.network.cell.readings())
         columns = [
-            *("update", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms)),
+            *("update", "steps", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms)),
             *(f"weight_{name}" for name in self.moving_weights),
             "gradient_norm",
             *readings,
@@ -257,6 +269,7 @@ class TrainingRun(ResumableRun[Settings]):
         report = progress.report
         return {
             "update": report.update,
+            "steps": report.steps,
             "N": report.task.N,
             "solved": int(report.solved),
             "loss": report.loss,

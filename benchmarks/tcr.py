@@ -4,8 +4,8 @@
     python benchmarks/tcr.py --summarise --out tcr.csv              # tables and tcr.png, of what the file holds
     python benchmarks/tcr.py --quick --out quick.csv                # seconds: shows that it works, and nothing else
 
-The conditions are those of ``tcr_conditions.GROUPS``; without --group, all. The file has a row for each condition and
-seed; a row that is there is not run again, so a stopped measurement goes on where it was. A job is a process: one
+The conditions are those of ``baselines.tcr.conditions.GROUPS``; without --group, all. The file has a row for each
+condition and seed; a row that is there is not run again, so a stopped measurement goes on where it was. A job is a process: one
 condition with those of its seeds that are missing, on one thread. When a process is killed, its finished seeds are
 kept and the others are tried once more. Exit status 1: something is missing still.
 
@@ -16,53 +16,17 @@ accuracy at least 0.95 (the others). A run that is not solved within the conditi
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tcr_conditions import GROUPS, Condition
-from tcr_results import begin, read
 from tcr_summary import draw, tables
 
-from baselines.engines import Ended, Job, LocalEngine, Progressed
-
-HERE = Path(__file__).resolve().parent
-
-
-def run_all(missing: Mapping[Condition, Sequence[int]], workers: int, path: Path) -> list[str]:
-    """Train each condition with the seeds that are missing, in ``workers`` processes at a time.
-
-    Returns:
-        What went wrong, a line a job.
-    """
-    worker, wrong = str(HERE / "tcr_worker.py"), []
-    with tempfile.TemporaryDirectory() as logs:
-        jobs = [
-            Job(
-                condition.label(),
-                (sys.executable, worker, str(path), json.dumps(asdict(condition)), *map(str, seeds)),
-                Path(logs, f"{index}.txt"),
-                {"OMP_NUM_THREADS": "1"},
-                restarts=1,
-            )
-            for index, (condition, seeds) in enumerate(missing.items())
-        ]
-        ended = 0
-        for event in LocalEngine(workers).run(jobs):
-            if isinstance(event, Progressed):
-                print(f"{event.job.name}: {event.line}", flush=True)
-            elif isinstance(event, Ended) and not event.again:
-                ended += 1
-                print(f"{ended} of {len(jobs)} conditions", flush=True)
-                if event.code:
-                    last = event.job.log.read_text().strip().splitlines()[-1]
-                    wrong.append(f"{event.job.name}: exit status {event.code}: {last}")
-    return wrong
+from baselines.tcr import run_all
+from baselines.tcr.conditions import GROUPS, Condition
+from baselines.tcr.results import begin, read
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

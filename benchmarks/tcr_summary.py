@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from tcr_conditions import Condition
-from tcr_results import Rows, Run, runs_of
+
+from baselines.tcr.conditions import Condition
+from baselines.tcr.results import Rows, Run, runs_of
 
 RESAMPLES = 10_000
 

@@ -14,11 +14,12 @@ import torch
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import tcr_results  # noqa: E402
 import tcr_summary  # noqa: E402
-import tcr_worker  # noqa: E402
-from tcr_conditions import GROUPS, Condition  # noqa: E402
-from tcr_results import Run  # noqa: E402
+
+from baselines.tcr import results as tcr_results  # noqa: E402
+from baselines.tcr import worker as tcr_worker  # noqa: E402
+from baselines.tcr.conditions import GROUPS, Condition  # noqa: E402
+from baselines.tcr.results import Run  # noqa: E402
 
 SMALL = Condition(task_args={"N": 4}, units=16, learning_rate=1e-2, limit=150)
 EVERY = list(dict.fromkeys(condition for conditions in GROUPS.values() for condition in conditions))

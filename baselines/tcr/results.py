@@ -1,4 +1,4 @@
-"""The file of results of tcr.py: a row for each condition and seed."""
+"""The file of results: a row for each condition and seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tcr_conditions import Condition
+from baselines.tcr.conditions import Condition
 
 CONDITION = [f.name for f in fields(Condition)]
 RESULT = ["seed", "status", "updates", "plateau", "loss", "tcr_term", "cpu_seconds"]

@@ -1,4 +1,4 @@
-"""Trains one condition of tcr.py with some seeds: python tcr_worker.py FILE CONDITION-AS-JSON SEED ...
+"""Trains one condition with some seeds: python -m baselines.tcr.worker FILE CONDITION-AS-JSON SEED ...
 
 A row is appended to FILE for each seed, as soon as its run has ended; seeds that it holds already are left out.
 """
@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 
 import torch
-from tcr_conditions import Condition
-from tcr_results import Run, append, read
 
 from baselines import losses, seeds
 from baselines.bptt import Learner, Report
@@ -21,6 +19,8 @@ from baselines.cells import Cell, make_cell
 from baselines.losses import LossTerm, Weight
 from baselines.network import RecurrentNetwork, answer_width
 from baselines.recipes import Recipe
+from baselines.tcr.conditions import Condition
+from baselines.tcr.results import Run, append, read
 from memory_envs import Task
 from memory_envs.tasks import TASKS
 

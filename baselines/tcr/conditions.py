@@ -1,4 +1,8 @@
-"""What tcr.py can train: GROUPS, named lists of conditions. Data, not code: a new question is a new entry."""
+"""What can be trained with and without temporal consistency: GROUPS, lists of conditions, as data.
+
+``benchmarks/tcr.py`` and the experiments ``tcr`` and ``tcr-lstm`` of ``reproduce`` read them: a new question is a new
+entry.
+"""
 
 from __future__ import annotations
 
