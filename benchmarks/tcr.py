@@ -5,9 +5,9 @@
     python benchmarks/tcr.py --quick --out quick.csv                # seconds: shows that it works, and nothing else
 
 The conditions are those of ``baselines.tcr.conditions.GROUPS``; without --group, all. The file has a row for each
-condition and seed; a row that is there is not run again, so a stopped measurement goes on where it was. A job is a process: one
-condition with those of its seeds that are missing, on one thread. When a process is killed, its finished seeds are
-kept and the others are tried once more. Exit status 1: something is missing still.
+condition and seed; a row that is there is not run again, so a stopped measurement goes on where it was. A job is a
+process: one condition with those of its seeds that are missing, on one thread. When a process is killed, its finished
+seeds are kept and the others are tried once more. Exit status 1: something is missing still.
 
 A run is solved when, over 25 updates' fresh batches, the mean squared error is less than 0.01 (delayed addition) or the
 accuracy at least 0.95 (the others). A run that is not solved within the condition's limit counts with that limit.

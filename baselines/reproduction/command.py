@@ -12,14 +12,12 @@ from typing import Any
 from rich.console import Console
 
 from baselines.checking import SettingsError, blame
-from baselines.engines import LocalEngine, available_cores
-from baselines.interrupt import interruptible
+from baselines.engines import available_cores
 from baselines.reproduction import report, results
 from baselines.reproduction.catalogue import EXPERIMENTS
 from baselines.reproduction.experiment import SCALES, Experiment
 from baselines.reproduction.folder import Reproduction, read_result
 from baselines.reproduction.run_sets import RUN_SETS
-from baselines.sweep.display import SweepDisplay, sweep_line
 from memory_envs import checks
 
 HELP = "run a published experiment again, and print ours beside the published values, with a verdict"
@@ -107,17 +105,8 @@ def _run(reproduction: Reproduction, experiment: Experiment, workers: int) -> in
         f"{side} runs at once",
         flush=True,
     )
-    for runs in reproduction.sets(experiment):
-        folder = reproduction.sweep(runs)
-        try:
-            with interruptible() as interrupt, SweepDisplay(console, folder) as display:
-                for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
-                    display.show(event)
-        finally:
-            folder.close()
-        console.print(f"{runs}: {sweep_line(folder)}", soft_wrap=True, highlight=False)
-        if interrupt.requested or not folder.complete:
-            return 130 if interrupt.requested else 1
+    if code := reproduction.train(experiment, workers, console):
+        return code
     try:
         for words in reproduction.measure(experiment):
             print(f"{name}: measured {words}", flush=True)

@@ -6,32 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from baselines.reproduction.observations import Observation, Trained
+from baselines.reproduction.observations import Observation
+from baselines.reproduction.sources import Finished
 from baselines.reproduction.statements import Published, Statement
-from baselines.sweep import Sweep
 
 SCALES = ("small", "full")
 
 Measure = Callable[..., Iterator[Observation]]
 """(a run, its case, settings by name) -> what is seen of it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunSet:
-    """Training runs that experiments share: a sweep's settings.
-
-    Attributes:
-        settings: as ``Sweep.of`` takes them.
-        cpu_minutes: of all runs, imports included, as measured (small) or estimated (full) on one core.
-    """
-
-    settings: Mapping[str, Any]
-    cpu_minutes: float
-
-    @property
-    def sweep(self) -> Sweep:
-        """The sweep."""
-        return Sweep.of(self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +51,11 @@ class Part:
     settings: Mapping[str, Any] = field(default_factory=dict)
     only: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
-    def takes(self, run: Trained) -> bool:
+    def takes(self, run: Finished) -> bool:
         """Whether the run is one of those that are measured."""
         return all(run.words[name] in values for name, values in self.only.items())
 
-    def case_of(self, run: Trained) -> str:
+    def case_of(self, run: Finished) -> str:
         """The case of a run."""
         return self.case.format(**run.words)
 

@@ -10,22 +10,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from baselines import runs
 from baselines.analysis import style
 from baselines.checking import SettingsError
 from baselines.engines import available_cores
 from baselines.files import RunError, read_json, replace_file, writing
-from baselines.reproduction.experiment import Experiment, Part, RunSet
+from baselines.reproduction.experiment import Experiment, Part
 from baselines.reproduction.figure import draw
-from baselines.reproduction.observations import Observation, Observed, Trained
+from baselines.reproduction.observations import Observation, Observed
 from baselines.reproduction.results import conclude
 from baselines.reproduction.run_sets import RUN_SETS
-from baselines.sweep import SweepFolder
+from baselines.reproduction.sources import Finished, Source
+from baselines.run_settings import file_word
 
 FORMAT = 1
 """Of ``reproduction.json`` and ``result.json``."""
@@ -64,27 +67,27 @@ class Reproduction:
                 raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
             _write(mark, {"format": FORMAT, "scale": scale})
 
-    def sets(self, experiment: Experiment) -> dict[str, RunSet]:
-        """The runs that an experiment needs, by the name of the set."""
+    def sources(self, experiment: Experiment) -> dict[str, Source]:
+        """Where an experiment's numbers come from, by name."""
         return {part.runs: self.run_sets[part.runs] for part in experiment.scales[self.scale].parts}
 
     def cpu_minutes(self, experiment: Experiment) -> float:
-        """What is expected to be left to do: of every set as large a part as has runs that have not ended."""
+        """What is expected to be left to do: of every set as large a share as has not ended."""
         minutes = experiment.scales[self.scale].cpu_minutes
-        for name, needed in self.sets(experiment).items():
-            names = list(needed.sweep.runs)
-            left = sum(not (self.path / "runs" / name / run / "summary.json").exists() for run in names)
-            minutes += needed.cpu_minutes * left / len(names)
+        for name, source in self.sources(experiment).items():
+            minutes += source.cpu_minutes * source.left(self.path / "runs" / name)
         return minutes
 
-    def sweep(self, name: str) -> SweepFolder:
-        """The sweep of a set, to be closed. See ``SweepFolder``."""
-        return SweepFolder(self.path / "runs" / name, self.run_sets[name].sweep)
+    def train(self, experiment: Experiment, workers: int, console: Console) -> int:
+        """Train what has not ended; 0, 1 (something failed) or 130 (interrupted)."""
+        for name, source in self.sources(experiment).items():
+            if code := source.train(self.path / "runs" / name, workers, console):
+                return code
+        return 0
 
-    def trained(self, name: str) -> list[Trained]:
+    def ended(self, name: str) -> Sequence[Finished]:
         """The runs of a set, all of which have ended."""
-        folder = self.path / "runs" / name
-        return [Trained.read(folder / run, f"{name}/{run}") for run in self.run_sets[name].sweep.runs]
+        return self.run_sets[name].ended(self.path / "runs" / name)
 
     def measure(self, experiment: Experiment) -> Iterator[str]:
         """Measure the runs that have not been measured, then write ``result.json``, the table and the figure.
@@ -99,9 +102,9 @@ class Reproduction:
         folder = self.path / experiment.name
         parts = experiment.scales[self.scale].parts
         for number, part in enumerate(parts):
-            for run in self.trained(part.runs):
+            for run in self.ended(part.runs):
                 if part.takes(run):
-                    file = folder / "parts" / f"{number}" / f"{run.name.replace('/', '_')}.json"
+                    file = folder / "parts" / f"{number}" / f"{file_word(run.name)}.json"
                     held = self._measure(part, run, file)
                     rows += [Observation(**row) for row in held["observations"]]
                     seconds += held["cpu_seconds"]
@@ -114,7 +117,7 @@ class Reproduction:
         result = conclude(experiment, self.scale, observed)
         _write(folder / "result.json", {"format": FORMAT, **result, **self._made(experiment, seconds)})
 
-    def _measure(self, part: Part, run: Trained, file: Path) -> dict[str, Any]:
+    def _measure(self, part: Part, run: Finished, file: Path) -> dict[str, Any]:
         """What was measured of a run, now or before by the same settings on the same training."""
         asked = json.loads(json.dumps([part.measure.__name__, part.case_of(run), part.settings, run.summary]))
         if file.exists() and (held := read_json(file)).get("asked") == asked:
@@ -127,27 +130,27 @@ class Reproduction:
 
     def _made(self, experiment: Experiment, seconds: float) -> dict[str, Any]:
         """What the numbers rest on: runs, seeds, CPU time and machine, as the runs themselves say."""
-        sets = []
-        for name in self.sets(experiment):
-            trained = self.trained(name)
-            statuses = [run.summary["status"] for run in trained]
+        sets, versions = [], list[dict[str, str]]()
+        for name, source in self.sources(experiment).items():
+            ended = self.ended(name)
+            statuses = [run.summary["status"] for run in ended]
+            versions += [run.versions for run in ended if run.versions]
             sets.append(
                 {
                     "name": name,
-                    "settings": dict(self.run_sets[name].settings),
-                    "runs": len(trained),
-                    "seeds": sorted({run.settings.seed for run in trained}),
-                    "cpu_seconds": round(sum(run.summary["cpu_seconds"] for run in trained), 1),
+                    "settings": source.asked(),
+                    "runs": len(ended),
+                    "seeds": sorted({run.seed for run in ended}),
+                    "cpu_seconds": round(sum(run.summary["cpu_seconds"] for run in ended), 1),
                     "statuses": {word: statuses.count(word) for word in sorted(set(statuses))},
                 }
             )
-        begun = [runs.read_versions(run.path) for name in self.sets(experiment) for run in self.trained(name)]
         return {
             "sets": sets,
             "measuring_cpu_seconds": round(seconds, 1),
-            "processors": sorted({one.get("processor", "unknown") for one in begun}),
+            "processors": sorted({one.get("processor", "?") for one in versions}) or [runs.processor()],
             "cores": available_cores(),
-            "torch": sorted({one["torch"] for one in begun}),
+            "torch": sorted({one["torch"] for one in versions}) or [runs.versions()["torch"]],
         }
 
 

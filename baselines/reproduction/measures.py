@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from baselines import runs
-from baselines.reproduction.observations import Observation, Trained
+from baselines.reproduction.observations import Observation
+from baselines.reproduction.sources import Trained, TrainedCondition
 
 PUBLISHED_EPOCH = 600
 """Updates in an epoch of Khajehabdollahi et al. (2024)."""
@@ -64,3 +65,16 @@ def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
             yield Observation(
                 quantity="update solved", case=case, x=n, seed=settings.seed, value=passed[0], run=run.name
             )
+
+
+def updates_to_criterion(run: TrainedCondition, case: str, *, over_g: bool) -> Iterator[Observation]:
+    """Updates to the criterion (see ``benchmarks/tcr.py``); of unsolved runs their limit, a lower bound."""
+    yield Observation(
+        quantity="updates to criterion",
+        case=case,
+        x=run.condition.cell_args["g"] if over_g else None,
+        seed=run.seed,
+        value=run.run.updates,
+        bound="" if run.run.solved else "at least",
+        run=run.name,
+    )

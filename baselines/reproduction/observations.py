@@ -1,18 +1,14 @@
-"""What an experiment measures: numbers of single networks, tidy, and what is read of a trained one to get them."""
+"""What an experiment measures: numbers of single networks, tidy, and what follows from them over networks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from baselines import runs
 from baselines.analysis.intervals import mean_interval
 from baselines.analysis.tables import Column, Table
-from baselines.settings import Settings
 
 OBSERVED = (
     Column("quantity", "what was measured"),
@@ -20,8 +16,8 @@ OBSERVED = (
     Column("x", "what it was measured at: N, or the size of a perturbation; empty where it is one number a network"),
     Column("seed", "seed of the network"),
     Column("value", "the number"),
-    Column("bound", "at least: the run ended at the largest N that it was asked for, and the value is a lower bound"),
-    Column("run", "folder of the run, under runs/"),
+    Column("bound", "at least: a lower bound, for the run ended at the largest N, or update, that it was asked for"),
+    Column("run", "the run: its folder under runs/, or its condition"),
 )
 
 Series = tuple[str, str]
@@ -39,41 +35,6 @@ class Observation:
     value: float
     bound: str = ""
     run: str = ""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A run that has ended.
-
-    Attributes:
-        path: its folder.
-        name: the same below ``runs/``.
-        settings: what was asked for, every value of the recipe among the ``overrides``.
-        summary: how it ended.
-    """
-
-    path: Path
-    name: str
-    settings: Settings
-    summary: dict[str, Any]
-
-    @classmethod
-    def read(cls, path: Path, name: str) -> Trained:
-        """The run at ``path``."""
-        return cls(path, name, runs.read_settings(path), runs.read_summary(path))
-
-    @property
-    def solved_at(self) -> dict[int, int]:
-        """N -> the update at which its stage was solved, by N."""
-        return {
-            int(n): update for n, update in sorted(self.summary["solved_at"].items(), key=lambda item: int(item[0]))
-        }
-
-    @property
-    def words(self) -> dict[str, Any]:
-        """What a case may be named by: the settings, the recipe's values, and ``tau`` (trained, smooth or a number)."""
-        plain = self.settings.to_dict()
-        return plain | plain["overrides"] | {"tau": plain["cell_args"].get("tau", "trained")}
 
 
 class Observed:

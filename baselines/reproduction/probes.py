@@ -17,7 +17,8 @@ from baselines.analysis.perturbation import PerturbationSettings
 from baselines.analysis.subjects import Subject
 from baselines.analysis.timescales import TimescaleSettings
 from baselines.analysis.trajectories import components
-from baselines.reproduction.observations import Observation, Trained
+from baselines.reproduction.observations import Observation
+from baselines.reproduction.sources import Trained
 
 
 def _at(run: Trained, ns: Sequence[int] = ()) -> list[Subject]:

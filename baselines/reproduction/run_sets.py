@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.reproduction.experiment import RunSet
+from baselines.reproduction.sources import ConditionSet, RunSet, Source
 
 _BOTH = ["single-head", "multi-head"]
 # Updates end a run, not seconds: what is reached in a number of seconds is a property of the machine.
@@ -17,7 +17,7 @@ _FULL_FAST: dict[str, Any] = {"recipe": "fast", "units": 500, "seed": "0..3", **
 _FULL_PAPER: dict[str, Any] = {"recipe": "paper", "seed": "0..3", **_NO_BUDGET}
 _TAUS = [{"tau": tau} for tau in (1, 2, 3, 4)]
 
-SMALL = {
+SMALL: dict[str, Source] = {
     "parity-paper": RunSet(
         settings={**_SMALL_PAPER, "curriculum": _BOTH, "n_max": 12, "max_updates": 12_000}, cpu_minutes=9
     ),
@@ -62,13 +62,15 @@ SMALL = {
         settings={**_SMALL_FAST, "cell": ["gru", "lstm"], "curriculum": _BOTH, "n_max": 40, "max_updates": 1_500},
         cpu_minutes=7,
     ),
+    "tcr": ConditionSet(groups=("probes", "delays", "optimizers"), seeds=range(5), cpu_minutes=40),
+    "tcr-cells": ConditionSet(groups=("cells",), seeds=range(5), cpu_minutes=15),
 }
 
 # As long as single-head networks took to N = 28 and more, but not to where the multi-head ones ended.
 _PAPER_FULL: dict[str, Any] = {**_FULL_PAPER, "curriculum": _BOTH, "n_max": 30, "max_updates": 200_000}
 _FAST_FULL: dict[str, Any] = {**_FULL_FAST, "n_max": 101, "max_updates": 20_000}
 
-FULL = {
+FULL: dict[str, Source] = {
     "parity-paper": RunSet(settings=_PAPER_FULL, cpu_minutes=4_800),
     "parity-fast": RunSet(settings={**_FAST_FULL, "curriculum": _BOTH}, cpu_minutes=200),
     "fixed-tau-fast": RunSet(settings={**_FAST_FULL, "curriculum": _BOTH, "cell_args": _TAUS}, cpu_minutes=800),
@@ -82,6 +84,8 @@ FULL = {
         settings={**_FAST_FULL, "curriculum": ["sliding-window"], "window": 10, "shift": 5}, cpu_minutes=100
     ),
     "gated-fast": RunSet(settings={**_FAST_FULL, "cell": ["gru", "lstm"], "curriculum": _BOTH}, cpu_minutes=800),
+    "tcr": ConditionSet(groups=("probes", "delays", "optimizers", "strong"), seeds=range(20), cpu_minutes=200),
+    "tcr-cells": ConditionSet(groups=("cells",), seeds=range(20), cpu_minutes=60),
 }
 
 RUN_SETS = {"small": SMALL, "full": FULL}

@@ -5,7 +5,8 @@ The rule of all that compare: the difference is taken within networks of one see
 - ``agrees`` where the 95 % interval of its mean over networks (Student's t) lies on the published side of 0,
 - ``differs`` where it lies on the other side, or all differences are 0,
 - ``undecided`` where it holds 0: so few networks do not settle it,
-- ``out of reach here`` where fewer than two networks came so far, or both sides ended at the largest N asked for.
+- ``out of reach here`` where fewer than two networks came so far, or all runs of both ended where they were told to: at
+  the largest N, or update, asked for.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Larger:
         seeds, found = differences(observed, self.of, x, self.than, x)
         ends = [observed.at(series, x)[seed].bound for series in (self.of, self.than) for seed in seeds]
         if ends and all(ends) and not any(found):
-            return Verdict(self.words, UNREACHED, "both reach the largest N that they were asked for")
+            return Verdict(self.words, UNREACHED, "all runs of both end where they were told to")
         return decide(self.words, seeds, found, _place(x))
 
 
