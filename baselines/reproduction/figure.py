@@ -17,7 +17,10 @@ def draw(experiment: Experiment, observed: Observed) -> Figure:
     """A panel for each quantity: over x a line for each kind of network, otherwise a row for each."""
     drawn = [one for one in experiment.quantities if observed.cases(one.name)]
     most = max((len(observed.cases(one.name)) for one in drawn if not one.x), default=0)
-    figure, panels = style.panels([one.name for one in drawn], width=4.2, height=max(3.4, 1.4 + 0.28 * most))
+    named = {case for one in drawn if one.x for case in observed.cases(one.name)}
+    below = 0.2 * (1 + len(named) / (2 if len(drawn) > 1 else 1))  # of the legend
+    height = max(2.9, 1.0 + 0.28 * most) + below
+    figure, panels = style.panels([one.name for one in drawn], width=4.2, height=height)
     for axes, quantity in zip(panels, drawn, strict=True):
         (_lines if quantity.x else _rows)(axes, experiment, quantity, observed)
     handles = {

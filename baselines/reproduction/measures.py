@@ -68,9 +68,10 @@ def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
 
 
 def updates_to_criterion(run: TrainedCondition, case: str, *, over_g: bool) -> Iterator[Observation]:
-    """Updates to the criterion (see ``benchmarks/tcr.py``); of unsolved runs their limit, a lower bound."""
+    """Updates to the criterion (see ``benchmarks/tcr.py``), by setting; of unsolved runs their limit, a lower bound."""
+    how = f", {run.condition.updating()}" if run.condition.updating() else ""
     yield Observation(
-        quantity="updates to criterion",
+        quantity=f"updates, N = {run.condition.task_args['N']}{how}",
         case=case,
         x=run.condition.cell_args["g"] if over_g else None,
         seed=run.seed,

@@ -68,6 +68,11 @@ class Observed:
         return Table(OBSERVED, plain)
 
 
+def number(value: float, sign: str = "") -> str:
+    """Three digits, and whole numbers from 100 on; ``sign`` is ``"+"`` where positive ones are to have theirs."""
+    return f"{value:{sign}.0f}" if abs(value) >= 100 else f"{value:{sign}.3g}"
+
+
 def differences(
     observed: Observed, of: Series, x: float | None, than: Series, other: float | None
 ) -> tuple[list[int], list[float]]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from baselines import runs
-from baselines.analysis import ablation, forgetting, generalisation, perturbation, stimuli, subjects, timescales
+from baselines.analysis import (
+    ablation,
+    forgetting,
+    generalisation,
+    geometry,
+    perturbation,
+    stimuli,
+    subjects,
+    timescales,
+)
 from baselines.analysis.ablation import AblationSettings
 from baselines.analysis.forgetting import ForgettingSettings
 from baselines.analysis.generalisation import GeneralisationSettings
+from baselines.analysis.geometry import GeometrySettings
 from baselines.analysis.perturbation import PerturbationSettings
 from baselines.analysis.subjects import Subject
 from baselines.analysis.timescales import TimescaleSettings
@@ -80,6 +90,20 @@ def forgotten(run: Trained, case: str, *, n: int) -> Iterator[Observation]:
         for asked, readout, accuracy in zip(table["asked"], table["readout"], table["accuracy"], strict=True):
             if np.isfinite(accuracy):
                 yield _seen(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
+
+
+def geometry_course(
+    run: Trained, case: str, *, updates: Sequence[int], quantities: Mapping[str, str], **settings: Any
+) -> Iterator[Observation]:
+    """Columns of the analysis ``geometry`` after so many updates; ``quantities``: column -> what it is called."""
+    asked = GeometrySettings(**settings)
+    for subject in subjects.load([run.path], "course"):
+        if subject.update in updates:
+            table = geometry.measure(subject, asked)["geometry"]
+            for column, quantity in quantities.items():
+                value = float(table[column][0])
+                if np.isfinite(value):
+                    yield _seen(run, case, quantity, float(subject.update), value)
 
 
 @torch.no_grad()

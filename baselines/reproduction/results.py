@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baselines.reproduction.experiment import Experiment
-from baselines.reproduction.observations import Observed
+from baselines.reproduction.observations import Observed, number
 from baselines.reproduction.statements import overall
 
 MOST_COLUMNS = 8
@@ -100,8 +100,8 @@ def _markdown(table: Mapping[str, Any]) -> str:
 def _ours(cell: Mapping[str, Any]) -> str:
     if "mean" not in cell:
         return "-"
-    words = f"{'at least ' if cell['bound'] else ''}{cell['mean']:.3g}"
-    return f"{words} [{cell['low']:.3g}, {cell['high']:.3g}]" if "low" in cell else words
+    words = f"{'at least ' if cell['bound'] else ''}{number(cell['mean'])}"
+    return f"{words} [{number(cell['low'])}, {number(cell['high'])}]" if "low" in cell else words
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -17,6 +17,42 @@ _FULL_FAST: dict[str, Any] = {"recipe": "fast", "units": 500, "seed": "0..3", **
 _FULL_PAPER: dict[str, Any] = {"recipe": "paper", "seed": "0..3", **_NO_BUDGET}
 _TAUS = [{"tau": tau} for tau in (1, 2, 3, 4)]
 
+# Two hundred updates of TCR alone, then the task with it.
+_ADDITION: dict[str, Any] = {
+    "task": "delayed-addition",
+    "task_args": {"scoring": "final"},
+    "cell": "rate",
+    "curriculum": "none-single",
+    "n_max": 20,
+    "keep_every": 100,
+    "max_updates": 600,
+    "threshold": 0.999,
+    **_NO_BUDGET,
+}
+_FLIP_FLOP: dict[str, Any] = {
+    "task": "flip-flop",
+    "task_args": {"pulse_probability": 0.05},
+    "cell": "rate",
+    "curriculum": "none-single",
+    "n_max": 16,
+    "tcr": [0.0, 0.03, 0.3],
+    "keep_every": 50,
+    "max_updates": 400,
+    "threshold": 0.9999,
+    **_NO_BUDGET,
+}
+
+
+def _consistency(seeds: str, minutes: float) -> dict[str, Source]:
+    """TCR on networks that are small at either scale: the paper's have some hundred units."""
+    frozen = {**_ADDITION, "seed": seeds, "tcr": [0.03, 1.0], "tcr_schedule": "freeze-in", "tcr_updates": 200}
+    return {
+        "flip-flop": RunSet(settings={**_FLIP_FLOP, "seed": seeds}, cpu_minutes=2 * minutes),
+        "addition": RunSet(settings={**_ADDITION, "seed": seeds}, cpu_minutes=minutes),
+        "freeze-in": RunSet(settings=frozen, cpu_minutes=1.5 * minutes),
+    }
+
+
 SMALL: dict[str, Source] = {
     "parity-paper": RunSet(
         settings={**_SMALL_PAPER, "curriculum": _BOTH, "n_max": 12, "max_updates": 12_000}, cpu_minutes=9
@@ -64,6 +100,7 @@ SMALL: dict[str, Source] = {
     ),
     "tcr": ConditionSet(groups=("probes", "delays", "optimizers"), seeds=range(5), cpu_minutes=40),
     "tcr-cells": ConditionSet(groups=("cells",), seeds=range(5), cpu_minutes=15),
+    **_consistency("0..4", 1.5),
 }
 
 # As long as single-head networks took to N = 28 and more, but not to where the multi-head ones ended.
@@ -86,6 +123,7 @@ FULL: dict[str, Source] = {
     "gated-fast": RunSet(settings={**_FAST_FULL, "cell": ["gru", "lstm"], "curriculum": _BOTH}, cpu_minutes=800),
     "tcr": ConditionSet(groups=("probes", "delays", "optimizers", "strong"), seeds=range(20), cpu_minutes=200),
     "tcr-cells": ConditionSet(groups=("cells",), seeds=range(20), cpu_minutes=60),
+    **_consistency("0..19", 6),
 }
 
 RUN_SETS = {"small": SMALL, "full": FULL}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from baselines.analysis.intervals import mean_interval
-from baselines.reproduction.observations import Observed, Series, differences
+from baselines.reproduction.observations import Observed, Series, differences, number
 
 AGREES, DIFFERS, UNDECIDED, UNREACHED = "agrees", "differs", "undecided", "out of reach here"
 
@@ -60,7 +60,11 @@ def decide(words: str, seeds: Sequence[int], found: Sequence[float], at: str) ->
         return Verdict(words, UNREACHED, f"{len(found)} networks came so far, and two are needed")
     mean, low, high = mean_interval(found)
     verdict = AGREES if low > 0 else DIFFERS if high < 0 or not any(found) else UNDECIDED
-    return Verdict(words, verdict, f"{at}: {mean:+.3g} [{low:+.3g}, {high:+.3g}] over {len(seeds)} networks")
+    return Verdict(
+        words,
+        verdict,
+        f"{at}: {number(mean, '+')} [{number(low, '+')}, {number(high, '+')}] over {len(seeds)} networks",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +198,7 @@ class Close:
                     if abs(mean - theirs) <= self.share * abs(theirs) or low <= theirs <= high:
                         met += 1
                     else:
-                        ours = f"{'at least ' if bound else ''}{mean:.3g}"
+                        ours = f"{'at least ' if bound else ''}{number(mean)}"
                         missed.append(f"{case}{_of(x)} {ours}, published {theirs:.3g}")
         if not met and not missed:
             return Verdict(self.words, UNREACHED, "nothing that was published was measured")

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,18 @@ from baselines.training import TrainingRun
 
 TINY: dict[str, Any] = {"units": 16, "batch_size": 8, "seed": [0, 1], "episodes": 2, "threshold": 0.3, "test_every": 2}
 TINY |= {"n_max": 4, "max_updates": 30}
+NONE: dict[str, Any] = {"curriculum": "none-single", "cell": "rate", "threshold": 0.999, "keep_every": 4}
+FLIP_FLOP = NONE | {"task": "flip-flop", "task_args": {"pulse_probability": 0.2}, "max_updates": 8}
+ADDITION = NONE | {"task": "delayed-addition", "task_args": {"scoring": "final"}, "max_updates": 8}
 SETS: dict[str, dict[str, Any]] = {
     "parity-paper": {"recipe": "paper", "curriculum": ["single-head", "multi-head"], "test_batches": 1},
     "parity-fast": {"curriculum": ["single-head", "multi-head"]},
     "none-single-fast": {"curriculum": "none-single", "n_max": [3, 4]},
     "none-multi-fast": {"curriculum": ["none-multi"]},
     "window-fast": {"curriculum": ["sliding-window"], "window": 2, "shift": 1},
+    "flip-flop": FLIP_FLOP | {"tcr": [0.0, 0.03]},
+    "addition": ADDITION,
+    "freeze-in": ADDITION | {"tcr": [1.0], "tcr_schedule": "freeze-in", "tcr_updates": 4},
     "gated-fast": {"cell": ["gru", "lstm"], "curriculum": ["single-head", "multi-head"]},
 }
 
@@ -67,6 +74,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         "retraining": {"n": 2, "ns": (3,), "updates": 1},
         "forgetting": {"n": 3},
         "dimensionality": {"ns": (2, 3), "steps": 100, "trials": 2},
+        "tcr-attractors": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
+        "tcr-freeze-in": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
     }
     for name, changes in more.items():
         one = EXPERIMENTS[name]
@@ -179,7 +188,7 @@ BAD = [
     ("tau --scale huge", "--scale: invalid choice: 'huge'"),
     ("tau --workers 0 --out {new}", "--workers: workers must be an integer from 1 to 1000, got 0"),
     ("tau --scale full --out {out}", "--out: out must be a folder of scale 'full', got .*, of scale 'small'"),
-    ("tau --out {out}/runs", "--out: out must be a new folder or one of experiments, got .*, which holds gated-fast"),
+    ("tau --out {out}/runs", "--out: out must be a new folder or one of experiments, got .*, which holds .*"),
     ("tau --out {out}/reproduction.json", "--out: out must be a folder to write in"),
     ("--report {out}", "--write: write must be given with report"),
     ("--write {new}.md", "--report: report must be given with write"),
@@ -208,6 +217,18 @@ def test_a_part_takes_the_runs_that_it_is_told_to(out: Path) -> None:
     with open(out / "tau-turn" / "tau-turn.csv", newline="") as file:
         cases = {row["case"] for row in csv.DictReader(file)}
     assert cases == {"parity single-head, recipe paper", "parity single-head, recipe fast"}
+
+
+def test_stored_results_are_gone_on_with(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored = Path(__file__).parents[2] / "benchmarks" / "results" / "tcr.csv"
+    (out / "runs" / "tcr").mkdir()
+    shutil.copyfile(stored, out / "runs" / "tcr" / "results.csv")
+    assert main(["reproduce", "tcr", "--out", str(out), "--workers", "1"]) == 0  # nothing is left to train
+    result = json.loads((out / "tcr" / "result.json").read_text())
+    assert result["sets"][0]["runs"] == 130
+    (out / "runs" / "tcr" / "results.csv").write_text("a,b\n")
+    assert main(["reproduce", "tcr", "--out", str(out), "--workers", "1"]) == 1
+    assert "results.csv must be new or a file of this benchmark" in capsys.readouterr().err
 
 
 @pytest.mark.slow
