@@ -12,16 +12,16 @@ PUBLISHED_EPOCH = 600
 """Updates in an epoch of Khajehabdollahi et al. (2024)."""
 
 
-def largest_n(run: Trained, case: str) -> Iterator[Observation]:
-    """The largest N that was solved; one less than the first N where none was."""
-    least = max(2, runs.read_settings(run.path).plan().task.least_N)
-    first = run.settings.first_n or (run.settings.n_max if run.settings.curriculum == "none-single" else least)
+def largest_n(run: Trained, case: str, *, within: int) -> Iterator[Observation]:
+    """The largest N that was solved within so many updates; one less than the first N where none was."""
+    first = run.settings.plan().curriculum.stages()[0]
+    found = [n for n, update in run.solved_at.items() if update <= within]
     yield Observation(
         quantity="largest N",
         case=case,
         seed=run.settings.seed,
-        value=max(run.solved_at, default=first - 1),
-        bound="at least" if run.summary["status"] == "solved" else "",
+        value=max(found, default=first - 1),
+        bound="at least" if run.summary["status"] == "solved" and len(found) == len(run.solved_at) else "",
         run=run.name,
     )
 

@@ -67,9 +67,10 @@ NETWORKS = [
         source=f"{P1}: read off figures",
         scales={
             "small": Scale(
-                parts=parts(["parity-paper"], probes.net_timescales, ns=(2, 4, 6, 8, 10, 12), steps=10_000, trials=10),
+                parts=parts(["parity-paper"], probes.net_timescales, ns=(2, 5, 8, 10, 12), steps=10_000, trials=10),
                 statements=_TAU_NET,
                 cpu_minutes=3,
+                note="Here 10 trials of 10,000 steps (published: 100,000).",
             ),
             "full": Scale(
                 parts=parts(["parity-paper"], probes.net_timescales, ns=(5, 10, 15, 20, 25, 30)),
@@ -91,7 +92,19 @@ NETWORKS = [
         source=f"{P1}: N = 30, single units, the 20 fastest and the 20 slowest, p = 0.5",
         scales={
             "small": Scale(
-                parts=parts(["parity-paper"], probes.ablations, n=9, singles=20, way="clean"),
+                parts=[
+                    *parts(["parity-paper"], probes.ablations, n=8, singles=20, way="clean"),
+                    *parts(
+                        ["parity-paper"],
+                        probes.ablations,
+                        "{curriculum}, as published",
+                        n=8,
+                        singles=20,
+                        way="published",
+                    ),
+                ],
+                note="Here N = 8. Clean: nothing hears the unit; as published: its weights are cut, but for its biases "
+                "and all readouts except the first. The statements are about the clean way.",
                 statements=_ABLATION,
                 cpu_minutes=1,
             ),
@@ -117,7 +130,8 @@ NETWORKS = [
         source=f"{P1}: N = 30, relative accuracy",
         scales={
             "small": Scale(
-                parts=parts(["parity-paper"], probes.perturbations, n=9, repetitions=10),
+                parts=parts(["parity-paper"], probes.perturbations, n=8, repetitions=10),
+                note="Here N = 8.",
                 statements=_PERTURBATION,
                 cpu_minutes=1.5,
             ),
@@ -159,6 +173,7 @@ NETWORKS = [
                 parts=parts(["parity-paper"], probes.retraining, n=8, ns=(9, 10, 12, 14, 16), updates=1_200),
                 statements=_retraining(9, 16),
                 cpu_minutes=7,
+                note="Here from N = 8, for 1,200 updates (2 epochs).",
             ),
             "full": Scale(
                 parts=parts(["parity-paper"], probes.retraining, n=16, ns=(17, 24, 32, 46), updates=12_000),
@@ -175,9 +190,12 @@ NETWORKS = [
         source=f"{P1}: no test is published, the one here is ours",
         scales={
             scale: Scale(
-                parts=parts(["parity-paper"], probes.forgotten, n=n), statements=_FORGETTING, cpu_minutes=minutes
+                parts=parts(["parity-paper"], probes.forgotten, n=n),
+                statements=_FORGETTING,
+                cpu_minutes=minutes,
+                note=f"Here the networks were trained up to N = {n}.",
             )
-            for scale, n, minutes in (("small", 9, 1.0), ("full", 30, 20.0))
+            for scale, n, minutes in (("small", 8, 1.0), ("full", 30, 20.0))
         },
         quantities=over_n(
             ("accuracy, readout as trained", "accuracy, readout as trained"),
@@ -191,7 +209,7 @@ NETWORKS = [
         source=f"{P1}: principal components for 90 % of the variance",
         scales={
             "small": Scale(
-                parts=parts(["parity-paper"], probes.dimensions, ns=(2, 4, 6, 8, 10, 12), trials=10, steps=1_000),
+                parts=parts(["parity-paper"], probes.dimensions, ns=(2, 5, 8, 10, 12), trials=10, steps=1_000),
                 statements=[],
             ),
             "full": Scale(

@@ -57,8 +57,11 @@ SMALL: dict[str, Source] = {
     "parity-paper": RunSet(
         settings={**_SMALL_PAPER, "curriculum": _BOTH, "n_max": 12, "max_updates": 12_000}, cpu_minutes=9
     ),
-    "parity-fast": RunSet(
-        settings={**_SMALL_FAST, "curriculum": _BOTH, "n_max": 40, "max_updates": 2_500}, cpu_minutes=4
+    "parity-single-fast": RunSet(
+        settings={**_SMALL_FAST, "curriculum": ["single-head"], "n_max": 40, "max_updates": 4_000}, cpu_minutes=2.5
+    ),
+    "parity-multi-fast": RunSet(
+        settings={**_SMALL_FAST, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 2_500}, cpu_minutes=2.5
     ),
     "fixed-tau-fast": RunSet(
         settings={
@@ -109,7 +112,10 @@ _FAST_FULL: dict[str, Any] = {**_FULL_FAST, "n_max": 101, "max_updates": 20_000}
 
 FULL: dict[str, Source] = {
     "parity-paper": RunSet(settings=_PAPER_FULL, cpu_minutes=4_800),
-    "parity-fast": RunSet(settings={**_FAST_FULL, "curriculum": _BOTH}, cpu_minutes=200),
+    "parity-single-fast": RunSet(
+        settings={**_FAST_FULL, "curriculum": ["single-head"], "max_updates": 40_000}, cpu_minutes=70
+    ),
+    "parity-multi-fast": RunSet(settings={**_FAST_FULL, "curriculum": ["multi-head"]}, cpu_minutes=150),
     "fixed-tau-fast": RunSet(settings={**_FAST_FULL, "curriculum": _BOTH, "cell_args": _TAUS}, cpu_minutes=800),
     "dms-paper": RunSet(settings={**_PAPER_FULL, "task": "dms"}, cpu_minutes=1_500),
     "dms-fast": RunSet(settings={**_FAST_FULL, "task": "dms", "curriculum": _BOTH}, cpu_minutes=200),

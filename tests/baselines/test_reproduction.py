@@ -25,7 +25,8 @@ FLIP_FLOP = NONE | {"task": "flip-flop", "task_args": {"pulse_probability": 0.2}
 ADDITION = NONE | {"task": "delayed-addition", "task_args": {"scoring": "final"}, "max_updates": 8}
 SETS: dict[str, dict[str, Any]] = {
     "parity-paper": {"recipe": "paper", "curriculum": ["single-head", "multi-head"], "test_batches": 1},
-    "parity-fast": {"curriculum": ["single-head", "multi-head"]},
+    "parity-single-fast": {"curriculum": ["single-head"]},
+    "parity-multi-fast": {"curriculum": ["multi-head"]},
     "none-single-fast": {"curriculum": "none-single", "n_max": [3, 4]},
     "none-multi-fast": {"curriculum": ["none-multi"]},
     "window-fast": {"curriculum": ["sliding-window"], "window": 2, "shift": 1},
