@@ -57,7 +57,7 @@ def _turns() -> list[Statement]:
         single = f"parity single-head, recipe {recipe}"
         found += [
             Turns(
-                words=f"recipe {recipe}: single-head mean tau falls to a minimum near N = 13 to 15, then rises",
+                words=f"recipe {recipe}: single-head mean tau falls to near N = 13 to 15 (10 to 18 pass), then rises",
                 of=("mean tau", single),
                 between=(10, 18),
             ),
