@@ -64,7 +64,16 @@ def reproduce(given: dict[str, Any]) -> int:
     scale = given["scale"]
     out = Path("runs") / f"reproduction-{scale}" if given["out"] is None else given["out"]
     reproduction = Reproduction(out, scale)
-    command = ["python", "-m", "baselines", "reproduce", *given["names"], f"--scale={scale}", f"--out={out}"]
+    command = [
+        "python",
+        "-m",
+        "baselines",
+        "reproduce",
+        *given["names"],
+        f"--scale={scale}",
+        f"--out={out}",
+        f"--workers={workers}",
+    ]
     for name in given["names"]:
         code = _run(reproduction, EXPERIMENTS[name], workers)
         if code:

@@ -72,7 +72,6 @@ _TIMES = (0, 100, 200, 400, 600)
 _FROZEN: dict[str, Any] = {
     "quantities": {
         "distance": "distance of memory states",
-        "loss": "loss",
         "participation_ratio": "participation ratio",
     },
     "trials": 32,
@@ -91,8 +90,8 @@ _COLLAPSE: list[Statement] = [
 _COLLAPSE += [
     Larger(
         words=f"after 600 updates the loss is larger for freeze-in with TCR {weight}",
-        of=("loss", f"freeze-in, TCR {weight}"),
-        than=("loss", "without"),
+        of=("loss of the task", f"freeze-in, TCR {weight}"),
+        than=("loss of the task", "without"),
         x=600.0,
     )
     for weight in ("0.03", "1")
@@ -170,15 +169,22 @@ CONSISTENCY = [
         scales={
             scale: Scale(
                 parts=[
-                    *parts(["addition"], probes.geometry_course, "without", updates=_TIMES, **_FROZEN),
-                    *parts(["freeze-in"], probes.geometry_course, "freeze-in, TCR {tcr:g}", updates=_TIMES, **_FROZEN),
+                    part
+                    for runs, case in (("addition", "without"), ("freeze-in", "freeze-in, TCR {tcr:g}"))
+                    for part in (
+                        *parts([runs], measures.task_loss, case, updates=_TIMES),
+                        *parts([runs], probes.geometry_course, case, updates=_TIMES, **_FROZEN),
+                    )
                 ],
                 statements=_COLLAPSE,
                 cpu_minutes=minutes,
             )
             for scale, minutes in (("small", 3), ("full", 30))
         },
-        quantities=[Quantity(name=name, label=name, x="update") for name in _FROZEN["quantities"].values()],
+        quantities=[
+            Quantity(name=name, label=name, x="update")
+            for name in ("loss of the task", *_FROZEN["quantities"].values())
+        ],
         note="Delayed addition, rate RNN of g = 1; the task is trained from update 200 on.",
     ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from baselines import runs
 from baselines.reproduction.observations import Observation
@@ -64,6 +64,20 @@ def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
         if passed:
             yield Observation(
                 quantity="update solved", case=case, x=n, seed=settings.seed, value=passed[0], run=run.name
+            )
+
+
+def task_loss(run: Trained, case: str, *, updates: Sequence[int]) -> Iterator[Observation]:
+    """The task's loss in training, without regularisers, in the test at each of these updates."""
+    for row in runs.read_metrics(run.path):
+        if row["update"] in updates:
+            yield Observation(
+                quantity="loss of the task",
+                case=case,
+                x=row["update"],
+                seed=run.settings.seed,
+                value=row["loss_task"],
+                run=run.name,
             )
 
 

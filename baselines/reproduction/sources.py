@@ -131,7 +131,8 @@ class RunSet:
                     display.show(event)
         finally:
             folder.close()
-        console.print(f"{path.name}: {sweep_line(folder)}", soft_wrap=True, highlight=False)
+        ended = sweep_line(folder).partition("\n")[0]  # how to go on is for the command to say
+        console.print(f"{path.name}: {ended}", soft_wrap=True, highlight=False)
         return 130 if interrupt.requested else 0 if folder.complete else 1
 
     def ended(self, path: Path) -> Sequence[Trained]:

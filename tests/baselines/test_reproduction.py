@@ -81,7 +81,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, changes in more.items():
         one = EXPERIMENTS[name]
         scale = one.scales["small"]
-        parts = [dataclasses.replace(part, settings={**part.settings, **changes}) for part in scale.parts]
+        parts = [
+            dataclasses.replace(
+                part, settings=dict(part.settings) | {k: changes[k] for k in changes if k in part.settings}
+            )
+            for part in scale.parts
+        ]
         scales = {**one.scales, "small": dataclasses.replace(scale, parts=parts)}
         monkeypatch.setitem(EXPERIMENTS, name, dataclasses.replace(one, scales=scales))
 
