@@ -37,7 +37,7 @@ ORDER = {
         "__init__",
         "kernels.activations",
         "kernels.*",
-        "kernels seeds curriculum interrupt recipes checking engines files allocator",
+        "kernels seeds curriculum interrupt recipes checking engines files allocator resampling actions",
         "cells.base",
         "cells.*",
         "cells",

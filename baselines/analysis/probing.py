@@ -13,12 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from baselines.agents import accuracy_interval
 from baselines.analysis import stimuli
 from baselines.analysis.subjects import Subject
 from baselines.analysis.tables import Column
 from baselines.checking import SettingsError, blame, check_device
 from baselines.network import Intervention, RecurrentNetwork, head_keys
+from baselines.resampling import accuracy_interval
 from memory_envs import Task, checks
 
 _BLOCK = 10_000_000  # numbers in a block of activity: 40 MB

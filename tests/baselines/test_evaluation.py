@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from baselines import runs, seeds
-from baselines.agents import accuracy_interval
 from baselines.checking import SettingsError
 from baselines.cli import main
 from baselines.evaluation import EvaluationSettings, evaluate_run
+from baselines.resampling import accuracy_interval
 from baselines.settings import Settings
 from baselines.training import TrainingRun
 from memory_envs import Parity
