@@ -106,7 +106,7 @@ class Evaluation:
     """How an agent played fresh trials.
 
     Every interval is for 95 %: the percentile bootstrap over trials (whole trials are drawn again, with all their
-    answers); where all trials are alike, such as all right, Wilson's with one answer a trial, so that none has no width
+    answers), at least as wide as Wilson's, so that none has no width even where all trials are right
     (``resampling.bootstrap_shares``). They tell how well the trials show what this agent does, not how another training
     would have ended.
 
@@ -198,9 +198,10 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
     active = np.flatnonzero(task.active)
     asked, right = counted.sum(axis=0), correct.sum(axis=0)[:, active]
     lags, asked_by_lag, right_by_lag = _by_lag(task, shown, correct, counted)
-    # The return, from -1 to 1, as a share of its range.
-    parts = np.concatenate([(returns[:, None] + 1) / 2, right, right_by_lag], axis=1)
-    wholes = np.concatenate([np.ones((episodes, 1)), np.repeat(asked[:, None], len(active), 1), asked_by_lag], axis=1)
+    # The return, from -1 to 1, as a share of its range, of as many answers as a trial has on average.
+    answers = np.full((episodes, 1), asked.mean() * len(active))
+    parts = np.concatenate([(returns[:, None] + 1) / 2 * answers, right, right_by_lag], axis=1)
+    wholes = np.concatenate([answers, np.repeat(asked[:, None], len(active), 1), asked_by_lag], axis=1)
     ends = bootstrap_shares(parts, wholes, seeds.numpy_generator(seed, "bootstrap"))
     intervals: list[Interval] = [(low, high) for low, high in ends.tolist()]
     labels = [task.head_labels[i] for i in active]
@@ -210,7 +211,7 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
         task=task,
         episodes=episodes,
         seed=seed,
-        score=float(returns.mean()),
+        score=min(float(returns.mean()), task.perfect_score),  # no sum is exact to the last bit
         standard_error=float(returns.std(ddof=1) / np.sqrt(episodes)),
         score_interval=(low, high),
         accuracy={label: float(n / asked.sum()) for label, n in zip(labels, right.sum(axis=0), strict=True)},

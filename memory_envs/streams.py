@@ -142,7 +142,7 @@ class HeadedTask(StreamTask):
         return out
 
     def lags(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """n - 1 for the answer for n, at every step: its window is full wherever it counts."""
+        """Each head's N - 1, at every step: its window is full wherever it counts."""
         return np.broadcast_to(np.array(self.heads or (self.N,)) - 1, (*inputs.shape[:2], self.num_heads))
 
     def _reference_score(self, memory: int) -> float:

@@ -35,8 +35,8 @@ CORRECT_WITHIN = 0.04
 class Task(ABC):
     """A working-memory task with a memory demand of N steps.
 
-    A task writes ``sample``, ``recall``, ``lags`` and ``_reference_score``, its channels and its bounds; everything else
-    is inherited. Tasks are immutable, hashable and picklable; equal parameters make equal tasks.
+    A task writes ``sample``, ``recall``, ``lags`` and ``_reference_score``, its channels and its bounds; everything
+    else is inherited. Tasks are immutable, hashable and picklable; equal parameters make equal tasks.
 
     Attributes:
         N: memory demand in steps: the oldest input that an answer needs can lie N - 1 steps back.

@@ -44,6 +44,7 @@ ORDER = {
         "network",
         "practice",
         "losses agents",
+        "score_tables",
         "bptt",
         "run_settings",
         "ppo_recipes settings",
