@@ -150,7 +150,7 @@ def test_reference_agents_are_agents(task: Task) -> None:
 
 @tasks
 def test_every_agent_gets_the_same_episodes(task: Task) -> None:
-    """Those of the environments that are reset with the seed; what an agent does to its observations does not matter."""
+    """Those of the environments reset with the seed, whatever an agent writes into its observations."""
 
     class Watcher(RandomAgent):
         def __init__(self, seed: int) -> None:
