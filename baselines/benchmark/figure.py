@@ -57,7 +57,7 @@ def _largest(axes: Axes, standings: Sequence[Standing], rungs: Rungs, tasks: lis
             words += "!" if any(climb.fault for climb in climbs) else ""
             words += "+" if not all(climb.ended for climb in climbs) else ""
             each = " ".join(str(climb.largest_n) for climb in climbs)
-            colour = "white" if shade[y, x] > 0.65 else "black"
+            colour = "white" if shade[y, x] > 0.7 else "black"
             several = len({climb.largest_n for climb in climbs}) > 1
             how: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "color": colour}
             axes.annotate(words, (x, y), (0, 4 * several), **how)
@@ -103,10 +103,12 @@ def _curves(axes: Axes, standings: Sequence[Standing], rungs: Rungs, solved: flo
         curve = mean_curve(one.climbs)
         how: dict[str, Any] = {"ls": ":", "lw": 1.1} if one.stored else {}
         axes.plot(list(curve), list(curve.values()), zorder=3, **_look(index, one.stored), **how)
+    stored = any(one.stored for one in standings)
+    axes.set_xlabel("N of the rung (dotted: stored with the project)" if stored else "N of the rung")
     axes.set_xscale("log", base=2)
     axes.set_xticks(ns, [str(n) for n in ns])
     axes.minorticks_off()
-    axes.set(xlabel="N of the rung", ylabel="normalised score, mean over tasks and seeds", ylim=(-0.03, 1.03))
+    axes.set(ylabel="normalised score, mean over tasks and seeds", ylim=(-0.03, 1.03))
     axes.set_title("markers as in the middle; grey: ideal subjects that\nremember so many steps climb by the same rule")
 
 

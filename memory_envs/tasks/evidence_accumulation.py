@@ -195,6 +195,8 @@ class EvidenceAccumulation(HeadedTask):
         return np.broadcast_to(np.arange(len(inputs))[:, None, None], (*inputs.shape[:2], 1))
 
     def _head_score(self, n: int, memory: int) -> float:
+        if memory == 0:  # both signs are equally likely
+            return 0.0
         if self.heads is not None:
             return accumulation_scores.agreement(min(memory, n), n, self.bias, self.noise)
         if self.scoring == "final":

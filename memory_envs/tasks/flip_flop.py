@@ -148,6 +148,8 @@ class FlipFlop(StreamTask):
         return time - np.maximum.accumulate(np.where(inputs != 0, time, 0), axis=0)
 
     def _reference_score(self, memory: int) -> float:
+        if memory == 0:  # both signs are equally likely
+            return 0.0
         steps = self.num_steps
         if self.pulse_probability is None:
             survival = np.maximum(1 - np.arange(steps) / self.N, 0)  # P(interval > a)
