@@ -57,14 +57,14 @@ def score_table(played: Evaluation, memory: bool = False) -> Table:
         normalised = _words(played.normalised, played.normalised_interval)
         table.add_row("normalised", "", "", *normalised, "", "1.000")
         low, high = played.equivalent_memory_interval
-        steps = (f"{played.equivalent_memory:.2f}", f"{low:.1f}..{high:.1f}")
+        steps = (f"{played.equivalent_memory:.2f}", f"{low:.2f}..{high:.2f}")
         table.add_row("memory (steps)", "", "", *steps, "0.0", f"{task.horizon:.1f}")
     return table
 
 
 def lag_table(played: Evaluation) -> Table:
-    """How accuracy falls with the age of the memory."""
-    table = _table("accuracy by lag: steps back to the oldest input needed", "lag", "answers", "accuracy", "95 %")
+    """How accuracy falls with the age of the oldest input that an answer needs."""
+    table = _table("accuracy by lag", "lag (steps)", "answers", "accuracy", "95 %")
     for lag in played.by_lag:
         table.add_row(str(lag.lag), str(lag.answers), *_words(lag.accuracy, lag.interval))
     return table

@@ -132,7 +132,7 @@ def test_memory_lags_and_a_file_of_all_numbers(
     assert main(["evaluate", str(run.folder.path), "--lags", "--episodes", "50", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert re.search(r"normalised +[01]\.\d{4} +[01]\.\d{3}\.\.[01]\.\d{3} +1\.000", said)
-    assert re.search(r"memory \(steps\) +\d\.\d\d +\d\.\d\.\.3\.0 +0\.0 +3\.0", said)
+    assert re.search(r"memory \(steps\) +\d\.\d\d +\d\.\d\d\.\.3\.00 +0\.0 +3\.0", said)
     assert len(re.findall(r"^ +[12] +500 +[01]\.\d{4} +[01]\.\d{3}\.\.1\.000 +$", said, re.MULTILINE)) == 2
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
