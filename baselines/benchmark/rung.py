@@ -34,7 +34,7 @@ LONGEST_REASON = 300
 Row = dict[str, Any]
 
 
-class Fault(Exception):
+class FaultError(Exception):
     """The agent has failed; the message is one line."""
 
 
@@ -62,7 +62,7 @@ def play(contestant: Contestant, task_name: str, n: int, seed: int, budget: Budg
         evaluation = _played(contestant, task, seed, budget, folder, row)
         row |= numbers(evaluation)
         row["status"] = "solved" if evaluation.normalised >= SOLVED else "failed"
-    except Fault as fault:
+    except FaultError as fault:
         row["reason"] = one_line(str(fault))
     gc.collect()  # the next rung has the memory for itself
     row["cpu_seconds"] = round(time.process_time() - cpu_began, 3)
@@ -114,7 +114,9 @@ def _made(what: str, task: Task, seed: int, budget: Budget) -> tuple[Any, Counte
     with _blaming("make_agent"):
         agent = make_agent(what, task, seed)
         if missing := [name for name in ("learn", "predict") if not callable(getattr(agent, name, None))]:
-            raise Fault(f"make_agent must return an object with learn and predict, got {agent!r} (no {missing[0]})")
+            raise FaultError(
+                f"make_agent must return an object with learn and predict, got {agent!r} (no {missing[0]})"
+            )
         asked, mode = getattr(agent, "num_envs", None), getattr(agent, "autoreset_mode", None)
         num_envs = NUM_ENVS if asked is None else checks.integer("num_envs", asked, 1)
         return agent, CountedEnv(
@@ -133,15 +135,15 @@ def _learn(agent: Any, env: CountedEnv, steps: int) -> None:
         return
     if inspect.isgenerator(returned) or inspect.iscoroutine(returned):
         returned.close()
-        raise Fault(f"learn must train, and returned a {type(returned).__name__}: nothing has run")
+        raise FaultError(f"learn must train, and returned a {type(returned).__name__}: nothing has run")
 
 
 @contextmanager
-def _blaming(part: str, but: type[Exception] = Fault) -> Iterator[None]:
-    """Within the block whatever is raised, be it ``SystemExit``, is a ``Fault`` of this part; ``but`` is not."""
+def _blaming(part: str, but: type[Exception] = FaultError) -> Iterator[None]:
+    """Within the block whatever is raised, be it ``SystemExit``, is a ``FaultError`` of this part; ``but`` is not."""
     try:
         yield
-    except (Fault, but):
+    except (FaultError, but):
         raise
     except BaseException as error:
         traceback.print_exc()
@@ -149,7 +151,7 @@ def _blaming(part: str, but: type[Exception] = Fault) -> Iterator[None]:
             said = str(error)
         except BaseException:  # a stranger's __str__
             said = ""
-        raise Fault(f"{part}: {type(error).__name__}: {said}".removesuffix(": ")) from None
+        raise FaultError(f"{part}: {type(error).__name__}: {said}".removesuffix(": ")) from None
 
 
 def one_line(text: str) -> str:

@@ -20,7 +20,13 @@ EPISODES = 100
 """Trials of an evaluation while training, which decides nothing."""
 
 
-class Diverged(Exception):
+PPO_SOLVED, BPTT_SOLVED = 0.9, 0.96
+"""Normalised score at which training on a stage ends: where no memory is worth 0, the thresholds of the two commands.
+
+That of PPO is one of answers that were drawn; the likeliest ones are better."""
+
+
+class DivergedError(Exception):
     """Training has ended with numbers that are none."""
 
 
@@ -42,6 +48,12 @@ class LastHead:
         return actions[..., -1], state
 
 
+def accuracy_of(task: Task, normalised: float) -> float:
+    """The share of right labels that makes a normalised score: without memory many may be right already."""
+    least = task.memoryless_score
+    return (1 + least + normalised * (task.perfect_score - least)) / 2
+
+
 def by_ppo(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[Agent, int]:
     """Train a cell by PPO for a rung.
 
@@ -56,7 +68,7 @@ def by_ppo(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[
         Who plays, and the steps taken.
 
     Raises:
-        Diverged: a weight is no longer a number.
+        DivergedError: a weight is no longer a number.
         RunError: the folder cannot be written.
     """
     from baselines.ppo.training import RLRun  # needs Stable-Baselines3, and agents of others do not
@@ -69,7 +81,7 @@ def by_ppo(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[
     finally:
         run.folder.close()
     if run.status == "diverged":
-        raise Diverged("a weight is not finite")
+        raise DivergedError("a weight is not finite")
     several = run.curriculum.task.num_heads > task.num_heads
     return LastHead(run.model) if several else run.model, run.steps
 
@@ -82,7 +94,7 @@ def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | No
     """
     curriculum = "multi-head" if task.name == "parity" and task.N >= 4 else "none-single"
     settings: dict[str, Any] = {"task": task.name, "cell": cell, "n_max": task.N, "curriculum": curriculum}
-    settings |= {"seed": seed, "episodes": EPISODES, "out": folder}
+    settings |= {"threshold": accuracy_of(task, PPO_SOLVED), "seed": seed, "episodes": EPISODES, "out": folder}
     recipe = RLSettings(**settings).plan().recipe
     longest = with_length(task, recipe.trial_length).num_steps
     trials, envs = recipe.rollout_trials, recipe.num_envs
@@ -100,7 +112,7 @@ def by_bptt(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple
     """Train a cell by backpropagation through time for a rung; see ``by_ppo``.
 
     Raises:
-        Diverged: the loss or its gradient is no longer a number.
+        DivergedError: the loss or its gradient is no longer a number.
         RunError: the folder cannot be written.
     """
     run = TrainingRun(bptt_settings(cell, task, seed, steps, folder))
@@ -111,7 +123,7 @@ def by_bptt(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple
     finally:
         run.folder.close()
     if run.status == "diverged":
-        raise Diverged(f"the loss or its gradient is not finite at update {run.diverged_at}")
+        raise DivergedError(f"the loss or its gradient is not finite at update {run.diverged_at}")
     network = run.learner.network
     if getattr(run.learner.task, "heads", None) is None:
         return NetworkAgent(network, task), _shim_steps(run)
@@ -132,6 +144,7 @@ def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | N
         cell=cell,
         n_max=task.N,
         curriculum=curriculum,
+        threshold=accuracy_of(task, BPTT_SOLVED),
         seed=seed,
         budget=1e9,  # the rung's limit of wall time ends it
         out=folder,

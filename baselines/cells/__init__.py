@@ -54,10 +54,11 @@ def find_cell(name: str) -> type[Cell]:
     if not (module and colon and attribute):
         raise ValueError(f"cell must be one of {list(CELLS)} or package.module:ClassName, got {name!r}")
     try:
-        kind = import_object(name)
+        kind: Any = import_object(name)
     except Exception as error:  # whatever a stranger's module may raise
         raise ValueError(f"cell must name a class that can be imported, got {name!r} ({error})") from error
-    return contract.check_class(kind, f"cell {name}")
+    contract.check_class(kind, f"cell {name}")
+    return kind
 
 
 def cell_options(kind: type[Cell]) -> tuple[str, ...]:
