@@ -23,32 +23,44 @@ GRACE = 5.0
 
 
 def main(path: Path, name: str) -> int:
-    """Climb; the exit code."""
+    """The process of a climb; the exit code."""
     # At once: an agent cannot take it for an exception of its own, and the rung leaves nothing.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     faulthandler.enable()
     _volunteer_to_be_killed()
     keep_freed_memory()
-    here, path = os.getcwd(), path.resolve()  # before an agent goes elsewhere
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)  # the agent's own imports, too, are looked for where it was found
     try:
-        benchmark = read_benchmark(path)
-        climb = benchmark.climbs[name]
-        for n in benchmark.rungs(climb):
-            if (row := read_rung(path, name, n)) is None:
-                os.chdir(here)
-                folder = climb_folder(path, name)
-                with _watched(benchmark.budget.limit, folder / "hang.txt"):
-                    row = play(climb.contestant, climb.task, n, climb.seed, benchmark.budget, folder / f"run_N{n:03}")
-                write_rung(path, name, n, row)
-                _say(f"N = {n}: {row['status']} {row.get('reason', row.get('normalised'))}")
-            if row["status"] != "solved":
-                break
+        climb(path, name)
     except (RunError, OSError) as error:
         _say(f"error: {error}")
         return UNWRITABLE
     return 0
+
+
+def climb(path: Path, name: str) -> None:
+    """Play the rungs that are left of a climb.
+
+    Args:
+        path: of the benchmark's folder.
+        name: of the climb.
+
+    Raises:
+        RunError, OSError: the folder cannot be read or written.
+    """
+    here, path = os.getcwd(), path.resolve()  # before an agent goes elsewhere
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)  # what the agent imports later is looked for where it was found, too
+    benchmark = read_benchmark(path)
+    asked, folder = benchmark.climbs[name], climb_folder(path, name)
+    for n in benchmark.rungs(asked):
+        if (row := read_rung(path, name, n)) is None:
+            os.chdir(here)
+            with _watched(benchmark.budget.limit, folder / "hang.txt"):
+                row = play(asked.contestant, asked.task, n, asked.seed, benchmark.budget, folder / f"run_N{n:03}")
+            write_rung(path, name, n, row)
+            _say(f"N = {n}: {row['status']} {row.get('reason', row.get('normalised'))}")
+        if row["status"] != "solved":
+            break
 
 
 @contextmanager
