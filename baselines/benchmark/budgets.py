@@ -9,6 +9,9 @@ from memory_envs import TASKS, Task, make_task
 SOLVED = 0.9
 """The least normalised score that solves a rung. Where guessing scores 0 (parity, DMS): 95 % right."""
 
+PERFECT = 1 - 1e-9
+"""A score above is perfect but for rounding."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
@@ -37,14 +40,13 @@ BUDGETS = {
 
 def ladder(task: str, n_max: int) -> tuple[int, ...]:
     """Each N of a task's rungs: powers of two, without those that the task cannot have or that need no memory."""
-    powers = (2**i for i in range(1, n_max.bit_length()))
-    return tuple(n for n in powers if n >= TASKS[task].least_N and _needs_memory(rung_task(task, n)))
+    powers = [2**i for i in range(1, n_max.bit_length()) if 2**i >= TASKS[task].least_N]
+    # Only the smallest can need none. (Nothing is asked of the others here: for large N the answer takes seconds.)
+    while powers and rung_task(task, powers[0]).memoryless_score > PERFECT:
+        powers.pop(0)
+    return tuple(powers)
 
 
 def rung_task(task: str, n: int) -> Task:
     """What is played on a rung: the registered default with this N."""
     return make_task(task, N=n)
-
-
-def _needs_memory(task: Task) -> bool:
-    return task.memoryless_score < task.perfect_score - 1e-9

@@ -117,7 +117,7 @@ def by_bptt(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple
     """
     run = TrainingRun(bptt_settings(cell, task, seed, steps, folder))
     try:
-        for _ in run.train(lambda: _shim_steps(run) >= steps):
+        for _ in run.train():
             pass
         run.finish()
     finally:
@@ -126,10 +126,10 @@ def by_bptt(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple
         raise DivergedError(f"the loss or its gradient is not finite at update {run.diverged_at}")
     network = run.learner.network
     if getattr(run.learner.task, "heads", None) is None:
-        return NetworkAgent(network, task), _shim_steps(run)
+        return NetworkAgent(network, task), run.steps
     if str(task.N) not in network.readouts:  # the curriculum has not come that far
         network.add_readout(str(task.N), seeds.generator(seed, "readout", str(task.N)))
-    return LastHead(NetworkAgent(network, task.replace(heads=(task.N,)))), _shim_steps(run)
+    return LastHead(NetworkAgent(network, task.replace(heads=(task.N,)))), run.steps
 
 
 def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | None = None) -> Settings:
@@ -146,10 +146,7 @@ def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | N
         curriculum=curriculum,
         threshold=accuracy_of(task, BPTT_SOLVED),
         seed=seed,
+        steps=steps,
         budget=1e9,  # the rung's limit of wall time ends it
         out=folder,
     )
-
-
-def _shim_steps(run: TrainingRun) -> int:  # until the setting ``steps`` is there
-    return run.learner.update * run.plan.recipe.batch_size * run.learner.practice.task.num_steps

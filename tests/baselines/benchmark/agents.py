@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -245,10 +246,8 @@ class NeverStops(Remembers):
     def learn(self, env: Any, total_steps: int) -> None:
         env.reset()
         while True:
-            try:
+            with contextlib.suppress(BaseException):
                 env.step(self.draw(env.num_envs))
-            except:  # noqa: E722
-                pass
 
 
 class HoldsTheLock(Remembers):
