@@ -78,8 +78,8 @@ def check(what: str) -> str:
             raise SettingsError("agent", f"{error} (or agent must name a factory of agents)") from None
         return "cell"
     if not callable(found):
-        kind = f"{type(found).__name__}" + (" with learn and predict: give what makes it" if _is_agent(found) else "")
-        raise SettingsError("agent", f"agent must be a factory or a class of a cell, got {what!r}, which is a {kind}")
+        kind = f"of type {type(found).__name__}" + (", an agent: name what makes it" if _is_agent(found) else "")
+        raise SettingsError("agent", f"agent must be a factory or a class of a cell, got {what!r} {kind}")
     _arguments(what, found, None, None, 0)
     return "agent"
 
