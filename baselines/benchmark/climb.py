@@ -6,6 +6,7 @@ The rungs that have ended are left as they are; the first one that was not solve
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -61,6 +62,7 @@ def climb(path: Path, name: str) -> None:
             _say(f"N = {n}: {row['status']} {row.get('reason', row.get('normalised'))}")
         if row["status"] != "solved":
             break
+        gc.collect()  # the next rung has the memory for itself
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import random
 import shutil
@@ -64,7 +63,6 @@ def play(contestant: Contestant, task_name: str, n: int, seed: int, budget: Budg
         row["status"] = "solved" if evaluation.normalised >= SOLVED else "failed"
     except FaultError as fault:
         row["reason"] = one_line(str(fault))
-    gc.collect()  # the next rung has the memory for itself
     row["cpu_seconds"] = round(time.process_time() - cpu_began, 3)
     row["seconds"] = round(time.monotonic() - began, 3)
     return row

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from baselines import seeds
+from baselines import ppo_recipes, recipes, seeds
 from baselines.agents import Agent, NetworkAgent
 from baselines.practice import with_length
 from baselines.rl_settings import RLSettings
@@ -18,12 +18,6 @@ from memory_envs import Task
 
 EPISODES = 100
 """Trials of an evaluation while training, which decides nothing."""
-
-
-PPO_SOLVED, BPTT_SOLVED = 0.9, 0.96
-"""Normalised score at which training on a stage ends: where no memory is worth 0, the thresholds of the two commands.
-
-That of PPO is one of answers that were drawn; the likeliest ones are better."""
 
 
 class DivergedError(Exception):
@@ -46,12 +40,6 @@ class LastHead:
         """Actions (B,) for observations (B, I)."""
         actions, state = self.agent.predict(observation, state, episode_start, deterministic)
         return actions[..., -1], state
-
-
-def accuracy_of(task: Task, normalised: float) -> float:
-    """The share of right labels that makes a normalised score: without memory many may be right already."""
-    least = task.memoryless_score
-    return (1 + least + normalised * (task.perfect_score - least)) / 2
 
 
 def by_ppo(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[Agent, int]:
@@ -82,8 +70,7 @@ def by_ppo(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[
         run.folder.close()
     if run.status == "diverged":
         raise DivergedError("a weight is not finite")
-    several = run.curriculum.task.num_heads > task.num_heads
-    return LastHead(run.model) if several else run.model, run.steps
+    return run.model if run.curriculum.task.answer_shape == task.answer_shape else LastHead(run.model), run.steps
 
 
 def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | None = None) -> RLSettings:
@@ -92,9 +79,7 @@ def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | No
     Raises:
         SettingsError: the cell cannot be.
     """
-    curriculum = "multi-head" if task.name == "parity" and task.N >= 4 else "none-single"
-    settings: dict[str, Any] = {"task": task.name, "cell": cell, "n_max": task.N, "curriculum": curriculum}
-    settings |= {"threshold": accuracy_of(task, PPO_SOLVED), "seed": seed, "episodes": EPISODES, "out": folder}
+    settings = {**_ladder_settings(ppo_recipes, task, cell), "seed": seed, "episodes": EPISODES, "out": folder}
     recipe = RLSettings(**settings).plan().recipe
     longest = with_length(task, recipe.trial_length).num_steps
     trials, envs = recipe.rollout_trials, recipe.num_envs
@@ -105,7 +90,8 @@ def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | No
     parts = -(-rollouts // recipe.report_every)
     each = rollouts // parts  # a part is never cut short: some of the last rollouts may be given up
     shape = {"rollout_trials": trials, "num_envs": envs, "report_every": each}
-    return RLSettings(**settings, steps=parts * each * rollout, overrides=shape)
+    settings["overrides"] = {**settings.get("overrides", {}), **shape}
+    return RLSettings(**settings, steps=parts * each * rollout)
 
 
 def by_bptt(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[Agent, int]:
@@ -125,7 +111,7 @@ def by_bptt(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple
     if run.status == "diverged":
         raise DivergedError(f"the loss or its gradient is not finite at update {run.diverged_at}")
     network = run.learner.network
-    if getattr(run.learner.task, "heads", None) is None:
+    if run.learner.task.answer_shape == task.answer_shape:
         return NetworkAgent(network, task), run.steps
     if str(task.N) not in network.readouts:  # the curriculum has not come that far
         network.add_readout(str(task.N), seeds.generator(seed, "readout", str(task.N)))
@@ -138,15 +124,17 @@ def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | N
     Raises:
         SettingsError: the cell cannot be.
     """
-    curriculum = "multi-head" if "heads" in task.parameters() and task.name in ("parity", "dms") else "none-single"
     return Settings(
-        task=task.name,
-        cell=cell,
-        n_max=task.N,
-        curriculum=curriculum,
-        threshold=accuracy_of(task, BPTT_SOLVED),
+        **_ladder_settings(recipes, task, cell),
         seed=seed,
         steps=steps,
         budget=1e9,  # the rung's limit of wall time ends it
         out=folder,
     )
+
+
+def _ladder_settings(module: Any, task: Task, cell: str) -> dict[str, Any]:
+    if hasattr(module, "ladder_settings"):
+        return module.ladder_settings(task.name, cell, task.N)
+    curriculum = "multi-head" if task.name == "parity" and task.N >= 4 else "none-single"
+    return {"task": task.name, "cell": cell, "n_max": task.N, "curriculum": curriculum}
