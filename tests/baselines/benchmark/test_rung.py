@@ -88,7 +88,7 @@ def test_agents_may_differ(what: str, steps: int, tmp_path: Path) -> None:
         ("Columns", "predict: .*[50].*"),
         ("Floats", "predict: .*0.*"),
         ("Twos", "predict: .*2.*"),
-        ("ActionsAlone", "predict: TypeError: .*"),
+        ("ActionsAlone", "predict: .*"),
         ("TrainsOn", "predict: BudgetSpent: 0 of 1000 environment steps are taken"),
     ],
 )
@@ -114,11 +114,11 @@ def test_steps_of_an_agent_that_fails_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("what", "method"), [("GlobalRandomness", ""), ("gru", "ppo"), ("gru", "bptt")])
 def test_the_same_rung_is_the_same_again(what: str, method: str, tmp_path: Path) -> None:
-    first, again = (numbers(played(what, tmp_path, seed=3, method=method)) for _ in range(2))
+    first, again = (numbers(played(what, tmp_path, n=8, seed=3, method=method)) for _ in range(2))
     assert first == again
     assert first["status"] == "failed"
     assert 0 < first["steps"] <= BUDGET.steps
-    assert first != numbers(played(what, tmp_path, seed=4, method=method))
+    assert first != numbers(played(what, tmp_path, n=8, seed=4, method=method))
 
 
 @pytest.mark.parametrize("method", ["ppo", "bptt"])
