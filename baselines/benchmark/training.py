@@ -134,6 +134,7 @@ def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | N
 
 
 def _ladder_settings(module: Any, task: Task, cell: str) -> dict[str, Any]:
+    """What the recipes of a method ask for on a rung; plain settings where they ask for nothing."""
     if hasattr(module, "ladder_settings"):
         return module.ladder_settings(task.name, cell, task.N)
     curriculum = "multi-head" if task.name == "parity" and task.N >= 4 else "none-single"
