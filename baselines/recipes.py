@@ -25,6 +25,14 @@ class Recipe:
     )
     clip_norm: float = field(metadata={"help": "largest norm of the gradient", "range": (1e-9, 1e9)})
     test_every: int = field(metadata={"help": "updates between tests", "range": (1, 1_000_000)})
+    epochs: int = field(
+        default=1,
+        metadata={"help": "updates on each batch: more of them make more of an environment step", "range": (1, 1_000)},
+    )
+    pool: int = field(
+        default=1,
+        metadata={"help": "batches that are drawn before the first of them is used again", "range": (1, 100_000)},
+    )
     trial_length: float = field(
         default=2.0,
         metadata={
