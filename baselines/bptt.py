@@ -131,7 +131,8 @@ class Learner:
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip_norm)
         self.optimizer.step()
         self.update += 1
-        self._next = None
+        if self._fresh:  # those of the update after this one are others
+            self._next = None
         with torch.no_grad():
             if fresh and not self.recipe.test_batches:
                 self._score(rollout, targets, mask)
@@ -219,14 +220,12 @@ class Learner:
     @property
     def _fresh(self) -> bool:
         """Whether the next update is the first one on its batch."""
-        return (self.update - self._stage_began) // self.recipe.pool % self.recipe.epochs == 0
+        return (self.update - self._stage_began) % self.recipe.epochs == 0
 
     def _next_trials(self) -> Trials:
-        # Kept, for who asks how many steps they are does so before every update. Those of a pool are drawn anew from
-        # their number each time: that is cheaper than what an update does with them.
+        # Kept: who asks how many steps they are does so before every update, and they may be trained on again.
         if self._next is None:
-            again = self._drawn - self.recipe.pool + (self.update - self._stage_began) % self.recipe.pool
-            self._next = self.practice.batch(self._drawn if self._fresh else again)
+            self._next = self.practice.batch(self._drawn if self._fresh else self._drawn - 1)
         return self._next
 
     def _roll_out(self, trials: Trials, name: str, index: int) -> tuple[Rollout, Tensor, Tensor]:

@@ -29,10 +29,6 @@ class Recipe:
         default=1,
         metadata={"help": "updates on each batch: more of them make more of an environment step", "range": (1, 1_000)},
     )
-    pool: int = field(
-        default=1,
-        metadata={"help": "batches that are drawn before the first of them is used again", "range": (1, 100_000)},
-    )
     trial_length: float = field(
         default=2.0,
         metadata={
@@ -128,6 +124,10 @@ def _fast(**own: Any) -> Recipe:
     return Recipe(**{"trial_length": 2.0, "test_every": 5, "last_head": 0.3, **usual, **own})
 
 
+def _lean(**own: Any) -> Recipe:
+    return _fast(**{"batch_size": 16, "epochs": 8, "test_every": 8, **own})
+
+
 RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
     # Ours; docs/decisions/0006-fast-recipes.md says what made the difference, and where each was tried.
     "fast": {
@@ -139,6 +139,16 @@ RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
         # Its heads are channels, of which none is newer than another.
         ("flip-flop", ANY): _fast(last_head=0.0),
         (ANY, ANY): _fast(),
+    },
+    # The same for few environment steps instead of few seconds: small batches, and several updates on each of them;
+    # docs/decisions/0009-few-environment-steps.md has the numbers.
+    "lean": {
+        ("delayed-addition", ANY): _lean(
+            batch_size=32, learning_rate=1e-3, decay_from=0, clip_norm=1.0, last_head=0.0, test_every=32
+        ),
+        ("evidence-accumulation", ANY): _lean(),
+        ("flip-flop", ANY): _lean(last_head=0.0),
+        (ANY, ANY): _lean(),
     },
     "paper": {
         (task, cell): recipe
@@ -166,3 +176,26 @@ def find(name: str, task: str, cell: str) -> Recipe:
             return table[key]
     known = ", ".join(f"{cell} on {task}" for task, cell in table)
     raise ValueError(f"recipe {name!r} has settings for {known}, not for {cell} on {task}")
+
+
+_LADDER: dict[str, dict[str, Any]] = {
+    "parity": {"curriculum": "multi-head", "threshold": 0.97},
+    "dms": {"curriculum": "multi-head", "step": 2, "threshold": 0.97},
+    "evidence-accumulation": {"curriculum": "single-head", "first_n": 4, "step": 6, "threshold": 0.98},
+    "flip-flop": {"curriculum": "single-head", "first_n": 4, "step": 6, "threshold": 0.98},
+    # An answer is correct within 0.04: errors that are normal with 60 % of them there are paid 0.986.
+    "delayed-addition": {"curriculum": "single-head", "first_n": 4, "step": 4, "threshold": 0.6},
+}
+"""How N grows on each task where environment steps are scarce."""
+
+
+def ladder_settings(task: str, cell: str, N: int) -> dict[str, Any]:
+    """What of ``baselines.settings.Settings`` a rung of the benchmark of agents asks for: recipe ``lean`` up to ``N``.
+
+    Args:
+        task: name of the task.
+        cell: name of the cell, or a class as package.module:ClassName.
+        N: of the rung, that of the last stage.
+    """
+    own = {"task": task, "cell": cell, "n_max": N, "recipe": "lean", **_LADDER[task]}
+    return own | ({"first_n": min(own["first_n"], N)} if "first_n" in own else {})
