@@ -125,7 +125,7 @@ def _fast(**own: Any) -> Recipe:
 
 
 def _lean(**own: Any) -> Recipe:
-    return _fast(**{"batch_size": 16, "epochs": 8, "test_every": 8, **own})
+    return _fast(**{"batch_size": 16, "epochs": 8, "test_every": 16, **own})
 
 
 RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
@@ -143,11 +143,10 @@ RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
     # The same for few environment steps instead of few seconds: small batches, and several updates on each of them;
     # docs/decisions/0009-few-environment-steps.md has the numbers.
     "lean": {
-        ("delayed-addition", ANY): _lean(
-            batch_size=32, learning_rate=1e-3, decay_from=0, clip_norm=1.0, last_head=0.0, test_every=32
-        ),
-        ("evidence-accumulation", ANY): _lean(),
-        ("flip-flop", ANY): _lean(last_head=0.0),
+        ("delayed-addition", ANY): _lean(batch_size=32, learning_rate=1e-3, decay_from=0, clip_norm=1.0, last_head=0.0),
+        # Answers of one trial are much alike: more trials a test.
+        ("evidence-accumulation", ANY): _lean(test_every=32),
+        ("flip-flop", ANY): _lean(test_every=32, last_head=0.0),
         (ANY, ANY): _lean(),
     },
     "paper": {
@@ -179,12 +178,12 @@ def find(name: str, task: str, cell: str) -> Recipe:
 
 
 _LADDER: dict[str, dict[str, Any]] = {
-    "parity": {"curriculum": "multi-head", "threshold": 0.97},
-    "dms": {"curriculum": "multi-head", "step": 2, "threshold": 0.97},
-    "evidence-accumulation": {"curriculum": "single-head", "first_n": 4, "step": 6, "threshold": 0.98},
-    "flip-flop": {"curriculum": "single-head", "first_n": 4, "step": 6, "threshold": 0.98},
-    # An answer is correct within 0.04: errors that are normal with 60 % of them there are paid 0.986.
-    "delayed-addition": {"curriculum": "single-head", "first_n": 4, "step": 4, "threshold": 0.6},
+    "parity": {"curriculum": "multi-head"},
+    "dms": {"curriculum": "multi-head"},
+    "evidence-accumulation": {"curriculum": "single-head", "first_n": 4, "step": 4},
+    "flip-flop": {"curriculum": "single-head", "first_n": 4, "step": 4},
+    # Of answers within 0.04: at 0.6 some trials of N = 32 were still far off (0.85 of the normalised score).
+    "delayed-addition": {"curriculum": "single-head", "first_n": 4, "step": 4, "threshold": 0.8},
 }
 """How N grows on each task where environment steps are scarce."""
 
