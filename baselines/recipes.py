@@ -197,4 +197,9 @@ def ladder_settings(task: str, cell: str, N: int) -> dict[str, Any]:
         N: of the rung, that of the last stage.
     """
     own = {"task": task, "cell": cell, "n_max": N, "recipe": "lean", **_LADDER[task]}
-    return own | ({"first_n": min(own["first_n"], N)} if "first_n" in own else {})
+    if "first_n" in own:
+        own["first_n"] = min(own["first_n"], N)
+    if N <= 8:
+        # Trials as long as those that are played: what has seen four steps alone does not go on to eight.
+        own["overrides"] = {"trial_length": 4.0}
+    return own

@@ -17,7 +17,17 @@ from baselines.network import Rollout
 from baselines.practice import Practice
 from baselines.recipes import RECIPES, Recipe
 from baselines.settings import Settings
-from memory_envs import TASKS, DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, Trials
+from memory_envs import (
+    TASKS,
+    DelayedAddition,
+    DelayedMatch,
+    EvidenceAccumulation,
+    FlipFlop,
+    Parity,
+    Task,
+    Trials,
+    make_task,
+)
 from tests.baselines.small import RECIPE
 
 PAPER = recipes.find("paper", "parity", "leaky")
@@ -212,6 +222,10 @@ def test_the_rungs_of_the_ladder_are_settings_that_can_be() -> None:
                 for cell in ("leaky", "gru"):
                     plan = Settings(**recipes.ladder_settings(task, cell, n)).plan()
                     assert plan.curriculum.stages()[-1] == n
+                    assert plan.recipe.test_every >= 2 * plan.recipe.epochs
+                    shown = Practice(plan.curriculum.stage(plan.task, n), plan.recipe, seed=0).task
+                    if n <= 8:  # the trials that the environment plays: shorter ones teach too little
+                        assert shown.num_steps == make_task(task, N=n).num_steps
 
 
 def test_the_step_size_falls_with_n_also_in_a_run_taken_up_again() -> None:
