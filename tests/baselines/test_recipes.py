@@ -225,7 +225,7 @@ def test_the_rungs_of_the_ladder_are_settings_that_can_be() -> None:
                     assert plan.recipe.test_every >= 2 * plan.recipe.epochs
                     shown = Practice(plan.curriculum.stage(plan.task, n), plan.recipe, seed=0).task
                     if n <= 8:  # the trials that the environment plays: shorter ones teach too little
-                        assert shown.num_steps == make_task(task, N=n).num_steps
+                        assert shown.num_steps == kind(n).num_steps
 
 
 def test_the_step_size_falls_with_n_also_in_a_run_taken_up_again() -> None:
