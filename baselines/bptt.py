@@ -185,9 +185,9 @@ class Learner:
                 f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items() if value is not None
             }
         tensors |= {f"test.{name}": value for name, value in self._sums.items()}
-        plain = {"update": self.update, "steps": self.steps, "drawn": self._drawn, "stage_began": self._stage_began}
-        plain |= {"tested": self._tested, "task": self.task.to_dict()}
-        return tensors, plain | {"readouts": list(self.network.readouts)}
+        counters = {"update": self.update, "steps": self.steps, "drawn": self._drawn, "stage_began": self._stage_began}
+        plain = {"tested": self._tested, "task": self.task.to_dict(), "readouts": list(self.network.readouts)}
+        return tensors, counters | plain
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
         """Go on from where ``state`` was taken of a learner that was made with the same arguments."""

@@ -17,17 +17,7 @@ from baselines.network import Rollout
 from baselines.practice import Practice
 from baselines.recipes import RECIPES, Recipe
 from baselines.settings import Settings
-from memory_envs import (
-    TASKS,
-    DelayedAddition,
-    DelayedMatch,
-    EvidenceAccumulation,
-    FlipFlop,
-    Parity,
-    Task,
-    Trials,
-    make_task,
-)
+from memory_envs import TASKS, DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, Trials
 from tests.baselines.small import RECIPE
 
 PAPER = recipes.find("paper", "parity", "leaky")
