@@ -141,7 +141,7 @@ RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
         (ANY, ANY): _fast(),
     },
     # The same for few environment steps instead of few seconds: small batches, and several updates on each of them;
-    # docs/decisions/0009-few-environment-steps.md has the numbers.
+    # docs/decisions/0010-few-environment-steps.md has the numbers.
     "lean": {
         ("delayed-addition", ANY): _lean(batch_size=32, learning_rate=1e-3, decay_from=0, clip_norm=1.0, last_head=0.0),
         # Answers of one trial are much alike: more trials a test.

@@ -292,9 +292,8 @@ def test_a_benchmark_from_the_command_line(
     assert re.search(r"my_agents:mine +4 +4 +4 ", said)
     (path,) = (tmp_path / "runs").iterdir()
     assert path.name == "benchmark_quick_my-agents-mine-agent"
-    assert said.endswith(
-        f"4 of 4 climbs have ended. Results, table and picture in runs/{path.name}: results.csv, ladder.csv, ladder.png\n"
-    )
+    files = f"runs/{path.name}: results.csv, ladder.csv, ladder.png"
+    assert said.endswith(f"4 of 4 climbs have ended. Results, table and picture in {files}\n")
     code, said, _ = command(f"--out runs/{path.name} --agent {AGENTS}:RaisesAtOnce --tasks parity", monkeypatch, capsys)
     assert code == 0
     assert "12 rungs of 4 of 8 climbs have been played before\n" in said
