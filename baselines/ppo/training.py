@@ -260,7 +260,7 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
 
 
 class _StepSize(BaseCallback):
-    """The step size of the curriculum's stage, which it has chosen by then."""
+    """The step size of the curriculum's stage; 0 once the last is solved, so that what solved it is what is kept."""
 
     def __init__(self, recipe: PPORecipe, curriculum: CurriculumCallback) -> None:
         super().__init__()
@@ -271,6 +271,10 @@ class _StepSize(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         self.model.lr_schedule = FloatSchedule(self.recipe.learning_rate_at(self.curriculum.stage.N))
+
+    def _on_rollout_end(self) -> None:
+        if self.curriculum.finished:
+            self.model.lr_schedule = FloatSchedule(0.0)
 
 
 class _Stop(BaseCallback):
