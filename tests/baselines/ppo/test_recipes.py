@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from memory_envs import TASKS
 SMALL: dict[str, Any] = {"units": 12, "num_envs": 16, "report_every": 1, "rollout_trials": 4, "minibatches": 2}
 
 
-def run_of(out: Path, overrides: dict[str, Any], **settings: Any) -> RLRun:
-    return RLRun(RLSettings(**{"cell": "gru", "episodes": 20} | settings, overrides=SMALL | overrides, out=out))
+def run_of(out: Path, overrides: Mapping[str, Any], **settings: Any) -> RLRun:
+    given: dict[str, Any] = {"cell": "gru", "episodes": 20} | settings
+    return RLRun(RLSettings(**given, overrides={**SMALL, **overrides}, out=out))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -39,13 +41,15 @@ def test_a_recipe_gives_the_cell_what_is_not_asked_for(monkeypatch: pytest.Monke
     table = {("parity", "leaky"): replace(recipe, cell_defaults={"form": "mod", "tau": 2.5})}
     monkeypatch.setitem(ppo_recipes.PPO_RECIPES, "fast", table)
     run = run_of(tmp_path / "run", {}, task="parity", cell="leaky", cell_args={"tau": 3.5})
-    (cell,) = run.model.policy.lstm_actor.layers
+    policy: Any = run.model.policy
+    (cell,) = policy.lstm_actor.layers
     assert (cell.form, float(cell.time_constants[0])) == ("mod", 3.5)
 
 
 def test_the_noise_of_real_valued_answers(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", {"log_std": -1.5}, task="delayed-addition")
-    assert run.model.policy.log_std.tolist() == [-1.5]
+    policy: Any = run.model.policy
+    assert policy.log_std.tolist() == [-1.5]
     with pytest.raises(SettingsError, match="log_std must be a number from -10 to 2, got 3"):
         run_of(tmp_path / "wrong", {"log_std": 3}, task="delayed-addition")
 
@@ -74,3 +78,26 @@ def test_steps_fall_with_the_stage_and_what_solved_the_last_one_is_kept(tmp_path
     for stage, rate, moved in rates:
         assert rate == pytest.approx(0.02 / stage)
         assert moved
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "cell", "n"),
+    [
+        ("parity", "lstm", 4),
+        ("dms", "lstm", 4),
+        ("flip-flop", "gru", 8),
+        ("evidence-accumulation", "leaky", 10),
+        ("delayed-addition", "gru", 10),
+    ],
+)
+def test_what_the_settings_of_the_ladder_learn(task: str, cell: str, n: int, tmp_path: Path) -> None:
+    run = RLRun(RLSettings(**ppo_recipes.ladder_settings(task, cell, n), steps=80_000, out=tmp_path / "run"))
+    for _ in run.train():
+        pass
+    assert run.played is not None
+    if task == "delayed-addition":
+        assert run.played.score > 0.8
+    else:
+        assert run.status == "solved"
+        assert [*run.played.accuracy.values()][-1] > 0.95
