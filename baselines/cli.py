@@ -22,9 +22,10 @@ from baselines.engines import LocalEngine
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
 from baselines.options import READERS, Parser, add_option, add_options, add_run_options, axes_of, merged, read_options
-from baselines.progress import Display, print_scores
+from baselines.progress import Display
 from baselines.rl_settings import RLSettings
 from baselines.runs import RunError, changed_versions, is_run
+from baselines.score_tables import print_scores, save_scores
 from baselines.settings import Settings
 from baselines.sweep import SweepFolder
 from baselines.sweep.asked import SweepOptions, read
@@ -49,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
     evaluate_parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_options(evaluate_parser, EvaluationSettings)
+    lags_help = "accuracy by lag as well: how many steps back the oldest input lies that an answer needs"
+    evaluate_parser.add_argument("--lags", action="store_true", help=lags_help)
+    scores_help = "write every number, by lag too, into this table (CSV)"
+    evaluate_parser.add_argument("--out", type=Path, metavar="FILE.csv", help=scores_help)
     add_analyze(commands, sys.argv[1:] if arguments is None else arguments)
     sweep_help = "run the product of settings, side by side, and write one table: several values make an axis"
     sweep_parser = commands.add_parser("sweep", help=sweep_help, description=sweep_help, allow_abbrev=False)
@@ -66,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed_memory()
     try:
         if command == "evaluate":
-            return evaluate(given.pop("run"), EvaluationSettings(**merged(given)))
+            path, lags, out = (given.pop(name) for name in ("run", "lags", "out"))
+            return evaluate(path, EvaluationSettings(**merged(given)), lags, out)
         if command == "analyze":
             return analyze(given)
         if command == "sweep":
@@ -157,11 +163,16 @@ def train(run: TrainingRun) -> int:
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)
 
 
-def evaluate(path: Path, settings: EvaluationSettings) -> int:
+def evaluate(path: Path, settings: EvaluationSettings, lags: bool, out: Path | None) -> int:
     """Play and print; the exit code."""
-    console = Console()
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
+    console, all_played = Console(), []
     for played in evaluate_run(path, settings):
-        print_scores(console, played)
+        print_scores(console, played, memory=True, lags=lags)
+        all_played.append(played)
+    if out is not None:
+        save_scores(all_played, out)
     return 0
 
 
