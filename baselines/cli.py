@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from baselines import recipes
+from baselines import ppo_recipes, recipes
 from baselines.allocator import keep_freed_memory
 from baselines.analyses import AnalysisRun
 from baselines.analysis import ANALYSES
@@ -29,7 +28,6 @@ from baselines.engines import LocalEngine
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
 from baselines.options import READERS, Parser, add_option, add_options, add_run_options, axes_of, merged, read_options
-from baselines.ppo_recipes import PPORecipe
 from baselines.progress import Display
 from baselines.rl_settings import RLSettings
 from baselines.runs import RunError, changed_versions, is_run
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train_parser.add_argument("--go-on", action="store_true", help=go_on_help)
     rl_help = "train a network by reinforcement learning: RecurrentPPO in the vector environment"
     rl_parser = commands.add_parser("train-rl", help=rl_help, description=rl_help, allow_abbrev=False)
-    add_run_options(rl_parser, RLSettings, fields(PPORecipe))
+    add_run_options(rl_parser, RLSettings, ppo_recipes.options())
     evaluate_help = "let the network of a run play the environment: other N, longer trials, other arguments"
     evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
     evaluate_parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
@@ -134,7 +132,7 @@ def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
 
 def train_rl(resume: Path | None, given: dict[str, Any]) -> int:
     """Train by reinforcement learning, play and sum up; the exit code."""
-    settings = read_options(given, RLSettings, fields(PPORecipe)) if resume is None else None
+    settings = read_options(given, RLSettings, ppo_recipes.options()) if resume is None else None
     if settings is not None:
         settings.plan()  # a wrong option is found before a missing package
     try:

@@ -79,7 +79,12 @@ def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | No
     Raises:
         SettingsError: the cell cannot be.
     """
-    settings = {**_ladder_settings(ppo_recipes, task, cell), "seed": seed, "episodes": EPISODES, "out": folder}
+    settings = {
+        **ppo_recipes.ladder_settings(task.name, cell, task.N),
+        "seed": seed,
+        "episodes": EPISODES,
+        "out": folder,
+    }
     recipe = RLSettings(**settings).plan().recipe
     longest = with_length(task, recipe.trial_length).num_steps
     trials, envs = recipe.rollout_trials, recipe.num_envs
@@ -125,17 +130,9 @@ def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | N
         SettingsError: the cell cannot be.
     """
     return Settings(
-        **_ladder_settings(recipes, task, cell),
+        **recipes.ladder_settings(task.name, cell, task.N),
         seed=seed,
         steps=steps,
         budget=1e9,  # the rung's limit of wall time ends it
         out=folder,
     )
-
-
-def _ladder_settings(module: Any, task: Task, cell: str) -> dict[str, Any]:
-    """What the recipes of a method ask for on a rung; plain settings where they ask for nothing."""
-    if hasattr(module, "ladder_settings"):
-        return module.ladder_settings(task.name, cell, task.N)
-    curriculum = "multi-head" if task.name == "parity" and task.N >= 4 else "none-single"
-    return {"task": task.name, "cell": cell, "n_max": task.N, "curriculum": curriculum}
