@@ -160,7 +160,7 @@ class CellPolicy(RecurrentActorCriticPolicy):
         values = self.value_net(self.mlp_extractor.forward_critic(latent_vf))
         return Evaluated(values, distribution.log_prob(actions), distribution.entropy(), outputs, states)
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, obs: Tensor, lstm_states: RNNStates, episode_starts: Tensor, deterministic: bool = False
     ) -> tuple[Tensor, Tensor, Tensor, RNNStates]:
         # Where no gradient is asked for, as while a rollout is collected, nothing is kept for one: a sixth of its time.

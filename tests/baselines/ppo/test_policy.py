@@ -153,9 +153,7 @@ def test_the_divergence_of_two_policies_is_that_of_stable_baselines3() -> None:
     got = kl_divergence(ours.given(one, torch.ones(4)), ours.given(other, torch.ones(4)))
     torch.testing.assert_close(got, kl_divergence(*theirs))
     few = torch.tensor([0.0, 1, 0, 1])  # what is not active has no part in it
-    first = [
-        MultiCategoricalDistribution([3] * 2).proba_distribution(x[:, [3, 4, 5, 9, 10, 11]]) for x in (one, other)
-    ]
+    first = [MultiCategoricalDistribution([3] * 2).proba_distribution(x[:, [3, 4, 5, 9, 10, 11]]) for x in (one, other)]
     torch.testing.assert_close(kl_divergence(ours.given(one, few), ours.given(other, few)), kl_divergence(*first))
 
 
