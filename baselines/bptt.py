@@ -29,6 +29,7 @@ class Report:
 
     Attributes:
         update: updates so far.
+        steps: environment steps so far, see ``Learner``.
         task: the stage that was tested.
         scores: accuracy of each of its H heads in the test, by the name of its readout.
         loss: mean since the last test of what is minimised: the weighted sum of the terms.
@@ -41,6 +42,7 @@ class Report:
     """
 
     update: int
+    steps: int
     task: Task
     scores: dict[str, float]
     loss: float
@@ -53,7 +55,11 @@ class Report:
 
 
 class Learner:
-    """Everything that training changes: weights, the optimiser's moments, the stage, the running test, the counter.
+    """Everything that training changes: weights, the optimiser's moments, the stage, the running test, the counters.
+
+    An environment step is one time step of one trial that was trained on: what an agent that plays these trials would
+    have been shown. Each trial of a batch counts with its own length, without the padding behind it. Batches drawn for
+    tests alone do not count; those trained on count once, though they are a test too.
 
     Args:
         network: what is trained, on the device where it is to be trained.
@@ -84,7 +90,7 @@ class Learner:
         self.seed = seed
         self.terms = {"task": losses.task_loss(task)} if terms is None else dict(terms)
         self.weights = dict(weights or {})
-        self.update = 0
+        self.update = self.steps = 0
         self.optimizer = _optimizer(network, recipe)
         self._begin_momentum(network)
         self.set_task(task)
@@ -101,12 +107,18 @@ class Learner:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
                 self._adopt(readout)
+        self._next: Trials | None = None
         self._begin_test()
+
+    @property
+    def next_steps(self) -> int:
+        """Environment steps of the next update."""
+        return int(self._next_trials().lengths.sum())
 
     def learn(self) -> None:
         """One update. Waits for no result: a GPU is kept busy."""
-        network = self.network
-        rollout, targets, mask = self._roll_out(self.practice.batch(self.update), "state", self.update)
+        network, trials = self.network, self._next_trials()
+        rollout, targets, mask = self._roll_out(trials, "state", self.update)
         weights = {name: self.weights[name](self.update) if name in self.weights else 1.0 for name in self.terms}
         loss, terms = losses.evaluate(self.terms, weights, rollout, targets, mask)
         self.optimizer.zero_grad()
@@ -114,6 +126,8 @@ class Learner:
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip_norm)
         self.optimizer.step()
         self.update += 1
+        self.steps += int(trials.lengths.sum())
+        self._next = None
         with torch.no_grad():
             if not self.recipe.test_batches:
                 self._score(rollout, targets, mask)
@@ -140,6 +154,7 @@ class Learner:
         readings = {name: value.item() for name, value in self.network.cell.readings().items()}
         report = Report(
             update=self.update,
+            steps=self.steps,
             task=self.task,
             scores={key: n / max(sums["counted"], 1) for key, n in zip(self.heads, correct, strict=True)},
             loss=sums["loss"] / self._tested,
@@ -165,7 +180,7 @@ class Learner:
                 f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items() if value is not None
             }
         tensors |= {f"test.{name}": value for name, value in self._sums.items()}
-        plain = {"update": self.update, "tested": self._tested, "task": self.task.to_dict()}
+        plain = {"update": self.update, "steps": self.steps, "tested": self._tested, "task": self.task.to_dict()}
         return tensors, plain | {"readouts": list(self.network.readouts)}
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
@@ -180,7 +195,7 @@ class Learner:
         for name, parameter in self.network.named_parameters():
             if moments := _under(f"optimizer.{name}.", tensors, device):
                 self.optimizer.state[parameter] = moments
-        self.update, self._tested = plain["update"], plain["tested"]
+        self.update, self.steps, self._tested = plain["update"], plain["steps"], plain["tested"]
         self._sums = _under("test.", tensors, device)
 
     def _adopt(self, readout: nn.Module) -> None:
@@ -194,6 +209,12 @@ class Learner:
         if self.optimizer.param_groups[0].get("momentum"):
             for parameter in module.parameters():
                 self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+    def _next_trials(self) -> Trials:
+        # Kept, for who asks how many steps they are does so before every update.
+        if self._next is None:
+            self._next = self.practice.batch(self.update)
+        return self._next
 
     def _roll_out(self, trials: Trials, name: str, index: int) -> tuple[Rollout, Tensor, Tensor]:
         """What the network does in some trials, and their targets and mask: from the first step that counts on."""

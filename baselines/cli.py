@@ -145,7 +145,7 @@ def train(run: TrainingRun) -> int:
         with interruptible() as interrupt, Display(console, run.plan, run.seconds) as display:
             for progress in run.train(lambda: interrupt.requested):
                 display.show(progress)
-        if run.tested and run.status in ("solved", "budget"):
+        if run.tested and run.status in ("solved", "budget", "steps"):
             print_scores(console, run.play())
         if run.tested:
             training_figure(run.folder.path)
@@ -223,6 +223,7 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
     why = {
         "solved": "solved",
         "budget": "stopped, for the budget is used up,",
+        "steps": f"stopped after {run.steps} steps, for the next update would take more than are allowed,",
         "interrupted": "interrupted",
         "diverged": f"stopped, for the loss or its gradient is not finite at update {run.diverged_at} "
         f"(the checkpoint is that of update {run.saved_update}),",
@@ -233,7 +234,7 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
         f"{why} after {summary['updates']} updates, {summary['cpu_seconds']:.1f} CPU s; "
         f"largest N solved: {largest}. Saved in {path}: {saved}"
     )
-    return f"{line}\n{go_on(run)}" if run.status in ("interrupted", "budget") else line
+    return f"{line}\n{go_on(run)}" if run.status in ("interrupted", "budget", "steps") else line
 
 
 def go_on(run: TrainingRun) -> str:
@@ -241,4 +242,6 @@ def go_on(run: TrainingRun) -> str:
     command = f"python -m baselines train --resume {shlex.quote(str(run.folder.path))}"
     if run.status == "budget":
         command += f" --budget {2 * run.plan.settings.budget:g}"
+    elif run.status == "steps":
+        command += f" --steps {2 * (run.plan.settings.steps or 1)}"
     return f"Go on with: {command}"

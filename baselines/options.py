@@ -26,9 +26,8 @@ class Parser(argparse.ArgumentParser):
 
 def add_run_options(parser: argparse.ArgumentParser, settings: type[RunSettings], recipe: Iterable[Field[Any]]) -> None:
     """The options of a command that trains."""
-    resume_help = (
-        f"go on with the run in this folder; of the other options only {settings.LIMIT} and episodes may differ"
-    )
+    may = ", ".join(settings.LIMITS)
+    resume_help = f"go on with the run in this folder; of the other options only {may} and episodes may differ"
     parser.add_argument("--resume", type=Path, metavar="RUN", help=resume_help)
     add_options(parser, settings)
     group = parser.add_argument_group("options that replace the recipe's values")

@@ -109,7 +109,10 @@ class Display:
 
     def _time_left(self) -> str:
         left = max(int(self.plan.settings.budget - self.spent - (time.monotonic() - self._began)), 0)
-        return f"{_duration(left)} of the budget left"
+        words = f"{_duration(left)} of the budget left"
+        if (most := self.plan.settings.steps) is not None and self.latest:
+            words += f", {self.latest.report.steps} of {most} steps"
+        return words
 
     def _estimate(self) -> list[str]:
         """When the last stage would be solved, at the pace of the latest ones."""

@@ -44,8 +44,8 @@ class ResumableRun(ABC, Generic[S]):
 
         Args:
             path: of the run.
-            changes: settings (and values of the recipe) by name. They must be those of the run, but for its limit
-                (``budget``, or ``steps``) and its ``episodes``.
+            changes: settings (and values of the recipe) by name. They must be those of the run, but for its limits
+                (``budget`` and ``steps``) and its ``episodes``.
 
         Raises:
             SettingsError: a change goes against the run.
@@ -114,5 +114,5 @@ def _check_changes(settings: RunSettings, changes: Mapping[str, Any]) -> None:
             raise SettingsError(
                 name,
                 f"{name} must be left out or be that of the run, {own!r}, got {value!r} "
-                f"(only {settings.LIMIT} and episodes may change when a run goes on)",
+                f"(only {', '.join(settings.LIMITS)} and episodes may change when a run goes on)",
             )

@@ -22,7 +22,7 @@ CRITICS = ("separate", "shared", "feedforward")
 class RLSettings(RunSettings):
     """A run of reinforcement learning, as it is asked for."""
 
-    METHOD, LIMIT = "train-rl", "steps"
+    METHOD, LIMITS = "train-rl", ("steps",)
 
     cell: str = field(default="lstm", metadata=RunSettings.__dataclass_fields__["cell"].metadata)
     curriculum: str = field(default="none-single", metadata={"help": "how N grows", "choices": tuple(CURRICULA)})

@@ -28,8 +28,8 @@ class RunSettings:
 
     METHOD: ClassVar[str]
     """What trains it, the name of its command."""
-    LIMIT: ClassVar[str]
-    """The setting that ends a run; a run that goes on may be given more."""
+    LIMITS: ClassVar[tuple[str, ...]]
+    """The settings that end a run; a run that goes on may be given more of them."""
 
     task: str = field(default="parity", metadata={"help": "task", "choices": tuple(TASKS)})
     cell: str = field(default="leaky", metadata={"help": CELL_HELP})
@@ -146,7 +146,7 @@ class RunSettings:
         words = [self.task, file_word(self.cell), self.curriculum, f"n{self.n_max}", f"seed{self.seed}"]
         if self.METHOD != "train":
             words.insert(0, self.METHOD.removeprefix("train-"))
-        silent = ("task", "cell", "curriculum", "n_max", "seed", "episodes", "out", self.LIMIT)
+        silent = ("task", "cell", "curriculum", "n_max", "seed", "episodes", "out", *self.LIMITS)
         given: dict[str, Any] = {s.name: getattr(self, s.name) for s in fields(self) if s.name not in silent}
         usual = type(self)()
         for name, value in given.items():

@@ -22,9 +22,16 @@ from memory_envs import Task, checks
 class Settings(RunSettings):
     """A training run by backpropagation through time, as it is asked for."""
 
-    METHOD, LIMIT = "train", "budget"
+    METHOD, LIMITS = "train", ("budget", "steps")
 
     budget: float = field(default=600.0, metadata={"help": "seconds of training after which the run stops"})
+    steps: int | None = field(
+        default=None,
+        metadata={
+            "help": "environment steps of training (time steps of trials, each trial of a batch counted with its own "
+            "length) that the run takes at most: it stops before the update that would take more (default: no limit)"
+        },
+    )
     keep_every: int | None = field(
         default=None,
         metadata={"help": "keep a checkpoint with the first report after every so many updates, too: for analyses"},
@@ -51,6 +58,8 @@ class Settings(RunSettings):
         """
         self._check_shared()
         check("budget", positive, self.budget)
+        if self.steps is not None:
+            check("steps", checks.integer, self.steps, 1, 10**12)
         if self.keep_every is not None:
             check("keep_every", checks.integer, self.keep_every, 1, 10**9)
         recipe = self._recipe()
@@ -60,6 +69,10 @@ class Settings(RunSettings):
         cell = blame_cell(plan.new_cell, recipe.units)
         self._check_regularisers(cell)
         return plan
+
+    def has_more_steps_than(self, before: Settings) -> bool:
+        """Whether this raises the limit of steps that a run with the settings ``before`` may have reached."""
+        return before.steps is not None and (self.steps is None or self.steps > before.steps)
 
     def _check_regularisers(self, cell: Cell) -> None:
         for name in ("activity_l2", "manifold"):

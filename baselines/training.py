@@ -50,8 +50,9 @@ class TrainingRun(ResumableRun[Settings]):
     Attributes:
         plan: what is run.
         folder: where it is written.
-        status: ``"running"``; then ``"solved"`` (the last stage is), ``"budget"`` (time ran out), ``"interrupted"`` or
-            ``"diverged"`` (the loss is no longer a number; the checkpoint is the one before).
+        status: ``"running"``; then ``"solved"`` (the last stage is), ``"budget"`` (time ran out), ``"steps"`` (the
+            next update would take more than are allowed), ``"interrupted"`` or ``"diverged"`` (the loss is no longer a
+            number; the checkpoint is the one before).
         tested: the stage that was last tested; None before the first report.
         seconds, cpu_seconds: of training so far. What a killed process did after its last checkpoint is not counted.
         saved_update: of the latest checkpoint.
@@ -96,7 +97,7 @@ class TrainingRun(ResumableRun[Settings]):
     def _restore(self, path: Path) -> None:
         """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
         summary = runs.read_summary(path) if (path / "summary.json").exists() else {}
-        ended, budget = summary.get("status"), self.plan.settings.budget
+        ended, budget, steps = summary.get("status"), self.plan.settings.budget, self.plan.settings.steps
         if ended == "solved":
             raise RunError(f"{path} is finished: its last stage is solved")
         if ended == "diverged":
@@ -105,6 +106,8 @@ class TrainingRun(ResumableRun[Settings]):
             raise RunError(
                 f"{path} has used up its budget of {budget:g} s: give a larger one, such as --budget {2 * budget:g}"
             )
+        if ended == "steps" and not self.plan.settings.has_more_steps_than(runs.read_settings(path)):
+            raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {2 * (steps or 1)}")
         if not runs.is_begun(path):  # killed before it was
             self.folder.go_back(0, 0)
             self._save(keep=self.plan.settings.keep_every is not None)
@@ -123,8 +126,14 @@ class TrainingRun(ResumableRun[Settings]):
         self.saved_update = self.learner.update
         self.folder.go_back(self.learner.update, self.learner.update // self.plan.recipe.test_every)
 
+    @property
+    def steps(self) -> int:
+        """Environment steps so far: time steps of the trials trained on, without padding."""
+        return self.learner.steps
+
     def train(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
-        """Train until the last stage is solved, the budget is used up or ``interrupted()`` says so.
+        """Train until the last stage is solved, the budget or the steps are used up or ``interrupted()`` says
+        so.
 
         Yields:
             Where the run stands, after every report.
@@ -133,7 +142,7 @@ class TrainingRun(ResumableRun[Settings]):
             RunError: the folder cannot be written. What is there can be gone on with.
         """
         began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
-        budget = self.plan.settings.budget
+        budget, most = self.plan.settings.budget, self.plan.settings.steps
         self._save_due = time.monotonic() + self.SAVE_SECONDS
 
         def stop() -> bool:
@@ -143,6 +152,8 @@ class TrainingRun(ResumableRun[Settings]):
                 self.status = "interrupted"
             elif time.monotonic() - began > budget:
                 self.status = "budget"
+            elif most is not None and self.steps + self.learner.next_steps > most:
+                self.status = "steps"
             elif time.monotonic() >= self._save_due and self.learner.diverged_at() is None:
                 clock()
                 self._save()
@@ -186,6 +197,7 @@ class TrainingRun(ResumableRun[Settings]):
             "scores": self.scores,
             "solved_at": self.solved_at,
             "updates": self.learner.update,
+            "steps": self.steps,
             "diverged_at": self.diverged_at,
         }
 
@@ -234,7 +246,7 @@ class TrainingRun(ResumableRun[Settings]):
             keys |= dict.fromkeys(head_keys(plan.curriculum.stage(plan.task, n)))
         readings = list(self.learner.network.cell.readings())
         columns = [
-            *("update", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms)),
+            *("update", "steps", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms)),
             *(f"weight_{name}" for name in self.moving_weights),
             "gradient_norm",
             *readings,
@@ -252,6 +264,7 @@ class TrainingRun(ResumableRun[Settings]):
         report = progress.report
         return {
             "update": report.update,
+            "steps": report.steps,
             "N": report.task.N,
             "solved": int(report.solved),
             "loss": report.loss,

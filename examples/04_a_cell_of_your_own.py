@@ -2,6 +2,8 @@
 
 The same from the command line, in the folder above this one:
 python -m baselines train --cell examples.04_a_cell_of_your_own:MinimalGatedUnit --cell-args bias=2 --n-max 5
+and up the ladder of the benchmark, trained by reinforcement or by backpropagation through time:
+python -m baselines benchmark --agent examples.04_a_cell_of_your_own:MinimalGatedUnit --method ppo bptt --budget quick
 """
 
 import torch

@@ -101,7 +101,7 @@ class Sweep:
     @property
     def name(self) -> str:
         """A name made of the axes and the fixed settings, but not of the axes' values: it stays the same with more."""
-        words = [f"{name}={_word(name, value)}" for name, value in self.fixed.items() if name != "budget"]
+        words = [f"{name}={_word(name, value)}" for name, value in self.fixed.items() if name not in Settings.LIMITS]
         return _short("_".join(["sweep", *self.axes, *words]))
 
     def values(self, run: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from memory_envs import task_from_dict
 FORMAT = 1
 """Of ``sweep.json``."""
 
-ENDS = {"solved": "solved", "budget": "unsolved", "diverged": "diverged"}
+ENDS = {"solved": "solved", "budget": "unsolved", "steps": "unsolved", "diverged": "diverged"}
 """How a run ends that is not gone on with: its own word -> that of the table."""
 
 RESULTS = (
@@ -50,7 +50,7 @@ class SweepFolder:
 
     Args:
         path: of the folder; made, with its parents, where it is missing.
-        sweep: what was asked for. Where the folder holds a sweep, it must be that one, but for a new ``budget`` and
+        sweep: what was asked for. Where the folder holds a sweep, it must be that one, but for new limits and
             more runs on the same axes.
 
     Attributes:
@@ -160,12 +160,14 @@ class SweepFolder:
 
     def _end(self, run: str) -> dict[str, Any] | None:
         """How a run ended, as columns and ``solved_at``; None where it is still to be gone on with."""
-        path, budget = self.path / run, self.sweep.runs[run].budget
+        path, asked = self.path / run, self.sweep.runs[run]
         if not (path / "summary.json").exists():
             return None
         summary = runs.read_summary(path)
         try:
-            if summary["status"] not in ENDS or (summary["status"] == "budget" and summary["seconds"] < budget):
+            if summary["status"] not in ENDS or (summary["status"] == "budget" and summary["seconds"] < asked.budget):
+                return None
+            if summary["status"] == "steps" and asked.has_more_steps_than(runs.read_settings(path)):
                 return None
             columns = ("largest_n", "updates", "seconds", "cpu_seconds", "solved_at")
             end = {"status": ENDS[summary["status"]], **{name: summary[name] for name in columns}}
@@ -189,7 +191,7 @@ def options(settings: Settings) -> list[str]:
     words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.overrides.items()]
     for setting in fields(settings):
         value = getattr(settings, setting.name)
-        if setting.name in ("out", "overrides") or value == getattr(usual, setting.name):
+        if setting.name in ("out", "overrides") or (value == getattr(usual, setting.name) and setting.name != "budget"):
             continue
         option = f"--{setting.name.replace('_', '-')}"
         if isinstance(value, dict):
@@ -226,7 +228,7 @@ def _check_extends(path: Path, old: Sweep, new: Sweep) -> None:
     usual = Settings()
     for name in SETTINGS:
         then, now = (sweep.fixed.get(name, getattr(usual, name, None)) for sweep in (old, new))
-        if then != now and name != "budget":
+        if then != now and (name not in Settings.LIMITS or now is None):
             raise SettingsError(name, f"{name} must be that of the sweep in {path}, {then!r}, got {now!r}")
     if missing := [run for run in old.runs if run not in new.runs]:
         raise SettingsError(

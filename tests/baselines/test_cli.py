@@ -68,6 +68,8 @@ BAD = [
     ("--threshold nan", "--threshold: threshold must be a number from 0 to 1, got nan"),
     ("--seed -1", "--seed: seed must be an integer from 0 to 4294967295, got -1"),
     ("--budget 0", "--budget: budget must be above 0, got 0.0"),
+    ("--steps 0", "--steps: steps must be an integer from 1 to 1000000000000, got 0"),
+    ("--steps 2.5", "--steps: must be an integer, got '2.5'"),
     ("--budget soon", "--budget: must be a number, got 'soon'"),
     ("--episodes 1", "--episodes: episodes must be an integer from 2 to 100000, got 1"),
     ("--device tpu", "--device: device must be cpu, cuda or cuda:<number>, got 'tpu'"),
@@ -261,13 +263,13 @@ def test_an_option_given_twice_adds_to_the_first(monkeypatch: pytest.MonkeyPatch
 def report(n: int) -> Progress:
     scores = {str(m): 0.99 if m < n else 0.7 for m in range(2, n + 1)}
     task = Parity(heads=tuple(range(2, n + 1)))
-    return Progress(Report(40, task, scores, 0.2, {"task": 0.2}, 1.0, {"tau_mean": 1.25}), 2.0, 1.5, n - 1)
+    return Progress(Report(40, 9_000, task, scores, 0.2, {"task": 0.2}, 1.0, {"tau_mean": 1.25}), 2.0, 1.5, n - 1)
 
 
 @pytest.mark.parametrize("n", [5, 60])
 def test_the_live_display_shows_what_matters(n: int) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=110, color_system=None)
-    with Display(console, Settings(n_max=60, budget=90).plan()) as display:
+    with Display(console, Settings(n_max=60, budget=90, steps=20_000).plan()) as display:
         display.show(report(n))
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
@@ -276,7 +278,7 @@ def test_the_live_display_shows_what_matters(n: int) -> None:
         f"N={n} 0.700",
         "tau_mean 1.250",
         "20 updates/s",
-        "1 min 29 s of the budget left",
+        "1 min 29 s of the budget left, 9000 of 20000 steps",
     ):
         assert word in said
     assert ("before: 0.990 or more" in said) == (n == 60)

@@ -176,6 +176,25 @@ def test_the_budget_counts_on(tmp_path: Path) -> None:
     assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
 
 
+def test_the_steps_count_on(straight: Path, tmp_path: Path) -> None:
+    """Stopped by its steps and given more, a run has the numbers of one that was never stopped."""
+    path, taken = tmp_path / "run", int(runs.read_summary(straight)["steps"])
+    run = train(TrainingRun(Settings(**SETTINGS, steps=taken // 2, out=path)))
+    assert (run.status, runs.read_summary(path)["steps"]) == ("steps", run.steps)
+    assert taken // 2 - run.learner.next_steps < run.steps <= taken // 2
+    before = content(path)
+    for changes in ({}, {"steps": taken // 2}, {"steps": 10}, {"budget": 1e6}):
+        with pytest.raises(RunError, match=r"has used up its \d+ steps: give more, such as --steps \d+"):
+            TrainingRun.resume(path, changes)
+        assert content(path) == before
+    assert train(TrainingRun.resume(path, {"steps": taken // 2 + 1})).status == "steps"
+    assert train(TrainingRun.resume(path, {"steps": taken}), updates=100).status == "interrupted"
+    run = train(TrainingRun.resume(path))
+    assert (run.status, run.steps) == ("solved", taken)
+    assert runs.read_settings(path).steps == taken
+    assert_same(path, straight)
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -185,6 +204,7 @@ def test_the_budget_counts_on(tmp_path: Path) -> None:
         ({"out": Path("elsewhere")}, "out must be left out"),
         ({"task_args": {"p": 0.4}}, "task_args must be left out"),
         ({"budget": -1.0}, "budget must be"),
+        ({"steps": 0}, "steps must be an integer from 1 to"),
     ],
     ids=str,
 )
@@ -308,6 +328,8 @@ def test_another_version_is_mentioned(
     said = capsys.readouterr()
     assert re.fullmatch(r"note: .* was begun with torch 0.1, and this is .*: numbers may differ\n", said.err)
     assert f"Go on with: python -m baselines train --resume {halfway} --budget 0.002" in said.out
+    assert main(["train", "--resume", str(halfway), "--budget", "600", "--steps", "1"]) == 0
+    assert f"Go on with: python -m baselines train --resume {halfway} --steps 2" in capsys.readouterr().out
 
 
 @pytest.mark.slow

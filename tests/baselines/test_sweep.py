@@ -184,6 +184,18 @@ def test_more_budget_goes_on_with_what_is_unsolved(tmp_path: Path) -> None:
     assert 0.5 <= float(more["seconds"]) < 2
 
 
+def test_more_steps_go_on_with_what_is_unsolved(tmp_path: Path) -> None:
+    never = {**QUICK, "n_max": 60, "threshold": 0.9999, "seed": [0], "steps": 2_000}
+    for steps, done in ((2_000, ["seed=0"]), (2_000, []), (2_001, ["seed=0"]), (4_000, ["seed=0"])):
+        assert sweep(tmp_path, {**never, "steps": steps})[0] == done
+        (row,) = table(tmp_path)
+        assert row["status"] == "unsolved"
+        assert steps // 2 < runs.read_summary(tmp_path / "seed=0")["steps"] <= steps
+    del never["steps"]
+    with pytest.raises(SettingsError, match=r"steps must be that of the sweep in .*, 4000, got None"):
+        SweepFolder(tmp_path, Sweep.of(never))
+
+
 SUMMARY = {
     "status": "solved",
     "largest_n": 4,

@@ -7,7 +7,7 @@ import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -16,9 +16,11 @@ from baselines import runs, seeds
 from baselines.agents import NetworkAgent, evaluate
 from baselines.analysis.figures import training_figure
 from baselines.checking import SettingsError
+from baselines.practice import Practice
 from baselines.runs import RunError
 from baselines.settings import Settings
 from baselines.training import TrainingRun
+from memory_envs import Trials
 
 SMALL: dict[str, Any] = {"units": 48, "batch_size": 32, "test_every": 10}
 
@@ -32,7 +34,7 @@ def finished(out: Path, **changes: Any) -> TrainingRun:
     run = TrainingRun(settings(out, **changes))
     for _ in run.train():
         pass
-    if run.status in ("solved", "budget"):
+    if run.status in ("solved", "budget", "steps"):
         run.play()
     run.finish()
     return run
@@ -132,7 +134,7 @@ def test_single_head_scores_are_by_n(tmp_path: Path) -> None:
     summary = runs.read_summary(run.folder.path)
     assert list(summary["scores"]) == ["2", "3"]
     assert list(runs.read_metrics(run.folder.path)[0]) == [
-        *("update", "N", "solved", "loss", "loss_task", "gradient_norm", "tau_mean", "tau_sd"),
+        *("update", "steps", "N", "solved", "loss", "loss_task", "gradient_norm", "tau_mean", "tau_sd"),
         *("accuracy_0", "seconds", "cpu_seconds"),
     ]
     assert training_figure(run.folder.path).is_file()
@@ -144,6 +146,52 @@ def test_the_budget_ends_a_run(tmp_path: Path) -> None:
     assert summary["status"] == "budget"
     assert 0.5 <= summary["seconds"] < 5
     assert summary["updates"] == run.learner.update > 0
+
+
+class Watched(Practice):
+    """Notes each trial that an update trained on."""
+
+    seen: ClassVar[list[int]] = []
+
+    def batch(self, index: int) -> Trials:
+        trials = super().batch(index)
+        self.seen.extend(trials.lengths.tolist())
+        return trials
+
+
+@pytest.mark.parametrize(
+    ("test_batches", "task_args", "supervision"),
+    [(0, {}, "counted"), (3, {"scoring": "final"}, "counted"), (0, {}, "last-step")],
+    ids=["one length", "lengths that differ in a batch, fresh tests", "lengths that differ between batches"],
+)
+def test_the_steps_are_those_that_an_agent_would_have_been_shown(
+    test_batches: int,
+    task_args: dict[str, Any],
+    supervision: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each trial counts with its own length: not its padding, and not what is drawn to test."""
+    monkeypatch.setattr("baselines.bptt.Practice", Watched)
+    Watched.seen.clear()
+    small = SMALL | {"test_every": 3, "test_batches": test_batches, "supervision": supervision}
+    run = finished(tmp_path / "run", n_max=99, steps=9_000, threshold=0.55, task_args=task_args, overrides=small)
+    summary = runs.read_summary(run.folder.path)
+    # The last batch was drawn to see how many steps it takes, and left alone.
+    trained = Watched.seen[: 32 * summary["updates"]]
+    assert summary["steps"] == run.steps == sum(trained) <= 9_000 < sum(Watched.seen)
+    assert len(Watched.seen) == 32 * (summary["updates"] + 1)
+    assert summary["status"] == "steps"
+    assert summary["largest_n"] >= 2  # the length of trials has grown
+    rows = runs.read_metrics(run.folder.path)
+    assert [row["steps"] for row in rows] == [sum(trained[: 32 * int(row["update"])]) for row in rows]
+
+
+def test_the_limit_of_steps_may_be_met_exactly(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run", n_max=99, first_n=4, steps=1 + 3 * 32 * 8)
+    assert (run.learner.update, run.steps) == (3, 3 * 32 * 8)
+    exact = finished(tmp_path / "exact", n_max=99, first_n=4, steps=3 * 32 * 8)
+    assert exact.learner.update == 3
 
 
 def test_a_budget_too_short_for_a_report_still_leaves_a_whole_folder(tmp_path: Path) -> None:
