@@ -182,8 +182,8 @@ CONSISTENCY = [
             for scale, minutes in (("small", 3), ("full", 30))
         },
         quantities=[
-            Quantity(name=name, label=name, x="update")
-            for name in ("loss of the task", *_FROZEN["quantities"].values())
+            Quantity(name="loss of the task", label="loss of the task", x="update", log="y"),
+            *(Quantity(name=name, label=name, x="update") for name in _FROZEN["quantities"].values()),
         ],
         note="Delayed addition, rate RNN of g = 1; the task is trained from update 200 on.",
     ),

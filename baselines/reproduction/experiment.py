@@ -24,13 +24,13 @@ class Quantity:
         name: of the quantity.
         label: of its axis, with its unit.
         x: label of the axis that it is drawn over; empty where it is one number a network.
-        log: whether that axis is logarithmic.
+        log: the axes that are logarithmic: "", "x" or "y".
     """
 
     name: str
     label: str
     x: str = ""
-    log: bool = False
+    log: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,7 +57,7 @@ def _lines(axes: Axes, experiment: Experiment, quantity: Quantity, observed: Obs
                 color=style.look(index)["color"],
                 label="published" if not any(line.get_label() == "published" for line in axes.lines) else None,
             )
-    axes.set(xlabel=quantity.x, ylabel=quantity.label, **({"xscale": "log"} if quantity.log else {}))
+    axes.set(xlabel=quantity.x, ylabel=quantity.label, **({f"{quantity.log}scale": "log"} if quantity.log else {}))
 
 
 def _rows(axes: Axes, experiment: Experiment, quantity: Quantity, observed: Observed) -> None:

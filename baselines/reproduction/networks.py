@@ -156,7 +156,7 @@ NETWORKS = [
                 name=f"relative accuracy, {kind} perturbed",
                 label="relative accuracy (0: chance, 1: unharmed)",
                 x=f"size eps of the perturbation of {kind}",
-                log=True,
+                log="x",
             )
             for kind in ("weights", "tau")
         ],
