@@ -45,8 +45,15 @@ def write(source: Path, target: Path) -> list[str]:
     if not found:
         raise SettingsError("report", f"report must be a folder with results of experiments, got {source}")
     known = [found[name] for name in EXPERIMENTS if name in found]
-    rule = " ".join((inspect.getdoc(statements) or "").split()).partition(". ")[2].replace(" - ``", "\n- ``")
-    parts = [HEAD.format(name=source.name, target=target, rule=rule.replace("``", "`"))]
+    rule = (
+        " ".join((inspect.getdoc(statements) or "").split())
+        .partition(". ")[2]
+        .replace(" - ``", "\n- ``")
+        .replace("\n- ", "\n\n- ", 1)
+    )
+    parts = [
+        HEAD.format(name=source.name if source.is_absolute() else source, target=target, rule=rule.replace("``", "`"))
+    ]
     parts += [_summary(known)]
     images = target.with_suffix("")
     with writing(images):
