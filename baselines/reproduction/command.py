@@ -64,20 +64,11 @@ def reproduce(given: dict[str, Any]) -> int:
     scale = given["scale"]
     out = Path("runs") / f"reproduction-{scale}" if given["out"] is None else given["out"]
     reproduction = Reproduction(out, scale)
-    command = [
-        "python",
-        "-m",
-        "baselines",
-        "reproduce",
-        *given["names"],
-        f"--scale={scale}",
-        f"--out={out}",
-        f"--workers={workers}",
-    ]
+    options = [f"--scale={scale}", f"--out={out}", f"--workers={workers}"]
     for name in given["names"]:
         code = _run(reproduction, EXPERIMENTS[name], workers)
         if code:
-            print(f"Go on with: {shlex.join(command)}")
+            print(f"Go on with: python -m baselines reproduce {shlex.join([*given['names'], *options])}")
             return code
     return 0
 

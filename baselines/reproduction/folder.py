@@ -50,6 +50,7 @@ class Reproduction:
         self.run_sets = RUN_SETS[scale]
         try:
             there = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
+            there = [name for name in there if name != "reproduction.json.part"]  # of a process that was killed
         except OSError as error:
             raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
         mark = path / "reproduction.json"
@@ -112,6 +113,8 @@ class Reproduction:
         observed = Observed(rows)
         with writing(folder):
             replace_file(folder / f"{experiment.name}.csv", observed.table().to_csv().encode())
+            for ending in (".png", ".svg"):
+                (folder / f"{experiment.name}{ending}").unlink(missing_ok=True)
             if rows:
                 style.save(draw(experiment, observed), folder / experiment.name)
         result = conclude(experiment, self.scale, observed)
