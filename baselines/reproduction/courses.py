@@ -11,7 +11,7 @@ from baselines.reproduction.ways import MULTI, P1, SINGLE, above, over_n, parts
 
 _RECIPES = ("paper", "fast")
 _RECIPE_CASE = "{task} {curriculum}, recipe {recipe}"
-_WITHIN = {"small": 1_500, "full": 20_000}
+_WITHIN = {"small": 800, "full": 20_000}
 """Updates within which the largest N counts: as many as all these runs have, unless they are solved before."""
 _PARITY_FAST = ["parity-single-fast", "parity-multi-fast"]
 _LARGEST = [*_PARITY_FAST, "fixed-tau-fast", "dms-fast"]

@@ -61,14 +61,14 @@ SMALL: dict[str, Source] = {
         settings={**_SMALL_FAST, "curriculum": ["single-head"], "n_max": 40, "max_updates": 4_000}, cpu_minutes=2.5
     ),
     "parity-multi-fast": RunSet(
-        settings={**_SMALL_FAST, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 1_500}, cpu_minutes=1.5
+        settings={**_SMALL_FAST, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 800}, cpu_minutes=1.5
     ),
     "fixed-tau-fast": RunSet(
         settings={
             **_SMALL_FAST,
             "curriculum": _BOTH,
             "n_max": 40,
-            "max_updates": 1_500,
+            "max_updates": 800,
             "cell_args": [{"tau": 1}, {"tau": 3}],
         },
         cpu_minutes=8,
@@ -77,14 +77,14 @@ SMALL: dict[str, Source] = {
         settings={**_SMALL_PAPER, "task": "dms", "curriculum": _BOTH, "n_max": 10, "max_updates": 6_000}, cpu_minutes=5
     ),
     "dms-fast": RunSet(
-        settings={**_SMALL_FAST, "task": "dms", "curriculum": _BOTH, "n_max": 40, "max_updates": 1_500}, cpu_minutes=4
+        settings={**_SMALL_FAST, "task": "dms", "curriculum": _BOTH, "n_max": 40, "max_updates": 800}, cpu_minutes=4
     ),
     "none-single-fast": RunSet(
-        settings={**_SMALL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12], "max_updates": 1_500},
+        settings={**_SMALL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12], "max_updates": 800},
         cpu_minutes=4,
     ),
     "none-multi-fast": RunSet(
-        settings={**_SMALL_FAST, "curriculum": ["none-multi"], "n_max": 12, "max_updates": 1_500}, cpu_minutes=1
+        settings={**_SMALL_FAST, "curriculum": ["none-multi"], "n_max": 12, "max_updates": 800}, cpu_minutes=1
     ),
     "window-fast": RunSet(
         settings={
@@ -93,12 +93,12 @@ SMALL: dict[str, Source] = {
             "window": 5,
             "shift": 2,
             "n_max": 40,
-            "max_updates": 1_500,
+            "max_updates": 800,
         },
         cpu_minutes=2,
     ),
     "gated-fast": RunSet(
-        settings={**_SMALL_FAST, "cell": ["gru", "lstm"], "curriculum": _BOTH, "n_max": 40, "max_updates": 1_500},
+        settings={**_SMALL_FAST, "cell": ["gru", "lstm"], "curriculum": _BOTH, "n_max": 40, "max_updates": 800},
         cpu_minutes=7,
     ),
     "tcr": ConditionSet(groups=("probes", "delays", "optimizers"), seeds=range(5), cpu_minutes=40),
