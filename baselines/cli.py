@@ -17,6 +17,12 @@ from baselines.allocator import keep_freed_memory
 from baselines.analyses import AnalysisRun
 from baselines.analysis import ANALYSES
 from baselines.analysis.figures import training_figure
+from baselines.benchmark.asked import BenchmarkOptions
+from baselines.benchmark.asked import read as read_benchmark
+from baselines.benchmark.budgets import SOLVED, ladder
+from baselines.benchmark.display import BenchmarkDisplay, benchmark_line
+from baselines.benchmark.folder import BenchmarkFolder
+from baselines.benchmark.scores import write_summary
 from baselines.checking import SettingsError
 from baselines.engines import LocalEngine
 from baselines.evaluation import EvaluationSettings, evaluate_run
@@ -63,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     group = sweep_parser.add_argument_group("settings and axes", "each with one value or several; 0..4 is 0 1 2 3 4")
     for setting in SETTINGS.values():
         add_option(group, setting, getattr(Settings, setting.name, None), axis=True)
+    benchmark_help = "let agents climb: growing N on each task, with a budget of environment steps for each"
+    benchmark_parser = commands.add_parser(
+        "benchmark", help=benchmark_help, description=benchmark_help, allow_abbrev=False
+    )
+    add_options(benchmark_parser, BenchmarkOptions)
     given = vars(parser.parse_args(arguments))
     command = given.pop("command")
     # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
@@ -77,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return analyze(given)
         if command == "sweep":
             return sweep(given.pop("file"), given)
+        if command == "benchmark":
+            return benchmark(BenchmarkOptions(**merged(given)))
         if command == "train-rl":
             return train_rl(given.pop("resume", None), given)
         return train(begin(given.pop("resume", None), given.pop("go_on"), given))
@@ -223,6 +236,23 @@ def sweep(source: Path | None, given: dict[str, Any]) -> int:
     finally:
         folder.close()
     console.print(sweep_line(folder), soft_wrap=True, highlight=False)
+    return 130 if interrupt.requested else 0 if folder.complete else 1
+
+
+def benchmark(options: BenchmarkOptions) -> int:
+    """Climb what is left of a benchmark; the exit code."""
+    asked, path, workers = read_benchmark(options)
+    folder, console = BenchmarkFolder(path, asked), Console()
+    try:
+        with interruptible() as interrupt, BenchmarkDisplay(console, folder) as display:
+            for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
+                display.show(event)
+        if rows := [row for climb in folder.rows.values() for row in climb]:
+            rungs = {task: ladder(task, asked.budget.n_max) for task in asked.tasks}
+            write_summary(rows, path, asked.budget_name, rungs, SOLVED, console)
+    finally:
+        folder.close()
+    console.print(benchmark_line(folder), soft_wrap=True, highlight=False)
     return 130 if interrupt.requested else 0 if folder.complete else 1
 
 

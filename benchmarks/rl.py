@@ -1,26 +1,31 @@
 """Reinforcement learning beside sb3-contrib's RecurrentPPO: speed of whole training, and learning curves.
 
     python benchmarks/rl.py speed --rounds 5
-    python benchmarks/rl.py curves --seeds 5
+    python benchmarks/rl.py curves --seeds 5 --out curves.csv
     python benchmarks/rl.py gamma --seeds 5
 
 ``speed``: environment steps per CPU second of whole training (rollouts, environment, learning). The models take turns,
 a rollout each, in one process: read the ratios, each taken within one turn. The first turn is left out.
 ``curves``: environment steps until the likeliest answers are right in more than 95 %, seed by seed.
 ``gamma``: the same for discounts 0 and 0.99.
+With ``--out FILE.csv`` the rows go there, too; those of ``curves`` and ``gamma``, one an evaluation, are also drawn,
+into FILE.png. ``--to-limit`` goes on past the criterion, for whole curves.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import sb3_contrib
 import torch
+from matplotlib.figure import Figure
 from stable_baselines3.common.env_util import make_vec_env
 
 from baselines.agents import evaluate
@@ -70,8 +75,9 @@ def tuned(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
     return RecurrentPPO(CellPolicy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **TUNED | settings)
 
 
-def speed(task: Task, rounds: int, columns: list[int], names: list[str]) -> None:
+def speed(task: Task, rounds: int, columns: list[int], names: list[str]) -> list[dict[str, Any]]:
     """Steps per CPU second of whole training, and ratios to sb3-contrib's."""
+    rows = []
     for n_envs in columns:
         for name in names:
             settings = HYPERPARAMETERS[name]
@@ -90,35 +96,67 @@ def speed(task: Task, rounds: int, columns: list[int], names: list[str]) -> None
                 ratios = [one / other for one, other in zip(values[1:], rates["stock"][1:], strict=True)]
                 row = {"environments": n_envs, "hyperparameters": name, "model": kind}
                 row |= {"steps/CPU s": round(statistics.median(values[1:]))}
-                spread = [round(min(ratios), 1), round(max(ratios), 1)]
-                print(json.dumps(row | {"ratio": round(statistics.median(ratios), 1), "from to": spread}), flush=True)
+                row |= {"ratio": round(statistics.median(ratios), 2)}
+                row |= {"least": round(min(ratios), 2), "most": round(max(ratios), 2), "turns": rounds}
+                print(json.dumps(row), flush=True)
+                rows.append(row)
+    return rows
 
 
-def steps_to_criterion(model: Any, task: Task, every: int, limit: int) -> tuple[int | None, list[float]]:
-    """Environment steps until the likeliest answers pass the criterion (None: they do not), and the accuracies."""
-    shown: list[float] = []
-    while model.num_timesteps < limit:
+def learn(model: Any, task: Task, every: int, limit: int, to_limit: bool) -> list[tuple[int, float]]:
+    """Environment steps and accuracy of the likeliest answers, until it passes the criterion or at ``limit``."""
+    shown: list[tuple[int, float]] = []
+    while model.num_timesteps < limit and (to_limit or not shown or shown[-1][1] <= CRITERION):
         model.learn(every, reset_num_timesteps=not shown)
         played = evaluate(model, task, episodes=EPISODES, seed=1 << 40)
-        shown.append(round(min(played.accuracy.values()), 3))
-        if shown[-1] > CRITERION:
-            return model.num_timesteps, shown
-    return None, shown
+        shown.append((model.num_timesteps, round(min(played.accuracy.values()), 3)))
+    return shown
 
 
-def curves(models: dict[str, Make], task: Task, n_envs: int, seeds: int, every: int, limit: int) -> None:
-    """Each model and seed: steps to the criterion and the curve up to there; then the median and the range."""
+def curves(
+    models: dict[str, Make], task: Task, n_envs: int, seeds: int, every: int, limit: int, to_limit: bool
+) -> list[dict[str, Any]]:
+    """Each model and seed: steps to the criterion and the curve; then the median and the range."""
     reached: dict[str, list[float]] = {name: [] for name in models}
+    rows = []
     for seed in range(seeds):
         for name, make in models.items():
             began = time.process_time()
-            steps, curve = steps_to_criterion(make(task, n_envs, seed), task, every, limit)
+            curve = learn(make(task, n_envs, seed), task, every, limit, to_limit)
             seconds = round(time.process_time() - began, 1)
-            row = {"model": name, "seed": seed, "steps": steps, "CPU s": seconds, "every": every, "accuracy": curve}
-            print(json.dumps(row), flush=True)
-            reached[name].append(float("inf") if steps is None else steps)
+            steps = next((steps for steps, accuracy in curve if accuracy > CRITERION), float("inf"))
+            row = {"model": name, "seed": seed, "CPU s": seconds}
+            print(json.dumps(row | {"passed at": steps, "curve": curve}), flush=True)
+            rows += [row | {"steps": steps, "accuracy": accuracy} for steps, accuracy in curve]
+            reached[name].append(steps)
     for name, values in reached.items():
         print(json.dumps({"model": name, "median": statistics.median(values), "from to": [min(values), max(values)]}))
+    return rows
+
+
+def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
+    """Accuracy against environment steps: a line for each seed, a colour for each model."""
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for index, model in enumerate(dict.fromkeys(row["model"] for row in rows)):
+        for seed in sorted({row["seed"] for row in rows}):
+            points = [row for row in rows if (row["model"], row["seed"]) == (model, seed)]
+            label = model if seed == 0 else None
+            place = [point["steps"] for point in points], [point["accuracy"] for point in points]
+            axes.plot(*place, color=f"C{index}", marker="osD^"[index % 4], markersize=4, alpha=0.7, label=label)
+    axes.axhline(CRITERION, color="0.6", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="environment steps", ylabel="accuracy of the likeliest answers", title=title)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def write(rows: list[dict[str, Any]], path: Path | None) -> None:
+    """The rows as a table."""
+    if path is not None:
+        with path.open("w", newline="") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
 
 
 def main() -> None:
@@ -134,11 +172,15 @@ def main() -> None:
     parser.add_argument("--hyperparameters", nargs="+", default=list(HYPERPARAMETERS), choices=list(HYPERPARAMETERS))
     parser.add_argument("--every", type=int, default=4096, help="environment steps between evaluations")
     parser.add_argument("--limit", type=int, default=150_000, help="environment steps after which a run has failed")
+    parser.add_argument("--to-limit", action="store_true", help="curves and gamma: go on past the criterion")
+    parser.add_argument("--out", type=Path, help="a .csv file for the rows")
     asked = parser.parse_args()
+    if asked.out is not None and (asked.out.suffix != ".csv" or not asked.out.parent.is_dir()):
+        parser.error(f"--out {asked.out}: must end in .csv and lie in a folder that exists")
     torch.set_num_threads(1)
     task = make_task(asked.task, N=asked.N)
     if asked.part == "speed":
-        speed(task, asked.rounds, asked.envs, asked.hyperparameters)
+        write(speed(task, asked.rounds, asked.envs, asked.hyperparameters), asked.out)
         return
     models: dict[str, Make] = {
         "stock": lambda *a: stock(*a, **LEARNING),
@@ -151,7 +193,12 @@ def main() -> None:
             "gamma 0.99, lambda 0.95": lambda *a: tuned(*a, gamma=0.99, gae_lambda=0.95),
         }
     models = {name: make for name, make in models.items() if asked.models is None or name in asked.models}
-    curves(models, task, asked.envs[0], asked.seeds, asked.every, asked.limit)
+    if not models:
+        parser.error(f"--models {' '.join(asked.models)}: there is none of these names")
+    rows = curves(models, task, asked.envs[0], asked.seeds, asked.every, asked.limit, asked.to_limit)
+    write(rows, asked.out)
+    if asked.out is not None:
+        draw(rows, f"{asked.task}, N = {asked.N}, {asked.envs[0]} environments", asked.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

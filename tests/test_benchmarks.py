@@ -79,3 +79,26 @@ def test_a_run_that_is_given_up_counts_as_unsolved(tmp_path: Path) -> None:
     (row,) = json.loads(out.read_text())["time to N = 60, seeds 0"]
     assert row["solved"] == "0 of 1"
     assert row["cpu_s"] is None
+
+
+@pytest.mark.slow
+def test_rows_and_curves_of_reinforcement_learning_are_written(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "rl.py"), "curves", "--N", "2", "--every", "1024"]
+    command += [
+        "--limit",
+        "2048",
+        "--seeds",
+        "1",
+        "--models",
+        "same",
+        "--to-limit",
+        "--out",
+        str(tmp_path / "rows.csv"),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = (tmp_path / "rows.csv").read_text().splitlines()
+    assert rows[0] == "model,seed,CPU s,steps,accuracy"
+    assert [row.split(",")[3] for row in rows[1:]] == ["1024", "2048"]
+    assert (tmp_path / "rows.png").stat().st_size > 1000

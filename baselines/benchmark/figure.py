@@ -19,7 +19,7 @@ WORDS = {"parity": "parity", "dms": "DMS", "delayed-addition": "addition", "evid
 
 
 @style.styled
-def ladder_figure(standings: Sequence[Standing], rungs: Rungs, title: str, solved: float = 0.9) -> Figure:
+def ladder_figure(standings: Sequence[Standing], rungs: Rungs, title: str, solved: float) -> Figure:
     """Largest N solved per task, interquartile mean of ladder scores, and normalised score against N.
 
     Args:

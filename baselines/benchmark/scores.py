@@ -41,7 +41,12 @@ SHOWN_FAULTS = 10
 
 
 def write_summary(
-    results: Iterable[Mapping[str, Any]], folder: Path, budget_name: str, rungs: Rungs, console: Console | None = None
+    results: Iterable[Mapping[str, Any]],
+    folder: Path,
+    budget_name: str,
+    rungs: Rungs,
+    solved: float,
+    console: Console | None = None,
 ) -> list[Standing]:
     """Write ``ladder.csv``, ``ladder.png`` and ``ladder.svg`` into a folder, and print the table.
 
@@ -50,6 +55,7 @@ def write_summary(
         folder: that exists.
         budget_name: of the budget; the stored results of that budget stand beside these, where there are any.
         rungs: task -> each N of its ladder with this budget, of the tasks that were played.
+        solved: the least normalised score that solves a rung.
         console: where to print; None: nowhere.
 
     Returns:
@@ -65,7 +71,7 @@ def write_summary(
     beside = rank((row for row in stored_results(budget_name) if row["task"] in rungs), rungs, stored=True)
     standings = sorted([*own, *beside], key=lambda one: (-one.iqm, one.name))
     replace_file(folder / "ladder.csv", ladder_table(standings, rungs).to_csv().encode())
-    figure = ladder_figure(standings, rungs, f"The ladder of working memory, budget {budget_name}")
+    figure = ladder_figure(standings, rungs, f"The ladder of working memory, budget {budget_name}", solved)
     with writing(folder / "ladder.png"):
         style.save(figure, folder / "ladder")
     if console is not None:

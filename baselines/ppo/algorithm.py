@@ -6,6 +6,7 @@ Axes: T steps, B sequences.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import sb3_contrib
@@ -16,7 +17,7 @@ from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamp
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import explained_variance
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines import losses
 from baselines.network import Rollout
@@ -123,7 +124,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
                 for parameter in parameters:  # zero_grad() of the optimizer, without its bookkeeping
                     parameter.grad = None
                 torch.autograd.backward(loss)
-                nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+                _clip(parameters, self.max_grad_norm)
                 self.policy.optimizer.step()
             self._n_updates += 1
             if not going_on:
@@ -157,41 +158,45 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         arguments = data.observations, actions, data.lstm_states, data.episode_starts
         if isinstance(self.policy, CellPolicy):
             every_state = self.tcr != 0 and self.tcr_on != "output"
-            values, log_prob, entropy, outputs, states = self.policy.evaluate_sequences(*arguments, every_state)
+            values, log_prob, entropy, outputs, states = self.policy.evaluate_sequences(
+                *arguments, every_state, whole=True
+            )
         else:
             assert isinstance(self.policy, RecurrentActorCriticPolicy)
             values, log_prob, entropy = self.policy.evaluate_actions(*arguments)
         values = values.flatten()
-        mask, count = (data.mask if self.rollout_buffer.padded else None), data.mask.sum()
-
-        def mean(of: Tensor) -> Tensor:
-            return of.mean() if mask is None else (of @ mask) / count  # products: indexing would stop a GPU
-
+        count = data.mask.sum()
+        share = data.mask / count  # of each step in a mean; a product with it, for indexing would stop a GPU
         advantages = data.advantages
-        if self.normalize_advantage and not (mask is None and len(advantages) == 1):  # one has no deviation
-            if mask is None:
-                deviation, average = torch.std_mean(advantages)
-            else:
-                average = mean(advantages)
-                deviation = ((advantages - average).square() @ mask / (count - 1)).sqrt()
-            advantages = (advantages - average) / (deviation + 1e-8)
+        if self.normalize_advantage and len(advantages) > 1:  # one has no deviation
+            advantages = advantages - advantages @ share
+            deviation = (advantages.square() @ data.mask / (count - 1)).sqrt()
+            advantages = advantages / (deviation + 1e-8)
         log_ratio = log_prob - data.old_log_prob
         ratio = log_ratio.exp()
         surrogate = torch.min(advantages * ratio, advantages * ratio.clamp(1 - clip, 1 + clip))
-        parts = {"policy_gradient_loss": -mean(surrogate)}
+        parts = {"policy_gradient_loss": -(surrogate @ share)}
         if clip_vf is not None:
             values = data.old_values + (values - data.old_values).clamp(-clip_vf, clip_vf)
-        parts["value_loss"] = mean((data.returns - values).square())
-        parts["entropy_loss"] = mean(log_prob) if entropy is None else -mean(entropy)
+        parts["value_loss"] = (data.returns - values).square() @ share
+        parts["entropy_loss"] = log_prob @ share if entropy is None else -(entropy @ share)
         loss = parts["policy_gradient_loss"] + self.vf_coef * parts["value_loss"]
         if self.ent_coef:
             loss = loss + self.ent_coef * parts["entropy_loss"]
         if self.tcr:
-            lengths = None if mask is None else mask.view(outputs.shape[1], -1).sum(1)
+            lengths = data.mask.view(outputs.shape[1], -1).sum(1)
             parts["tcr_loss"] = self._consistency(Rollout(outputs, states, outputs, lengths), outputs, outputs)
             loss = loss + self.tcr * parts["tcr_loss"]
         parts["loss"] = loss
         with torch.no_grad():
-            parts["approx_kl"] = mean((ratio - 1) - log_ratio)
-            parts["clip_fraction"] = mean(((ratio - 1).abs() > clip).float())
+            change = ratio - 1
+            parts["approx_kl"] = (change - log_ratio) @ share
+            parts["clip_fraction"] = (change.abs() > clip).float() @ share
         return loss, parts
+
+
+def _clip(parameters: Sequence[Tensor], most: float) -> None:
+    """``torch.nn.utils.clip_grad_norm_``, without what it does to sort tensors by device and type."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    torch._foreach_mul_(gradients, (most / (norm + 1e-6)).clamp(max=1.0))

@@ -29,15 +29,14 @@ class SequenceBuffer(RecurrentRolloutBuffer):
     Attributes:
         whole_episodes: minibatches are made of whole sequences, drawn anew for each epoch. Else they are sb3-contrib's:
             ``batch_size`` neighbouring steps each, the same ones in every epoch but for a random shift.
-        padded: whether the sequences of the minibatch handed out last are of unequal lengths.
     """
 
     whole_episodes = False
-    padded = False
 
     def reset(self) -> None:
         super().reset()  # type: ignore[no-untyped-call]
         self._tensors: dict[str, Tensor] = {}
+        self._begins: npt.NDArray[np.bool_] | None = None
 
     def get(self, batch_size: int | None = None) -> Iterator[RecurrentRolloutBufferSamples]:  # type: ignore[override]
         """The minibatches of an epoch, in random order.
@@ -72,11 +71,15 @@ class SequenceBuffer(RecurrentRolloutBuffer):
         return self._samples(firsts, lengths)
 
     def _cut(self, steps: Indices) -> tuple[Indices, Indices]:
-        begins = self.episode_starts.T.reshape(-1)[steps] != 0
-        begins |= steps % self.buffer_size == 0
+        if self._begins is None:
+            self._begins = self.episode_starts.T.reshape(-1) != 0
+            self._begins[:: self.buffer_size] = True
+        begins = self._begins[steps]
         begins[0] = True
         places = np.flatnonzero(begins)
-        return steps[places], np.diff(places, append=len(steps))
+        lengths = np.empty_like(places)
+        lengths[:-1], lengths[-1] = places[1:] - places[:-1], len(steps) - places[-1]
+        return steps[places], lengths
 
     def _samples(self, firsts: Indices, lengths: Indices) -> RecurrentRolloutBufferSamples:
         if not self._tensors:
@@ -88,7 +91,6 @@ class SequenceBuffer(RecurrentRolloutBuffer):
             self._tensors["states"] = self._index(states.reshape(4, states.shape[1], -1, states.shape[-1]))
         within = np.arange(lengths.max())
         mask = within < lengths[:, None]
-        self.padded = bool(lengths.min() < len(within))
         # Past a sequence's end its last step is repeated, without its episode start.
         where = np.where(mask, firsts[:, None] + within, (firsts + lengths - 1)[:, None])
         steps, begin = self._index(where.reshape(-1)), self._index(firsts)

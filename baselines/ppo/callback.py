@@ -93,11 +93,14 @@ class CurriculumCallback(BaseCallback):
         self._choose_heads()
 
     def _on_step(self) -> bool:
+        if self.finished:  # this step is learned from no more: it is not counted
+            self.model.num_timesteps -= self.training_env.num_envs
+            return False
         infos = self.locals["infos"]
         # False wherever an answer does not count or is not asked for.
         self._correct += np.array([info["correct"] for info in infos]).reshape(len(infos), -1).sum(axis=0)
         self._counted += sum(info["counted"] for info in infos)
-        return not self.finished
+        return True
 
     def _on_rollout_end(self) -> None:
         if self._counted < self.least_answers:

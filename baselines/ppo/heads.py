@@ -10,6 +10,7 @@ import copy
 import torch
 from stable_baselines3.common.distributions import MultiCategoricalDistribution
 from torch import Tensor
+from torch.distributions import Categorical
 
 
 class HeadsDistribution(MultiCategoricalDistribution):
@@ -47,6 +48,12 @@ class HeadsDistribution(MultiCategoricalDistribution):
     def entropy(self) -> Tensor:
         """In nats, (B,)."""
         return -(self._logs.exp() * self._logs).sum(-1) @ self._active
+
+    @property
+    def distribution(self) -> list[Categorical]:  # type: ignore[override]
+        """Torch's own of each active head, (B, K), as Stable-Baselines3's ``kl_divergence`` reads them."""
+        counted = zip(self._logs.unbind(1), self._active.tolist(), strict=True)
+        return [Categorical(logits=logits) for logits, active in counted if active]
 
     def sample(self) -> Tensor:
         """Labels drawn from the probabilities, by torch's global generator as all of Stable-Baselines3."""

@@ -6,7 +6,7 @@ Axes: T steps, B sequences, H heads, U units, S state size.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -129,7 +129,13 @@ class CellPolicy(RecurrentActorCriticPolicy):
         self.active_heads.copy_(torch.tensor(active))
 
     def evaluate_sequences(
-        self, obs: Tensor, actions: Tensor, lstm_states: RNNStates, starts: Tensor, every_state: bool = False
+        self,
+        obs: Tensor,
+        actions: Tensor,
+        lstm_states: RNNStates,
+        starts: Tensor,
+        every_state: bool = False,
+        whole: bool = False,
     ) -> Evaluated:
         """``evaluate_actions``, and what the actor's cell did.
 
@@ -139,10 +145,11 @@ class CellPolicy(RecurrentActorCriticPolicy):
             lstm_states: of actor and critic before the first step (see ``States``).
             starts: (B * T,), 1 where an episode begins.
             every_state: whether the states of all steps are wanted.
+            whole: episodes begin at the first step of a sequence or not at all, as ``SequenceBuffer`` cuts them.
         """
         features: Any = self.extract_features(obs)
         pi_features, vf_features = (features, features) if self.share_features_extractor else features
-        begins = _begins(starts, lstm_states.pi)
+        begins = _begins(starts, lstm_states.pi, whole)
         outputs, states = _run(self.lstm_actor, pi_features, lstm_states.pi, begins, every_state)
         latent_pi = _flat(outputs)
         if self.lstm_critic is not None:
@@ -152,6 +159,13 @@ class CellPolicy(RecurrentActorCriticPolicy):
         distribution = self._get_action_dist_from_latent(self.mlp_extractor.forward_actor(latent_pi))
         values = self.value_net(self.mlp_extractor.forward_critic(latent_vf))
         return Evaluated(values, distribution.log_prob(actions), distribution.entropy(), outputs, states)
+
+    def forward(  # type: ignore[override]
+        self, obs: Tensor, lstm_states: RNNStates, episode_starts: Tensor, deterministic: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor, RNNStates]:
+        # Where no gradient is asked for, as while a rollout is collected, nothing is kept for one: a sixth of its time.
+        with torch.inference_mode(not torch.is_grad_enabled()):
+            return super().forward(obs, lstm_states, episode_starts, deterministic)
 
     def evaluate_actions(  # type: ignore[override]
         self, obs: Tensor, actions: Tensor, lstm_states: RNNStates, episode_starts: Tensor
@@ -190,18 +204,25 @@ class CellPolicy(RecurrentActorCriticPolicy):
         )
 
 
+Begins: TypeAlias = tuple[Tensor, list[int]]
+"""Where episodes begin, (T, B) bool, and at which steps that may be."""
+
+
 def _run(
-    recurrence: Recurrence, features: Tensor, states: States, starts: Tensor, every_state: bool = False
+    recurrence: Recurrence, features: Tensor, states: States, begins: Begins, every_state: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """``Recurrence.over_episodes`` for flat features (B * T, I) and starts (T, B)."""
+    """``Recurrence.over_episodes`` for flat features (B * T, I)."""
     state = recurrence.unpack(states)
     sequences = features.view(len(state), -1, features.shape[-1]).transpose(0, 1)
-    return recurrence.over_episodes(sequences, state, starts, every_state)
+    starts, steps = begins
+    return recurrence.over_episodes(sequences, state, starts, every_state, steps)
 
 
-def _begins(starts: Tensor, states: States) -> Tensor:
-    """sb3-contrib's flat episode starts as (T, B) bool."""
-    return starts.view(states[0].shape[1], -1).t() > 0
+def _begins(starts: Tensor, states: States, whole: bool = False) -> Begins:
+    """sb3-contrib's flat episode starts, (B * T,). Unless they are ``whole``, the host waits for the device."""
+    rows = starts.view(states[0].shape[1], -1).t() > 0
+    steps = [0] if whole or len(rows) == 1 else [t for t, some in enumerate(rows.any(dim=1).tolist()) if some]
+    return rows, steps
 
 
 def _flat(outputs: Tensor) -> Tensor:

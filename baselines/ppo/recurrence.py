@@ -90,7 +90,12 @@ class Recurrence(Cell):
         return torch.cat([half[0] for half in states], dim=-1)[:, : self.state_size]
 
     def over_episodes(
-        self, inputs: Tensor, state: Tensor, starts: Tensor, every_state: bool = False
+        self,
+        inputs: Tensor,
+        state: Tensor,
+        starts: Tensor,
+        every_state: bool = False,
+        begins: Sequence[int] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """``unroll`` over sequences in which episodes begin: there the cell's initial state is taken.
 
@@ -102,15 +107,17 @@ class Recurrence(Cell):
             state: (B, S), before the first step.
             starts: (T, B) bool, which steps are the first of an episode.
             every_state: whether the states in between are wanted, which takes longer for some cells.
+            begins: the steps at which an episode may begin, in order, where they are known. None: as ``starts`` says,
+                for which the host has to wait for the device.
 
         Returns:
             Outputs (T, B, U), and the states (T, B, S) or the last one (B, S).
         """
-        rows = starts.any(dim=1).tolist()
-        cuts = [0, *(t for t, begins in enumerate(rows) if begins and t), len(rows)]
+        if begins is None:
+            begins = [t for t, some in enumerate(starts.any(dim=1).tolist()) if some]
         outputs, states = [], []
-        for begin, end in pairwise(cuts):
-            if rows[begin]:
+        for begin, end in pairwise([0, *(t for t in begins if t), len(inputs)]):
+            if begin in begins:
                 state = torch.where(starts[begin, :, None], self.initial_state(len(state)), state)
             if every_state:
                 piece, after = self.unroll(inputs[begin:end], state)

@@ -103,11 +103,12 @@ def test_losses_and_gradients_are_those_of_sb3_contrib(critic: str, parameters: 
     values, log_prob, _ = model.policy.evaluate_actions(
         data.observations, data.actions, data.lstm_states, data.episode_starts
     )
-    clip = ((log_prob - data.old_log_prob).exp() - 1).abs()[data.mask > 0].median().item()
+    # Halfway between the two steps in the middle: at the very value of a step rounding would say on which side it is.
+    clip = ((log_prob - data.old_log_prob).exp() - 1).abs()[data.mask > 0].quantile(0.5).item()
     stock.clip_range = lambda _: clip  # some ratios within it, some beyond
     clip_vf = None
     if critic != "shared":  # some values within it, some beyond
-        clip_vf = (values.flatten() - data.old_values).abs()[data.mask > 0].median().item()
+        clip_vf = (values.flatten() - data.old_values).abs()[data.mask > 0].quantile(0.5).item()
         stock.clip_range_vf = lambda _: clip_vf
     loss, parts = model.losses(data, clip, clip_vf)
     model.policy.optimizer.zero_grad()

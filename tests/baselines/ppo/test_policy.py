@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.distributions import MultiCategoricalDistribution
+from stable_baselines3.common.distributions import MultiCategoricalDistribution, kl_divergence
 from torch import Tensor, nn
 
 from baselines.agents import evaluate
@@ -143,6 +143,18 @@ def test_heads_are_those_of_stable_baselines3() -> None:
     first = MultiCategoricalDistribution([3] * 2).proba_distribution(logits[:, [0, 1, 2, 9, 10, 11]])
     torch.testing.assert_close(masked.log_prob(actions), first.log_prob(actions[:, [0, 3]]))
     torch.testing.assert_close(masked.entropy(), first.entropy())
+
+
+def test_the_divergence_of_two_policies_is_that_of_stable_baselines3() -> None:
+    generator = torch.Generator().manual_seed(1)
+    one, other = torch.randn(6, 12, generator=generator), torch.randn(6, 12, generator=generator)
+    ours = HeadsDistribution(4, 3, single=False)
+    theirs = [MultiCategoricalDistribution([3] * 4).proba_distribution(logits) for logits in (one, other)]
+    got = kl_divergence(ours.given(one, torch.ones(4)), ours.given(other, torch.ones(4)))
+    torch.testing.assert_close(got, kl_divergence(*theirs))
+    few = torch.tensor([0.0, 1, 0, 1])  # what is not active has no part in it
+    first = [MultiCategoricalDistribution([3] * 2).proba_distribution(x[:, [3, 4, 5, 9, 10, 11]]) for x in (one, other)]
+    torch.testing.assert_close(kl_divergence(ours.given(one, few), ours.given(other, few)), kl_divergence(*first))
 
 
 def test_labels_are_drawn_from_their_probabilities() -> None:

@@ -136,7 +136,7 @@ def test_the_summary_is_written_and_printed(
 ) -> None:
     rows = made_up([f"agent {i}" for i in range(count)])
     monkeypatch.setattr(scores, "stored_results", lambda name: [row(2, agent="lstm (ppo)", method="ppo")])
-    own = write_summary(rows, tmp_path, "standard", RUNGS, Console(width=200))
+    own = write_summary(rows, tmp_path, "standard", RUNGS, 0.9, Console(width=200))
     assert len(own) == count
     assert {file.name for file in tmp_path.iterdir()} == {"ladder.csv", "ladder.png", "ladder.svg"}
     said = capsys.readouterr().out
@@ -170,13 +170,13 @@ def test_curves_average_the_climbs_that_have_a_rung() -> None:
 
 def test_no_two_of_many_contestants_look_alike() -> None:
     standings = rank(made_up([f"agent {i:02}" for i in range(20)]), RUNGS)
-    curves = ladder_figure(standings, RUNGS, "title").axes[2].lines[-20:]
+    curves = ladder_figure(standings, RUNGS, "title", 0.9).axes[2].lines[-20:]
     assert len({(line.get_color(), line.get_marker()) for line in curves}) == 20
 
 
 def test_without_results_there_is_no_summary(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="results must have a row, got none"):
-        write_summary([], tmp_path, "standard", RUNGS)
+        write_summary([], tmp_path, "standard", RUNGS, 0.9)
     assert not list(tmp_path.iterdir())
 
 
