@@ -80,12 +80,8 @@ def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | No
     Raises:
         SettingsError: the cell cannot be.
     """
-    settings = {
-        **ppo_recipes.ladder_settings(task.name, cell, task.N),
-        "seed": seed,
-        "episodes": EPISODES,
-        "out": folder,
-    }
+    settings = _trusted(ppo_recipes.ladder_settings(task.name, cell, task.N), task, RLSettings.threshold)
+    settings |= {"seed": seed, "episodes": EPISODES, "out": folder}
     recipe = RLSettings(**settings).plan().recipe
     longest = with_length(task, recipe.trial_length).num_steps
     trials, envs = recipe.rollout_trials, recipe.num_envs
@@ -93,8 +89,8 @@ def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | No
         trials, envs = 1, max(min(envs, steps // longest), 1)
     rollout = trials * envs * longest
     rollouts = max(steps // rollout, 1)
-    parts = -(-rollouts // recipe.report_every)
-    each = rollouts // parts  # a part is never cut short: some of the last rollouts may be given up
+    parts = max(rollouts // recipe.report_every, 1)
+    each = rollouts // parts  # a part is never cut short: fewer rollouts than there are parts are given up
     shape = {"rollout_trials": trials, "num_envs": envs, "report_every": each}
     settings["overrides"] = {**settings.get("overrides", {}), **shape}
     return RLSettings(**settings, steps=parts * each * rollout)
