@@ -174,7 +174,8 @@ def test_our_training_uses_its_budget_and_ends_above_what_is_asked(name: str, bu
         task = rung_task(name, n)
         by_ppo = ppo_settings("leaky", task, 0, budget.steps)
         by_bptt = bptt_settings("leaky", task, 0, budget.steps)
-        assert 0.9 * budget.steps <= by_ppo.steps <= by_bptt.steps == budget.steps
+        assert 0.9 * budget.steps <= by_ppo.steps <= budget.steps
+        assert by_bptt.steps == budget.steps
         if not task.real_valued:  # the share of right answers that has a normalised score of 0.9
             least = (1 + 0.9 + 0.1 * task.memoryless_score) / 2
             assert (by_ppo.last_threshold or 0) > least
