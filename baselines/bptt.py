@@ -59,7 +59,8 @@ class Learner:
 
     An environment step is one time step of one trial that was trained on: what an agent that plays these trials would
     have been shown. Each trial of a batch counts with its own length, without the padding behind it. Batches drawn for
-    tests alone do not count; those trained on count once, though they are a test too.
+    tests alone do not count; those trained on count once, though they are a test too, and however often they are
+    trained on (the recipe's ``epochs``).
 
     Args:
         network: what is trained, on the device where it is to be trained.
@@ -91,6 +92,7 @@ class Learner:
         self.terms = {"task": losses.task_loss(task)} if terms is None else dict(terms)
         self.weights = dict(weights or {})
         self.update = self.steps = 0
+        self._drawn = 0
         self.optimizer = _optimizer(network, recipe)
         self._begin_momentum(network)
         self.set_task(task)
@@ -108,16 +110,19 @@ class Learner:
                 readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
                 self._adopt(readout)
         self._next: Trials | None = None
+        self._stage_began = self.update
         self._begin_test()
 
     @property
     def next_steps(self) -> int:
-        """Environment steps of the next update."""
-        return int(self._next_trials().lengths.sum())
+        """Environment steps that the next update takes: 0 where it goes over trials again."""
+        return int(self._next_trials().lengths.sum()) if self._fresh else 0
 
     def learn(self) -> None:
         """One update. Waits for no result: a GPU is kept busy."""
-        network, trials = self.network, self._next_trials()
+        network, trials, fresh = self.network, self._next_trials(), self._fresh
+        self.steps += self.next_steps
+        self._drawn += fresh
         rollout, targets, mask = self._roll_out(trials, "state", self.update)
         weights = {name: self.weights[name](self.update) if name in self.weights else 1.0 for name in self.terms}
         loss, terms = losses.evaluate(self.terms, weights, rollout, targets, mask)
@@ -126,10 +131,10 @@ class Learner:
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip_norm)
         self.optimizer.step()
         self.update += 1
-        self.steps += int(trials.lengths.sum())
-        self._next = None
+        if self._fresh:  # those of the update after this one are others
+            self._next = None
         with torch.no_grad():
-            if not self.recipe.test_batches:
+            if fresh and not self.recipe.test_batches:
                 self._score(rollout, targets, mask)
             self._add("gradient_norm", norm)
             self._add("loss", loss)
@@ -180,8 +185,9 @@ class Learner:
                 f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items() if value is not None
             }
         tensors |= {f"test.{name}": value for name, value in self._sums.items()}
-        plain = {"update": self.update, "steps": self.steps, "tested": self._tested, "task": self.task.to_dict()}
-        return tensors, plain | {"readouts": list(self.network.readouts)}
+        counters = {"update": self.update, "steps": self.steps, "drawn": self._drawn, "stage_began": self._stage_began}
+        plain = {"tested": self._tested, "task": self.task.to_dict(), "readouts": list(self.network.readouts)}
+        return tensors, counters | plain
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
         """Go on from where ``state`` was taken of a learner that was made with the same arguments."""
@@ -196,6 +202,7 @@ class Learner:
             if moments := _under(f"optimizer.{name}.", tensors, device):
                 self.optimizer.state[parameter] = moments
         self.update, self.steps, self._tested = plain["update"], plain["steps"], plain["tested"]
+        self._drawn, self._stage_began = plain["drawn"], plain["stage_began"]
         self._sums = _under("test.", tensors, device)
 
     def _adopt(self, readout: nn.Module) -> None:
@@ -210,10 +217,15 @@ class Learner:
             for parameter in module.parameters():
                 self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
+    @property
+    def _fresh(self) -> bool:
+        """Whether the next update is the first one on its batch."""
+        return (self.update - self._stage_began) % self.recipe.epochs == 0
+
     def _next_trials(self) -> Trials:
-        # Kept, for who asks how many steps they are does so before every update.
+        # Kept: who asks how many steps they are does so before every update, and they may be trained on again.
         if self._next is None:
-            self._next = self.practice.batch(self.update)
+            self._next = self.practice.batch(self._drawn if self._fresh else self._drawn - 1)
         return self._next
 
     def _roll_out(self, trials: Trials, name: str, index: int) -> tuple[Rollout, Tensor, Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,20 +12,26 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from baselines import recipes
+from baselines import ppo_recipes, recipes
 from baselines.allocator import keep_freed_memory
 from baselines.analyses import AnalysisRun
 from baselines.analysis import ANALYSES
 from baselines.analysis.figures import training_figure
+from baselines.benchmark.asked import BenchmarkOptions
+from baselines.benchmark.asked import read as read_benchmark
+from baselines.benchmark.budgets import SOLVED, ladder
+from baselines.benchmark.display import BenchmarkDisplay, benchmark_line
+from baselines.benchmark.folder import BenchmarkFolder
+from baselines.benchmark.scores import write_summary
 from baselines.checking import SettingsError
 from baselines.engines import LocalEngine
 from baselines.evaluation import EvaluationSettings, evaluate_run
 from baselines.interrupt import interruptible
 from baselines.options import READERS, Parser, add_option, add_options, add_run_options, axes_of, merged, read_options
-from baselines.ppo_recipes import PPORecipe
-from baselines.progress import Display, print_scores
+from baselines.progress import Display
 from baselines.rl_settings import RLSettings
 from baselines.runs import RunError, changed_versions, is_run
+from baselines.score_tables import print_scores, save_scores
 from baselines.settings import Settings
 from baselines.sweep import SweepFolder
 from baselines.sweep.asked import SweepOptions, read
@@ -46,11 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train_parser.add_argument("--go-on", action="store_true", help=go_on_help)
     rl_help = "train a network by reinforcement learning: RecurrentPPO in the vector environment"
     rl_parser = commands.add_parser("train-rl", help=rl_help, description=rl_help, allow_abbrev=False)
-    add_run_options(rl_parser, RLSettings, fields(PPORecipe))
+    add_run_options(rl_parser, RLSettings, ppo_recipes.options())
     evaluate_help = "let the network of a run play the environment: other N, longer trials, other arguments"
     evaluate_parser = commands.add_parser("evaluate", help=evaluate_help, description=evaluate_help, allow_abbrev=False)
     evaluate_parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_options(evaluate_parser, EvaluationSettings)
+    lags_help = "accuracy by lag as well: how many steps back the oldest input lies that an answer needs"
+    evaluate_parser.add_argument("--lags", action="store_true", help=lags_help)
+    scores_help = "write every number, by lag too, into this table (CSV)"
+    evaluate_parser.add_argument("--out", type=Path, metavar="FILE.csv", help=scores_help)
     add_analyze(commands, sys.argv[1:] if arguments is None else arguments)
     sweep_help = "run the product of settings, side by side, and write one table: several values make an axis"
     sweep_parser = commands.add_parser("sweep", help=sweep_help, description=sweep_help, allow_abbrev=False)
@@ -60,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     group = sweep_parser.add_argument_group("settings and axes", "each with one value or several; 0..4 is 0 1 2 3 4")
     for setting in SETTINGS.values():
         add_option(group, setting, getattr(Settings, setting.name, None), axis=True)
+    benchmark_help = "let agents climb: growing N on each task, with a budget of environment steps for each"
+    benchmark_parser = commands.add_parser(
+        "benchmark", help=benchmark_help, description=benchmark_help, allow_abbrev=False
+    )
+    add_options(benchmark_parser, BenchmarkOptions)
     given = vars(parser.parse_args(arguments))
     command = given.pop("command")
     # The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten
@@ -68,11 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed_memory()
     try:
         if command == "evaluate":
-            return evaluate(given.pop("run"), EvaluationSettings(**merged(given)))
+            path, lags, out = (given.pop(name) for name in ("run", "lags", "out"))
+            return evaluate(path, EvaluationSettings(**merged(given)), lags, out)
         if command == "analyze":
             return analyze(given)
         if command == "sweep":
             return sweep(given.pop("file"), given)
+        if command == "benchmark":
+            return benchmark(BenchmarkOptions(**merged(given)))
         if command == "train-rl":
             return train_rl(given.pop("resume", None), given)
         return train(begin(given.pop("resume", None), given.pop("go_on"), given))
@@ -115,7 +132,7 @@ def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
 
 def train_rl(resume: Path | None, given: dict[str, Any]) -> int:
     """Train by reinforcement learning, play and sum up; the exit code."""
-    settings = read_options(given, RLSettings, fields(PPORecipe)) if resume is None else None
+    settings = read_options(given, RLSettings, ppo_recipes.options()) if resume is None else None
     if settings is not None:
         settings.plan()  # a wrong option is found before a missing package
     try:
@@ -159,11 +176,16 @@ def train(run: TrainingRun) -> int:
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)
 
 
-def evaluate(path: Path, settings: EvaluationSettings) -> int:
+def evaluate(path: Path, settings: EvaluationSettings, lags: bool, out: Path | None) -> int:
     """Play and print; the exit code."""
-    console = Console()
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
+    console, all_played = Console(), []
     for played in evaluate_run(path, settings):
-        print_scores(console, played)
+        print_scores(console, played, memory=True, lags=lags)
+        all_played.append(played)
+    if out is not None:
+        save_scores(all_played, out)
     return 0
 
 
@@ -214,6 +236,23 @@ def sweep(source: Path | None, given: dict[str, Any]) -> int:
     finally:
         folder.close()
     console.print(sweep_line(folder), soft_wrap=True, highlight=False)
+    return 130 if interrupt.requested else 0 if folder.complete else 1
+
+
+def benchmark(options: BenchmarkOptions) -> int:
+    """Climb what is left of a benchmark; the exit code."""
+    asked, path, workers = read_benchmark(options)
+    folder, console = BenchmarkFolder(path, asked), Console()
+    try:
+        with interruptible() as interrupt, BenchmarkDisplay(console, folder) as display:
+            for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
+                display.show(event)
+        if rows := [row for climb in folder.rows.values() for row in climb]:
+            rungs = {task: ladder(task, asked.budget.n_max) for task in asked.tasks}
+            write_summary(rows, path, asked.budget_name, rungs, SOLVED, console)
+    finally:
+        folder.close()
+    console.print(benchmark_line(folder), soft_wrap=True, highlight=False)
     return 130 if interrupt.requested else 0 if folder.complete else 1
 
 

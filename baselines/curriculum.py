@@ -21,12 +21,14 @@ class Curriculum(ABC):
         n_max: the largest N, that of the last stage.
         step: from one N to the next; the last step is as short as need be.
         threshold: a stage is solved when the mean accuracy over heads and that of the last head are above it.
+        last_threshold: the same for the last stage, the end of the training. None: ``threshold``.
     """
 
     first_n: int = 2
     n_max: int
     step: int = 1
     threshold: float = 0.98
+    last_threshold: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.first_n <= self.n_max:
@@ -35,6 +37,8 @@ class Curriculum(ABC):
             raise ValueError(f"step must be at least 1, got {self.step}")
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
+        if self.last_threshold is not None and not 0 < self.last_threshold < 1:
+            raise ValueError(f"last_threshold must lie between 0 and 1, got {self.last_threshold}")
 
     @property
     def ns(self) -> tuple[int, ...]:
@@ -65,9 +69,9 @@ class Curriculum(ABC):
         """The task of the first stage."""
         return self.stage(task, self.stages()[0])
 
-    def solved(self, scores: Sequence[float]) -> bool:
-        """Whether the accuracies of the H heads pass the threshold."""
-        return sum(scores) / len(scores) > self.threshold and scores[-1] > self.threshold
+    def threshold_at(self, n: int) -> float:
+        """The threshold of stage ``n``."""
+        return self.threshold if self.last_threshold is None or n < self.n_max else self.last_threshold
 
     def __call__(self, task: Task, scores: Sequence[float]) -> Task | None:
         """The task to go on with after a test: the same one, the next stage's, or None when the last is solved.
@@ -76,7 +80,8 @@ class Curriculum(ABC):
             task: the stage that was tested.
             scores: accuracy of each of its H heads.
         """
-        if not self.solved(scores):
+        threshold = self.threshold_at(task.N)
+        if not (sum(scores) / len(scores) > threshold and scores[-1] > threshold):
             return task
         later = [n for n in self.stages() if n > task.N]
         return self.stage(task, later[0]) if later else None

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 
-from rich import box
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,15 +14,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from baselines.agents import Evaluation
 from baselines.settings import Plan
 from baselines.training import Progress
 
 SHOWN_HEADS = 24
 """Of more heads than these the display shows the last ones, and the worst of the others."""
-
-WIDTH = 90
-"""Columns that a table of scores needs."""
 
 PACE_STAGES = 4
 """The estimated end goes by the time that the latest stages took, as many as these."""
@@ -148,33 +143,3 @@ def _numbers(progress: Progress) -> list[str]:
     words = [f"{name} {value:.3f}" for name, value in report.readings.items()]
     terms = [f"{name} {value:.3f}" for name, value in report.losses.items()] if len(report.losses) > 1 else []
     return [f"loss {report.loss:.3f}", *terms, *words, f"{progress.cpu_seconds:.1f} CPU s"]
-
-
-def print_scores(console: Console, played: Evaluation) -> None:
-    """Print ``score_table`` with all of its digits, also where the terminal or the pipe is narrower than it."""
-    width = console.width
-    console.width = max(width, WIDTH)
-    console.print(score_table(played), crop=False)
-    console.width = width
-
-
-def score_table(played: Evaluation) -> Table:
-    """How each head did on fresh trials in the environment, beside chance and the perfect score."""
-    task = played.task
-    title = f"{task.env_id}: {played.episodes} fresh trials of {task.num_steps} steps"
-    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for column in ("head", "accuracy", "95 %", "score", "95 %", "chance", "perfect"):
-        table.add_column(column, justify="left" if column == "head" else "right", no_wrap=True)
-    limits = (f"{task.chance_score:.3f}", f"{task.perfect_score:.3f}")
-    for label, accuracy in played.accuracy.items():
-        interval = played.intervals[label]
-        # A label pays 2 correct - 1; what a real-valued answer pays is in the return alone.
-        points = ("", "") if task.real_valued else _words(2 * accuracy - 1, [2 * end - 1 for end in interval])
-        table.add_row(label, *_words(accuracy, interval), *points, *limits)
-    table.add_section()
-    table.add_row("mean return", "", "", *_words(played.score, played.score_interval), *limits)
-    return table
-
-
-def _words(value: float, interval: Sequence[float]) -> tuple[str, str]:
-    return f"{value:.4f}", f"{interval[0]:.3f}..{interval[1]:.3f}"

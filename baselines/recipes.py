@@ -25,6 +25,10 @@ class Recipe:
     )
     clip_norm: float = field(metadata={"help": "largest norm of the gradient", "range": (1e-9, 1e9)})
     test_every: int = field(metadata={"help": "updates between tests", "range": (1, 1_000_000)})
+    epochs: int = field(
+        default=1,
+        metadata={"help": "updates on each batch: more of them make more of an environment step", "range": (1, 1_000)},
+    )
     trial_length: float = field(
         default=2.0,
         metadata={
@@ -120,6 +124,10 @@ def _fast(**own: Any) -> Recipe:
     return Recipe(**{"trial_length": 2.0, "test_every": 5, "last_head": 0.3, **usual, **own})
 
 
+def _lean(**own: Any) -> Recipe:
+    return _fast(**{"batch_size": 16, "epochs": 8, "test_every": 16, **own})
+
+
 RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
     # Ours; docs/decisions/0006-fast-recipes.md says what made the difference, and where each was tried.
     "fast": {
@@ -131,6 +139,15 @@ RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
         # Its heads are channels, of which none is newer than another.
         ("flip-flop", ANY): _fast(last_head=0.0),
         (ANY, ANY): _fast(),
+    },
+    # The same for few environment steps instead of few seconds: small batches, and several updates on each of them;
+    # docs/decisions/0010-few-environment-steps.md has the numbers.
+    "lean": {
+        ("delayed-addition", ANY): _lean(batch_size=32, learning_rate=1e-3, decay_from=0, clip_norm=1.0, last_head=0.0),
+        # Answers of one trial are much alike: more trials a test.
+        ("evidence-accumulation", ANY): _lean(test_every=32),
+        ("flip-flop", ANY): _lean(test_every=32, last_head=0.0),
+        (ANY, ANY): _lean(),
     },
     "paper": {
         (task, cell): recipe
@@ -158,3 +175,31 @@ def find(name: str, task: str, cell: str) -> Recipe:
             return table[key]
     known = ", ".join(f"{cell} on {task}" for task, cell in table)
     raise ValueError(f"recipe {name!r} has settings for {known}, not for {cell} on {task}")
+
+
+_LADDER: dict[str, dict[str, Any]] = {
+    "parity": {"curriculum": "multi-head"},
+    "dms": {"curriculum": "multi-head"},
+    "evidence-accumulation": {"curriculum": "single-head", "first_n": 4, "step": 4},
+    "flip-flop": {"curriculum": "single-head", "first_n": 4, "step": 4},
+    # Of answers within 0.04: at 0.6 some trials of N = 32 were still far off (0.85 of the normalised score).
+    "delayed-addition": {"curriculum": "single-head", "first_n": 4, "step": 4, "threshold": 0.8},
+}
+"""How N grows on each task where environment steps are scarce."""
+
+
+def ladder_settings(task: str, cell: str, N: int) -> dict[str, Any]:
+    """What of ``baselines.settings.Settings`` a rung of the benchmark of agents asks for: recipe ``lean`` up to ``N``.
+
+    Args:
+        task: name of the task.
+        cell: name of the cell, or a class as package.module:ClassName.
+        N: of the rung, that of the last stage.
+    """
+    own = {"task": task, "cell": cell, "n_max": N, "recipe": "lean", **_LADDER[task]}
+    if "first_n" in own:
+        own["first_n"] = min(own["first_n"], N)
+    if N <= 8:
+        # Trials as long as those that are played: what has seen four steps alone does not go on to eight.
+        own["overrides"] = {"trial_length": 4.0}
+    return own

@@ -6,6 +6,7 @@ It needs neither Stable-Baselines3 nor sb3-contrib: a wrong option is found befo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from baselines import losses, ppo_recipes, seeds
 from baselines.cells import make_cell
@@ -59,9 +60,8 @@ class RLSettings(RunSettings):
         task = self._task({})
         curriculum = self._curriculum(task)
         generator = seeds.generator(self.seed, "trial")
-        cell = blame_cell(
-            make_cell, self.cell, task.num_inputs, recipe.units, generator=generator, options=self.cell_args
-        )
+        options = {**recipe.cell_defaults, **self.cell_args}
+        cell = blame_cell(make_cell, self.cell, task.num_inputs, recipe.units, generator=generator, options=options)
         if self.tcr_on != "output" and not self.tcr:
             raise SettingsError("tcr_on", f"tcr_on needs tcr above 0, got tcr_on {self.tcr_on!r} with tcr 0")
         if cell.output_size != recipe.units:
@@ -92,3 +92,8 @@ class RLPlan:
     task: Task
     curriculum: Curriculum
     recipe: PPORecipe
+
+    @property
+    def cell_options(self) -> dict[str, Any]:
+        """The cell's arguments: those asked for, and the recipe's where there are none."""
+        return {**self.recipe.cell_defaults, **self.settings.cell_args}

@@ -52,6 +52,9 @@ class RunSettings:
         default=0.98,
         metadata={"help": "accuracy above which a stage is solved: the mean over heads, and the last head's"},
     )
+    last_threshold: float | None = field(
+        default=None, metadata={"help": "the same for the last stage, the end of the run (default: --threshold)"}
+    )
     recipe: str = field(
         default="fast",
         metadata={"help": "settings of the optimisation; options below replace them", "choices": tuple(RECIPES)},
@@ -115,12 +118,16 @@ class RunSettings:
     def _curriculum(self, task: Task) -> Curriculum:
         check("step", checks.integer, self.step, 1, 1_000)
         check("threshold", fraction, self.threshold)
+        if self.last_threshold is not None:
+            check("last_threshold", fraction, self.last_threshold)
         first = max(2, task.least_N) if self.first_n is None else self.first_n
         check("first_n", checks.integer, first, task.least_N, 1_000)
         if check("n_max", checks.integer, self.n_max, 1, 1_000) < first:
             raise SettingsError("n_max", f"n_max must be at least the N of the first stage, {first}, got {self.n_max}")
         kind = CURRICULA[self.curriculum]
-        own = {name: getattr(self, name) for name in ("window", "shift") if getattr(self, name) is not None}
+        own: dict[str, Any] = {
+            name: getattr(self, name) for name in ("window", "shift") if getattr(self, name) is not None
+        }
         if kind is NoneSingle:
             for name in ("first_n", "step"):
                 if (value := getattr(self, name)) != getattr(type(self), name):
@@ -130,8 +137,8 @@ class RunSettings:
             if kind is not SlidingWindow:
                 raise SettingsError(name, f"{name} must be left out for curriculum {self.curriculum!r}, got {value}")
             check(name, checks.integer, value, 1, 1_000)
-        stages = {"first_n": first, "n_max": self.n_max, "step": self.step, "threshold": self.threshold}
-        curriculum = blame("shift" if "shift" in own else "window", kind, **stages, **own)
+        own |= {name: getattr(self, name) for name in ("n_max", "step", "threshold", "last_threshold")}
+        curriculum = blame("shift" if "shift" in own else "window", kind, first_n=first, **own)
         try:
             curriculum.check(task)
         except ValueError as error:

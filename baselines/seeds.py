@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+import numpy as np
 import torch
 
 
 def generator(seed: int, *name: str | int) -> torch.Generator:
     """A new generator on the CPU for what is called ``name`` in the run with this seed."""
+    return torch.Generator().manual_seed(_hash(seed, *name))
+
+
+def numpy_generator(seed: int, *name: str | int) -> np.random.Generator:
+    """The same for NumPy."""
+    return np.random.Generator(np.random.PCG64(_hash(seed, *name)))
+
+
+def _hash(seed: int, *name: str | int) -> int:
+    """63 bits."""
     digest = blake2b(repr((seed, *name)).encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    return int.from_bytes(digest, "little") >> 1
 
 
 LARGEST = 2**32 - 1

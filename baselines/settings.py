@@ -95,6 +95,12 @@ class Settings(RunSettings):
         if (recipe.momentum > 0) < (recipe.optimizer == "nesterov") or (recipe.momentum and recipe.optimizer == "adam"):
             allowed = "0 with optimizer 'adam'" if recipe.momentum else "above 0 with optimizer 'nesterov'"
             raise SettingsError("momentum", f"momentum must be {allowed}, got {recipe.momentum:g}")
+        if recipe.test_every % recipe.epochs:
+            raise SettingsError(
+                "test_every",
+                f"test_every must be a multiple of epochs, {recipe.epochs}, so that each test has as many new batches, "
+                f"got {recipe.test_every}",
+            )
         return recipe
 
 

@@ -40,7 +40,13 @@ LEARNING: dict[str, Any] = {"n_steps": 64, "batch_size": 512, "learning_rate": 3
 
 HYPERPARAMETERS: dict[str, dict[str, Any]] = {"defaults": {}, "learning": LEARNING}
 
-TUNED: dict[str, Any] = {"n_steps": 32, "batch_size": 512, "learning_rate": 3e-3, "whole_episodes": True}
+TUNED: dict[str, Any] = {
+    "n_steps": 32,
+    "batch_size": 512,
+    "learning_rate": 5e-3,
+    "max_grad_norm": 0.1,
+    "whole_episodes": True,
+}
 LIKE_STOCK = {"units": 64, "net_arch": {"pi": [64, 64], "vf": [64, 64]}}
 EPISODES, CRITERION = 500, 0.95
 

@@ -141,6 +141,10 @@ class HeadedTask(StreamTask):
         out[..., np.array(self.active)] = targets
         return out
 
+    def lags(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        """Each head's N - 1, at every step: its window is full wherever it counts."""
+        return np.broadcast_to(np.array(self.heads or (self.N,)) - 1, (*inputs.shape[:2], self.num_heads))
+
     def _reference_score(self, memory: int) -> float:
         return float(np.mean([self._head_score(n, memory) for n in self.asked]))
 

@@ -35,8 +35,8 @@ CORRECT_WITHIN = 0.04
 class Task(ABC):
     """A working-memory task with a memory demand of N steps.
 
-    A task writes ``sample``, ``recall`` and ``_reference_score``, its channels and its bounds; everything else is
-    inherited. Tasks are immutable, hashable and picklable; equal parameters make equal tasks.
+    A task writes ``sample``, ``recall``, ``lags`` and ``_reference_score``, its channels and its bounds; everything
+    else is inherited. Tasks are immutable, hashable and picklable; equal parameters make equal tasks.
 
     Attributes:
         N: memory demand in steps: the oldest input that an answer needs can lie N - 1 steps back.
@@ -96,6 +96,20 @@ class Task(ABC):
 
         Returns:
             (B, H) answers: int64 labels or float32 values.
+        """
+
+    @abstractmethod
+    def lags(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        """How many steps back the oldest input lies that each answer needs: 0 is the current one.
+
+        A memory of k steps (``reference_score``) holds the inputs of the lags 0 .. k - 1. Each row depends on the
+        inputs up to it alone. What stands where an answer does not count means nothing.
+
+        Args:
+            inputs: (T, B, I), what is shown.
+
+        Returns:
+            (T, B, H) steps, at most T - 1. May be a read-only view.
         """
 
     @abstractmethod

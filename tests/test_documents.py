@@ -23,6 +23,7 @@ HEADINGS = [
     "Episode end",
     "Arguments",
     "Reference scores",
+    "Lag",
     "Version history",
 ]
 

@@ -37,13 +37,14 @@ ORDER = {
         "__init__",
         "kernels.activations",
         "kernels.*",
-        "kernels seeds curriculum interrupt recipes checking engines files allocator",
+        "kernels seeds curriculum interrupt recipes checking engines files allocator importing resampling actions",
         "cells.base",
         "cells.*",
         "cells",
         "network",
         "practice",
         "losses agents",
+        "score_tables",
         "bptt",
         "run_settings",
         "ppo_recipes settings",
@@ -70,6 +71,12 @@ ORDER = {
         "analysis",
         "analyses",
         "progress",
+        "benchmark.budgets benchmark.environment benchmark.contestants benchmark.ranking",
+        "benchmark.training benchmark.figure",
+        "benchmark.rung benchmark.scores",
+        "benchmark.folder",
+        "benchmark.climb benchmark.asked benchmark.display",
+        "benchmark",
         "ppo.display options",
         "cli",
         "__main__",
@@ -78,8 +85,8 @@ ORDER = {
 OUTSIDE = {"memory_envs": {"numpy", "gymnasium"}}
 """What a package may import from others, where that is limited."""
 
-BY_NAME = {"memory_envs.rendering.window": {"pygame"}, "baselines.cells": {"?"}}
-"""What is imported while running, and by whom: an optional extra, where it is used; the user's cells."""
+BY_NAME = {"memory_envs.rendering.window": {"pygame"}, "baselines.importing": {"?"}}
+"""What is imported while running, and by whom: an optional extra, where it is used; what users bring."""
 
 Sources = dict[str, str]
 

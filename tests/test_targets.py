@@ -106,6 +106,30 @@ ORACLES: dict[str, Any] = {
 }
 
 
+def oldest_needed(task: Any, shown: Rows, head: int) -> int:
+    """The step of the oldest input that the last step's answer of a head needs."""
+    t = len(shown) - 1
+    if isinstance(task, DelayedAddition):
+        return next(i for i, (_, cue, _) in enumerate(shown) if cue == 1)
+    if isinstance(task, FlipFlop):
+        return max(i for i, row in enumerate(shown) if row[head] != 0)
+    heads = getattr(task, "heads", None)
+    if isinstance(task, EvidenceAccumulation) and heads is None:
+        return 0
+    return t - (heads[head] if heads else task.N) + 1
+
+
+def check_lags(task: Task, trials: Trials) -> None:
+    lags = task.lags(trials.inputs)
+    assert lags.shape == trials.targets.shape
+    assert lags.dtype.kind == "i"
+    for t, b in zip(*np.nonzero(trials.mask), strict=True):
+        rows: Rows = trials.inputs[: t + 1, b].tolist()
+        for head in np.flatnonzero(task.active):
+            assert t - lags[t, b, head] == oldest_needed(task, rows, int(head))
+            assert 0 <= lags[t, b, head] < task.horizon
+
+
 def check_against_oracle(task: Task, trials: Trials) -> None:
     oracle = ORACLES[task.name]
     for b in range(len(trials.lengths)):
@@ -119,6 +143,7 @@ def check_against_oracle(task: Task, trials: Trials) -> None:
                 targets[t] = answers
         np.testing.assert_array_equal(trials.mask[:, b], mask)
         np.testing.assert_array_equal(trials.targets[:, b], targets)
+    check_lags(task, trials)
 
 
 @every_task
@@ -163,6 +188,16 @@ def test_targets_follow_from_the_inputs(name: str, data: st.DataObject) -> None:
 )
 def test_targets_at_the_edges(task: Task) -> None:
     check_against_oracle(task, task.batch(0, 0, 6))
+
+
+@every_task
+def test_a_lag_follows_from_what_has_been_shown_so_far(name: str) -> None:
+    """Nothing behind a step moves its lag: what a vector environment shows after a trial's end is of no matter."""
+    task = TASKS[name](N=6)
+    inputs = task.batch(0, 0, 20).inputs
+    other = inputs.copy()
+    other[4:] = task.batch(1, 0, 20).inputs[4:]
+    np.testing.assert_array_equal(task.lags(other)[:4], task.lags(inputs)[:4])
 
 
 # -- golden trials -------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ FORGETTING = (
     *KEYS,
     Column("asked", "N that is asked", "steps"),
     Column("readout", "as trained (empty where the network has none for that N), or refitted to that N"),
-    Column("chance", "accuracy without knowledge"),
+    Column("chance", "accuracy of the best constant answer"),
     *ACCURACY[:3],
 )
 

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from baselines.agents import accuracy_interval
 from baselines.analysis import stimuli
 from baselines.analysis.subjects import Subject
 from baselines.analysis.tables import Column
 from baselines.checking import SettingsError, blame, check_device
 from baselines.network import Intervention, RecurrentNetwork, head_keys
+from baselines.resampling import accuracy_interval
 from memory_envs import Task, checks
 
 _BLOCK = 10_000_000  # numbers in a block of activity: 40 MB
@@ -28,7 +28,11 @@ ACCURACY = (
     Column("low", "lower end of its 95 % interval over trials"),
     Column("high", "upper end of it"),
     Column("baseline", "accuracy of the network as it is"),
-    Column("relative", "(accuracy - chance) / (baseline - chance); chance: 0.5, of real values that of answering 0"),
+    Column(
+        "relative",
+        "(accuracy - chance) / (baseline - chance), empty where the baseline is not above chance; chance: accuracy of "
+        "the best constant answer to the inputs played (0.5 unless p is not 0.5; of real values that of answering 0)",
+    ),
 )
 
 
@@ -78,7 +82,7 @@ class Score:
     Attributes:
         correct: (V, B), in each trial, averaged over heads.
         counted: (B,), answers that counted.
-        chance: accuracy without knowledge.
+        chance: accuracy of the best constant answer.
     """
 
     correct: npt.NDArray[np.float64]
@@ -100,7 +104,7 @@ class Score:
             "low": intervals[:, 0],
             "high": intervals[:, 1],
             "baseline": base,
-            "relative": (self.accuracy - self.chance) / above if above else np.full(len(intervals), np.nan),
+            "relative": (self.accuracy - self.chance) / above if above > 0 else np.full(len(intervals), np.nan),
         }
 
 
@@ -134,7 +138,7 @@ class Probe:
         )
         self.counted = counts.sum(0).astype(np.float64)
         right = np.abs(shown.targets[counts]) < 0.04
-        self.chance = float(right.mean()) if task.real_valued else 0.5
+        self.chance = float(right.mean()) if task.real_valued else (1 + task.reference_score(0)) / 2
 
     @torch.no_grad()
     def play(

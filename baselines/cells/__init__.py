@@ -6,11 +6,6 @@ To bring a new cell, subclass ``Cell``: set ``state_size`` and ``output_size`` a
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
@@ -23,6 +18,7 @@ from baselines.cells.gated import GRU, LSTM
 from baselines.cells.leaky import LeakyTauRNN
 from baselines.cells.plrnn import PLRNN
 from baselines.cells.rate import RateRNN
+from baselines.importing import import_object
 
 __all__ = [
     "CELLS",
@@ -58,8 +54,7 @@ def find_cell(name: str) -> type[Cell]:
     if not (module and colon and attribute):
         raise ValueError(f"cell must be one of {list(CELLS)} or package.module:ClassName, got {name!r}")
     try:
-        with _current_directory():
-            kind = getattr(import_module(module), attribute)
+        kind: Any = import_object(name)
     except Exception as error:  # whatever a stranger's module may raise
         raise ValueError(f"cell must name a class that can be imported, got {name!r} ({error})") from error
     contract.check_class(kind, f"cell {name}")
@@ -109,17 +104,3 @@ def make_cell(
             raise ValueError(f"{name}({input_size}, {units}, ...) raised {type(error).__name__}: {error}") from error
         contract.check(made, input_size, f"cell {name}")
     return made
-
-
-@contextmanager
-def _current_directory() -> Iterator[None]:
-    """Within the block modules of the current directory can be imported, as under ``python -m``."""
-    here = os.getcwd()
-    if here in sys.path or "" in sys.path:
-        yield
-        return
-    sys.path.append(here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from baselines.interrupt import interruptible
 from baselines.ppo.training import RLRun
-from baselines.progress import PLAIN_SECONDS, score_table
+from baselines.progress import PLAIN_SECONDS
+from baselines.score_tables import score_table
 
 
 def show(run: RLRun) -> int:

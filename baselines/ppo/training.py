@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.utils import set_random_seed
+from stable_baselines3.common.utils import FloatSchedule, set_random_seed
 from torch import Tensor
 
 from baselines import runs, seeds
@@ -21,6 +21,7 @@ from baselines.ppo.algorithm import RecurrentPPO
 from baselines.ppo.callback import CurriculumCallback
 from baselines.ppo.policy import CellPolicy
 from baselines.ppo.vec_env import make_sb3_vec_env
+from baselines.ppo_recipes import PPORecipe
 from baselines.resuming import ResumableRun
 from baselines.rl_settings import RLPlan, RLSettings
 from baselines.runs import RunError, RunFolder
@@ -115,11 +116,11 @@ class RLRun(ResumableRun[RLSettings]):
         began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
         recipe, settings, model = self.plan.recipe, self.plan.settings, self.model
         size = recipe.report_every * model.n_steps * model.n_envs
-        stop = _Stop(interrupted)
+        callbacks = [self.curriculum, _StepSize(recipe, self.curriculum), stop := _Stop(interrupted)]
         while self.status == "running":
             self._begin_part()
             before, curriculum = self.steps, self.curriculum.state()
-            model.learn(size, [self.curriculum, stop], log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
+            model.learn(size, callbacks, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
             if not all(bool(torch.isfinite(p).all()) for p in model.policy.parameters()):
                 self.status = "diverged"
             elif stop.asked:
@@ -258,6 +259,24 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
     return policy, task
 
 
+class _StepSize(BaseCallback):
+    """The step size of the curriculum's stage; 0 once the last is solved, so that what solved it is what is kept."""
+
+    def __init__(self, recipe: PPORecipe, curriculum: CurriculumCallback) -> None:
+        super().__init__()
+        self.recipe, self.curriculum = recipe, curriculum
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        self.model.lr_schedule = FloatSchedule(self.recipe.learning_rate_at(self.curriculum.stage.N))
+
+    def _on_rollout_end(self) -> None:
+        if self.curriculum.finished:
+            self.model.lr_schedule = FloatSchedule(0.0)
+
+
 class _Stop(BaseCallback):
     """Ends training as soon as somebody asks for it."""
 
@@ -279,8 +298,8 @@ def _curriculum(plan: RLPlan, stage: Task | None = None) -> CurriculumCallback:
 
 def _policy_kwargs(plan: RLPlan) -> dict[str, Any]:
     asked, recipe = plan.settings, plan.recipe
-    own = {"cell": asked.cell, "cell_kwargs": asked.cell_args, "critic": asked.critic}
-    return own | {"units": recipe.units, "layers": recipe.layers}
+    own = {"cell": asked.cell, "cell_kwargs": plan.cell_options, "critic": asked.critic}
+    return own | {"units": recipe.units, "layers": recipe.layers, "log_std_init": recipe.log_std}
 
 
 def _load_policy(policy: Any, tensors: Mapping[str, Tensor]) -> None:

@@ -51,6 +51,9 @@ class DelayedAddition(Task):
     is half that of the sum), and 2/9 sqrt(3) + 2/sqrt(3) - 4/3 = 0.2063 if neither does (the answer is then 0);
     averaged over the places of the cues. Answers drawn uniformly (chance): -0.2559.
 
+    ## Lag
+    How many steps back the oldest input lies that an answer needs (``lags``): steps since the first cue.
+
     ## Version history
     - v0: first version.
     """
@@ -118,6 +121,11 @@ class DelayedAddition(Task):
 
     def recall(self, window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return (window[..., 0] * window[..., 1]).sum(axis=0, dtype=np.float32)[:, None]
+
+    def lags(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        """Steps since the first cue; the second one, no older, is needed as well."""
+        time, cued = np.arange(len(inputs))[:, None], inputs[..., 1] != 0
+        return np.where(np.logical_or.accumulate(cued, axis=0), time - cued.argmax(axis=0), 0)[..., None]
 
     @property
     def chance_score(self) -> float:

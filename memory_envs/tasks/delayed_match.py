@@ -51,6 +51,9 @@ class DelayedMatch(BitTask):
     (1 - 2p)^2 for k = 0; with p = "uniform" the mean over h of |1 - 2 (h + 1) / (k + 2)|, h the number of 1s among
     the k bits seen, and 1/3 for k = 0.
 
+    ## Lag
+    How many steps back the oldest input lies that an answer needs (``lags``): N - 1 (heads: of each answer's N).
+
     ## Version history
     - v0: first version.
     """

@@ -68,6 +68,10 @@ class EvidenceAccumulation(HeadedTask):
     noise and bias together the score is that of this subject, which weighing every value by its likelihood could
     better a little.
 
+    ## Lag
+    How many steps back the oldest input lies that an answer needs (``lags``): steps since the trial began, for the sum
+    so far includes the first pulse (heads: n - 1 for a window of n).
+
     ## Version history
     - v0: first version.
     """
@@ -184,7 +188,15 @@ class EvidenceAccumulation(HeadedTask):
             answers.append(np.where(total == 0, total - remembered[:1].sum(axis=0), total) > 0)
         return self.per_head(np.stack(answers, axis=-1).astype(np.int64))
 
+    def lags(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        """Steps since the trial began, whose first pulse every sum includes; n - 1 for a window of n."""
+        if self.heads is not None:
+            return super().lags(inputs)
+        return np.broadcast_to(np.arange(len(inputs))[:, None, None], (*inputs.shape[:2], 1))
+
     def _head_score(self, n: int, memory: int) -> float:
+        if memory == 0:  # both signs are equally likely
+            return 0.0
         if self.heads is not None:
             return accumulation_scores.agreement(min(memory, n), n, self.bias, self.noise)
         if self.scoring == "final":

@@ -54,6 +54,9 @@ class FlipFlop(StreamTask):
     Chance 0. A memory of k steps is worth the share of counted steps whose last pulse lies within the last k steps (the
     rest is guessed): exact from the renewal equation of the pulses. Without memory: the share of pulses themselves.
 
+    ## Lag
+    How many steps back the oldest input lies that an answer needs (``lags``): steps since the channel's last pulse.
+
     ## Version history
     - v0: first version.
     """
@@ -139,7 +142,14 @@ class FlipFlop(StreamTask):
         shown = np.concatenate([np.zeros((1, *window.shape[1:]), np.float32), window])
         return (np.take_along_axis(shown, latest[None], axis=0)[0] > 0).astype(np.int64)
 
+    def lags(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        """Steps since the channel's last pulse."""
+        time = np.arange(len(inputs))[:, None, None]
+        return time - np.maximum.accumulate(np.where(inputs != 0, time, 0), axis=0)
+
     def _reference_score(self, memory: int) -> float:
+        if memory == 0:  # both signs are equally likely
+            return 0.0
         steps = self.num_steps
         if self.pulse_probability is None:
             survival = np.maximum(1 - np.arange(steps) / self.N, 0)  # P(interval > a)

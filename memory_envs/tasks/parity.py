@@ -49,6 +49,9 @@ class Parity(BitTask):
     perfect. Else k bits are worth |1 - 2p|^(N - k), the bias of the parity of the bits not seen; with p = "uniform"
     the mean over h of |E[(1 - 2p)^(N - k) | h]|, h the number of 1s among the k bits seen.
 
+    ## Lag
+    How many steps back the oldest input lies that an answer needs (``lags``): N - 1 (heads: of each answer's N).
+
     ## Version history
     - v0: first version.
     """

@@ -7,6 +7,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from baselines.agents import NetworkAgent, evaluate
 from memory_envs import (
@@ -144,6 +146,87 @@ def test_reference_agents_are_agents(task: Task) -> None:
     assert min(perfect.accuracy.values()) == 1.0
     chance = evaluate(RandomAgent(task, seed=0), task, episodes=400, seed=0)
     assert abs(chance.score - task.chance_score) < 5 * chance.standard_error
+
+
+@tasks
+def test_every_agent_gets_the_same_episodes(task: Task) -> None:
+    """Those of the environments reset with the seed, whatever an agent writes into its observations."""
+
+    class Watcher(RandomAgent):
+        def __init__(self, seed: int) -> None:
+            super().__init__(task, seed)
+            self.seen: list[Any] = []
+
+        def predict(self, observation: Any, *rest: Any, **how: Any) -> tuple[Any, Any]:
+            self.seen.append(observation.copy())
+            answers = super().predict(observation, *rest, **how)
+            observation[:] = 7
+            return answers
+
+    seen = []
+    for seed in (0, 1):
+        watcher = Watcher(seed)
+        evaluate(watcher, task, episodes=6, seed=SEED)
+        seen.append(np.array(watcher.seen))
+    np.testing.assert_array_equal(seen[0], seen[1])
+    for i in range(6):
+        trials = task.batch(SEED + i, 0, 1)
+        np.testing.assert_array_equal(seen[0][: trials.lengths[0], i], trials.inputs[: trials.lengths[0], 0])
+
+
+@tasks
+def test_accuracy_by_lag_is_that_of_the_answers_with_this_lag(task: Task) -> None:
+    agent = ReferenceAgent(task, max(1, task.horizon // 2))
+    got = evaluate(agent, task, episodes=50, seed=SEED)
+    hits: dict[int, list[bool]] = {}
+    for i in range(50):
+        trials = task.batch(SEED + i, 0, 1)
+        state, answers = None, []
+        for shown in trials.inputs:
+            answer, state = agent.predict(shown, state)
+            answers.append(answer.reshape(1, -1))
+        right, lags = task.correct(trials, np.array(answers)), task.lags(trials.inputs)
+        for t in np.flatnonzero(trials.mask[:, 0]):
+            for head in np.flatnonzero(task.active):
+                hits.setdefault(int(lags[t, 0, head]), []).append(bool(right[t, 0, head]))
+    assert [(one.lag, one.answers) for one in got.by_lag] == [(lag, len(hits[lag])) for lag in sorted(hits)]
+    assert [one.accuracy for one in got.by_lag] == pytest.approx([np.mean(hits[lag]) for lag in sorted(hits)])
+    assert all(one.interval[0] <= one.accuracy <= one.interval[1] for one in got.by_lag)
+
+
+def test_accuracy_falls_where_the_memory_ends() -> None:
+    task = FlipFlop(N=8)
+    got = evaluate(ReferenceAgent(task, 5), task, episodes=400, seed=SEED)
+    assert [one.lag for one in got.by_lag] == list(range(8))
+    assert [one.accuracy for one in got.by_lag[:5]] == [1.0] * 5
+    assert all(one.interval[0] < 0.5 < one.interval[1] for one in got.by_lag[5:])
+    assert got.equivalent_memory_interval[0] < 5 < got.equivalent_memory_interval[1]
+    assert got.normalised_interval[0] < task.normalise(task.reference_score(5)) < got.normalised_interval[1]
+    assert got.score_interval[1] - got.score_interval[0] == pytest.approx(2 * 1.96 * got.standard_error, rel=0.1)
+
+
+def test_perfect_play_is_not_certain() -> None:
+    task = DelayedMatch(N=3)
+    got = evaluate(ReferenceAgent(task), task, episodes=50, seed=SEED)
+    assert (got.score, got.normalised, got.equivalent_memory) == pytest.approx((1.0, 1.0, 3.0))
+    assert got.intervals["N=3"] == pytest.approx((0.929, 1.0), abs=0.001)  # Wilson's for 50 of 50
+    assert got.score_interval == pytest.approx((2 * 0.929 - 1, 1.0), abs=0.002)
+    assert got.normalised_interval[0] < 0.9
+    assert got.equivalent_memory_interval[0] < 3.0
+
+
+def test_a_task_that_needs_no_memory_has_no_normalised_score() -> None:
+    task = Parity(N=1)
+    got = evaluate(ReferenceAgent(task), task, episodes=10, seed=SEED)
+    assert np.isnan([got.normalised, *got.normalised_interval]).all()
+    assert got.equivalent_memory == 1.0
+
+
+def test_a_model_without_a_memory_is_an_agent() -> None:
+    for task in (Parity(N=2), FlipFlop(N=2), DelayedAddition(N=4)):
+        envs = DummyVecEnv([lambda task=task: environment(task)])  # type: ignore[misc]
+        model = PPO("MlpPolicy", envs, n_steps=8, batch_size=8, seed=0, device="cpu")
+        assert evaluate(model, task, episodes=10, seed=SEED) == evaluate(model, task, episodes=10, seed=SEED)
 
 
 def test_a_single_observation_gets_a_single_action() -> None:

@@ -15,6 +15,16 @@ def test_multi_head_adds_a_head_a_stage_and_ends() -> None:
     assert curriculum(four, [1.0, 1.0, 1.0]) is None
 
 
+def test_the_last_stage_may_have_a_threshold_of_its_own() -> None:
+    curriculum = MultiHead(n_max=3, threshold=0.8, last_threshold=0.95)
+    two, three = (Parity(heads=tuple(range(2, n + 1))) for n in (2, 3))
+    assert curriculum(two, [0.9]) == three
+    assert curriculum(three, [1.0, 0.94]) is three
+    assert curriculum(three, [0.96, 0.96]) is None
+    with pytest.raises(ValueError, match=r"last_threshold must lie between 0 and 1, got 1\.0"):
+        MultiHead(n_max=3, last_threshold=1.0)
+
+
 def test_single_head_moves_n() -> None:
     curriculum = SingleHead(n_max=4, first_n=3)
     three, four = DelayedMatch(N=3), DelayedMatch(N=4)

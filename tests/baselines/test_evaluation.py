@@ -1,5 +1,6 @@
 """Checkpoints of a run play the environments."""
 
+import csv
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -9,10 +10,10 @@ import numpy as np
 import pytest
 
 from baselines import runs, seeds
-from baselines.agents import accuracy_interval
 from baselines.checking import SettingsError
 from baselines.cli import main
 from baselines.evaluation import EvaluationSettings, evaluate_run
+from baselines.resampling import accuracy_interval
 from baselines.settings import Settings
 from baselines.training import TrainingRun
 from memory_envs import Parity
@@ -82,6 +83,7 @@ BAD = [
     ("--task-args q=1", r"--task-args: task_args must be among \['scoring', 'p'\] for parity, got 'q'"),
     ("--task-args p=7", "--task-args: p must be .*7"),
     ("--episodes 1", "--episodes: episodes must be an integer from 2 to 100000, got 1"),
+    ("--out nowhere/scores.csv", "--out: out must be a file in a folder that exists, got nowhere/scores.csv"),
     ("--seed -1", "--seed: seed must be an integer from 0 to .*, got -1"),
     ("--device tpu", "--device: device must be cpu, cuda or cuda:<number>, got 'tpu'"),
 ]
@@ -121,6 +123,26 @@ def test_the_command_prints_scores_with_intervals_and_changes_nothing(
     assert "chance" in said
     assert "perfect" in said
     assert {file: file.read_bytes() for file in run.folder.path.rglob("*") if file.is_file()} == before
+
+
+def test_memory_lags_and_a_file_of_all_numbers(
+    run: TrainingRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "scores.csv"
+    assert main(["evaluate", str(run.folder.path), "--lags", "--episodes", "50", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"normalised +[01]\.\d{4} +[01]\.\d{3}\.\.[01]\.\d{3} +1\.000", said)
+    assert re.search(r"memory \(steps\) +\d\.\d\d +\d\.\d\d\.\.3\.00 +0\.0 +3\.0", said)
+    assert len(re.findall(r"^ +[12] +500 +[01]\.\d{4} +[01]\.\d{3}\.\.1\.000 +$", said, re.MULTILINE)) == 2
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["measure"], row["of"]) for row in rows] == [
+        *(("score", ""), ("normalised", ""), ("equivalent_memory", "")),
+        *(("accuracy", "N=2"), ("accuracy", "N=3"), ("accuracy_by_lag", "1"), ("accuracy_by_lag", "2")),
+    ]
+    assert {row["arguments"] for row in rows} == {'{"N": 3, "heads": [2, 3]}'}
+    assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in rows)
+    assert rows[-1]["answers"] == "500"
 
 
 def test_no_digit_is_cut_where_the_terminal_is_narrow(

@@ -10,13 +10,13 @@ import torch
 from baselines.analysis import forgetting, generalisation
 from baselines.analysis.forgetting import ForgettingSettings
 from baselines.analysis.generalisation import INPUTS, GeneralisationSettings
-from baselines.analysis.probing import Probe, ProbeSettings
+from baselines.analysis.probing import Probe, ProbeSettings, Score
 from baselines.analysis.readouts import refitted
 from baselines.analysis.retraining import retrained
 from baselines.analysis.subjects import Subject
 from baselines.cells import LeakyTauRNN
 from baselines.checking import SettingsError
-from memory_envs import TASKS, DelayedAddition, EvidenceAccumulation, FlipFlop, Parity, Task
+from memory_envs import TASKS, DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task
 from tests.baselines.known_systems import Linear, subject
 from tests.baselines.small import make_network
 
@@ -28,6 +28,25 @@ def register(steps: int, channels: int = 1) -> Linear:
     b = torch.zeros(steps, channels)
     b[0, 0] = 1
     return Linear(torch.diag(torch.ones(steps - 1), -1), b)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.1, "uniform"])
+@pytest.mark.parametrize("kind", [Parity, DelayedMatch])
+def test_chance_is_the_best_constant_answer_to_what_is_played(kind: type[Task], p: Any) -> None:
+    one = Subject(make_network(kind(N=3), 4).requires_grad_(False), kind(N=3))
+    probe = Probe(one, ProbeSettings(steps=2000, trials=100, task_args={"p": p}))
+    ones = probe.targets[probe.mask].to(torch.float64).mean().item()
+    if p == "uniform":  # at one p the share of odd windows is (1 - (1 - 2 p)^3) / 2, 0.5 over all p
+        assert probe.chance == pytest.approx((0.5 if kind is Parity else 2 / 3), abs=1e-6)
+    assert probe.chance == pytest.approx(max(ones, 1 - ones), abs=0.05 if p == "uniform" else 0.01)
+
+
+def test_what_is_no_better_than_chance_has_nothing_to_lose() -> None:
+    right, half, none = (Score(np.full((1, 4), share), np.ones(4), 0.5) for share in (0.9, 0.5, 0.4))
+    assert half.columns(right)["relative"][0] == pytest.approx(0)
+    assert right.columns(right)["relative"][0] == pytest.approx(1)
+    for base in (half, none):
+        assert np.isnan(right.columns(base)["relative"]).all()
 
 
 def test_refitted_readouts_find_all_that_is_remembered_and_no_more() -> None:

@@ -17,7 +17,7 @@ from baselines.network import Rollout
 from baselines.practice import Practice
 from baselines.recipes import RECIPES, Recipe
 from baselines.settings import Settings
-from memory_envs import DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, Trials
+from memory_envs import TASKS, DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, Trials
 from tests.baselines.small import RECIPE
 
 PAPER = recipes.find("paper", "parity", "leaky")
@@ -159,6 +159,63 @@ def test_a_test_on_fresh_batches_scores_them_and_nothing_else() -> None:
         right += learner.practice.task.correct(trials, learner.network.choose(answers).numpy()).sum()
         counted += 16
     assert learner.test().scores == {"2": right / counted}
+
+
+def test_batches_may_be_trained_on_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their steps and answers count once, in the update that sees them first; a new stage begins with new ones."""
+    small = {"units": 16, "batch_size": 32, "epochs": 3, "test_every": 6}
+    settings: dict[str, Any] = {"n_max": 9, "threshold": 0.6, "overrides": small}
+    trained, drawn = list[np.ndarray](), list[int]()
+    roll_out, draw = Learner._roll_out, Practice.batch
+
+    def watched(self: Learner, trials: Trials, name: str, index: int) -> Any:
+        trained.append(trials.inputs)
+        return roll_out(self, trials, name, index)
+
+    def counted(self: Practice, index: int) -> Trials:
+        drawn.append(index)
+        return draw(self, index)
+
+    monkeypatch.setattr(Learner, "_roll_out", watched)
+    monkeypatch.setattr(Practice, "batch", counted)
+    learner, curriculum = learner_of(**settings)
+    reports = list(itertools.islice(train(learner, curriculum), 12))
+    assert drawn == list(range(24))
+    assert any(report.solved for report in reports[:-1])
+    for update in range(72):
+        first = trained[update - update % 3]
+        assert np.array_equal(trained[update], first)
+        assert update < 3 or not np.array_equal(trained[update - 3], first)
+    assert learner.steps == reports[-1].steps == sum(shown.size for shown in trained[::3])
+    counts = [[round(score * 32 * 2 * (r.task.N + 1), 6) for score in r.scores.values()] for r in reports]
+    assert all(count == int(count) for heads in counts for count in heads)  # of two batches, 2 N steps each
+
+    straight, _ = learner_of(**settings)
+    again, _ = learner_of(**settings)
+    for learner, updates in ((straight, 20), (again, 13)):  # 13: between the first and the second time
+        list(train(learner, curriculum, lambda: learner.update >= updates))  # noqa: B023 (used at once)
+    state = again.state()
+    again, _ = learner_of(**settings)
+    again.restore(*state)
+    assert again.next_steps == 0
+    list(train(again, curriculum, lambda: again.update >= 20))
+    assert again.steps == straight.steps
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.network.parameters(), straight.network.parameters(), strict=True)
+    )
+
+
+def test_the_rungs_of_the_ladder_are_settings_that_can_be() -> None:
+    for task, kind in TASKS.items():
+        for n in (2, 4, 8, 64):
+            if n >= kind.least_N:
+                for cell in ("leaky", "gru"):
+                    plan = Settings(**recipes.ladder_settings(task, cell, n)).plan()
+                    assert plan.curriculum.stages()[-1] == n
+                    assert plan.recipe.test_every >= 2 * plan.recipe.epochs
+                    shown = Practice(plan.curriculum.stage(plan.task, n), plan.recipe, seed=0).task
+                    if n <= 8:  # the trials that the environment plays: shorter ones teach too little
+                        assert shown.num_steps == kind(n).num_steps
 
 
 def test_the_step_size_falls_with_n_also_in_a_run_taken_up_again() -> None:

@@ -1,0 +1,103 @@
+"""A climb, the process of a job: ``python -m baselines.benchmark.climb FOLDER NAME`` plays rung after rung.
+
+The rungs that have ended are left as they are; the first one that was not solved is the last.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from baselines.allocator import keep_freed_memory
+from baselines.benchmark.folder import UNWRITABLE, climb_folder, read_benchmark, read_rung, write_rung
+from baselines.benchmark.rung import play
+from baselines.files import RunError
+
+GRACE = 5.0
+"""Seconds after the limit at which the kernel ends what is still there."""
+
+
+def main(path: Path, name: str) -> int:
+    """The process of a climb; the exit code."""
+    # At once: an agent cannot take it for an exception of its own, and the rung leaves nothing.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    faulthandler.enable()
+    _volunteer_to_be_killed()
+    keep_freed_memory()
+    try:
+        climb(path, name)
+    except (RunError, OSError) as error:
+        _say(f"error: {error}")
+        return UNWRITABLE
+    return 0
+
+
+def climb(path: Path, name: str) -> None:
+    """Play the rungs that are left of a climb.
+
+    Args:
+        path: of the benchmark's folder.
+        name: of the climb.
+
+    Raises:
+        RunError, OSError: the folder cannot be read or written.
+    """
+    here, path = os.getcwd(), path.resolve()  # before an agent goes elsewhere
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)  # what the agent imports later is looked for where it was found, too
+    benchmark = read_benchmark(path)
+    asked, folder = benchmark.climbs[name], climb_folder(path, name)
+    for n in benchmark.rungs(asked):
+        if (row := read_rung(path, name, n)) is None:
+            os.chdir(here)
+            with _watched(benchmark.budget.limit, folder / "hang.txt"):
+                row = play(asked.contestant, asked.task, n, asked.seed, benchmark.budget, folder / f"run_N{n:03}")
+            write_rung(path, name, n, row)
+            _say(f"N = {n}: {row['status']} {row.get('reason', row.get('normalised'))}")
+        if row["status"] != "solved":
+            break
+        gc.collect()  # the next rung has the memory for itself
+
+
+@contextmanager
+def _watched(limit: float, hang: Path) -> Iterator[None]:
+    """Within the block the process ends when it has taken ``limit`` seconds, whatever it does.
+
+    The first watch writes down where it was. Its thread needs no lock of the interpreter, so that code in C is no
+    shelter. The second one is the kernel's, for agents that have the first one to themselves.
+    """
+    with open(hang, "wb") as file:
+        faulthandler.dump_traceback_later(limit, exit=True, file=file)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, limit + GRACE)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            faulthandler.cancel_dump_traceback_later()
+    hang.unlink(missing_ok=True)
+
+
+def _volunteer_to_be_killed() -> None:
+    """Where memory runs out, Linux is to take this process, and neither the benchmark nor another climb."""
+    with suppress(OSError):  # not on macOS
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _say(line: str) -> None:
+    with suppress(Exception):  # an agent may have closed what we print to
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    code = main(Path(sys.argv[1]), sys.argv[2])
+    with suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)  # an agent's threads, and what it wants done at exit, are not waited for

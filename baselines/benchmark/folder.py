@@ -1,0 +1,319 @@
+"""A benchmark's folder: the climbs, each a job, and one table of their rungs.
+
+- ``settings.json``: the budget, who climbs, on which tasks, with which seeds
+- ``results.csv``: one row a rung, replaced whenever rungs end
+- ``climbs/NAME/N004.json``: the row of a rung, written when it has ended
+- ``climbs/NAME/log.txt``: what the agent printed; ``hang.txt``: where it was when its time was up
+- ``climbs/NAME/run_N004/``: of a cell, the run folder of its training
+- ``lock``: held by the process that works here, if there is one
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import sys
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from baselines.benchmark.budgets import Budget, ladder
+from baselines.benchmark.contestants import Contestant
+from baselines.checking import SettingsError
+from baselines.engines import Ended, Engine, Event, Job
+from baselines.files import RunError, lock, read_json, replace_file, writing
+from baselines.run_settings import file_word
+
+FORMAT = 1
+"""Of ``settings.json``."""
+
+COLUMNS = (
+    *("agent", "method", "task", "N", "seed", "status", "reason", "steps", "episodes"),
+    *("score", "score_low", "score_high", "normalised", "normalised_low", "normalised_high", "accuracy"),
+    *("equivalent_memory", "equivalent_memory_low", "equivalent_memory_high", "cpu_seconds", "seconds"),
+)
+"""Of ``results.csv``."""
+
+UNWRITABLE = 74
+"""Exit code of a climb that could not write its folder (``EX_IOERR`` of sysexits.h): no fault of the agent."""
+
+ENVIRONMENT = {
+    # One thread a climb, no display of a terminal in its log, prints that are there when the process dies, and sets of
+    # strings in the same order every time.
+    "OMP_NUM_THREADS": "1",
+    "FORCE_COLOR": "",
+    "TTY_COMPATIBLE": "0",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONHASHSEED": "0",
+}
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A contestant on a task with a seed, one process."""
+
+    contestant: Contestant
+    task: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder, and of its job."""
+        what, method = self.contestant.what, self.contestant.method
+        words = file_word(what)
+        # Others may have a name that differs in what no file's name keeps, or in its case.
+        mark = "" if words == what and what.islower() else f"-{sha256(what.encode()).hexdigest()[:6]}"
+        return f"{words[-100:]}{mark}_{method}_{self.task}_seed{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.contestant.name}, {self.task}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What is asked for: every contestant climbs on every task with every seed.
+
+    Attributes:
+        budget_name: what the budget is called.
+        budget: of every climb.
+        contestants: who climbs.
+        tasks: short names.
+        seeds: of the climbs.
+    """
+
+    budget_name: str
+    budget: Budget
+    contestants: tuple[Contestant, ...]
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    @cached_property
+    def climbs(self) -> dict[str, Climb]:
+        """All climbs, by name."""
+        found = (Climb(one, task, seed) for one in self.contestants for task in self.tasks for seed in self.seeds)
+        return {climb.name: climb for climb in found}
+
+    def rungs(self, climb: Climb) -> tuple[int, ...]:
+        """Each N of a climb."""
+        return ladder(climb.task, self.budget.n_max)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Benchmark:
+        """What ``to_dict`` wrote down."""
+        budget = {**plain["budget"], "seeds": tuple(plain["budget"]["seeds"])}
+        return cls(
+            budget_name=plain["budget_name"],
+            budget=Budget(**budget),
+            contestants=tuple(Contestant(**one) for one in plain["contestants"]),
+            tasks=tuple(plain["tasks"]),
+            seeds=tuple(plain["seeds"]),
+        )
+
+
+class BenchmarkFolder:
+    """The folder of a benchmark, held until ``close`` or the end of the process.
+
+    Args:
+        path: of the folder; made, with its parents, where it is missing.
+        benchmark: what is asked for. Where the folder holds one, it must be that one, but for more of everything.
+
+    Attributes:
+        rows: of the rungs that have ended, by the name of the climb.
+        running: names of the climbs that are at it.
+
+    Raises:
+        SettingsError: the folder holds something else; nothing has been written.
+        RunError: another process holds it, or it cannot be read or written.
+    """
+
+    def __init__(self, path: Path, benchmark: Benchmark) -> None:
+        self.path = path
+        self.benchmark = benchmark
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            strange = sorted(entry.name for entry in path.iterdir() if entry.name not in ("lock", "settings.json.part"))
+        except OSError as error:
+            raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
+        if not is_benchmark(path) and strange:
+            raise SettingsError(
+                "out", f"out must be a new folder or a benchmark's, got {path}, which holds {strange[0]}"
+            )
+        self._release = lock(self, path / "lock")
+        try:
+            if is_benchmark(path):
+                check_extends(path, read_benchmark(path), benchmark)
+            self.rows = {name: list(self._read(climb)) for name, climb in benchmark.climbs.items()}
+            self.running = set[str]()
+            replace_file(path / "settings.json", (json.dumps(benchmark.to_dict(), indent=2) + "\n").encode())
+            self.write_results()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let others work here."""
+        self._release()
+
+    def has_ended(self, name: str) -> bool:
+        """Whether a climb is over: a rung was not solved, or there is none left."""
+        rows = self.rows[name]
+        return len(rows) == len(self._rungs(name)) or bool(rows and rows[-1]["status"] != "solved")
+
+    def next_rung(self, name: str) -> int | None:
+        """N of the rung that a climb is at, or would be; None where it has ended."""
+        return None if self.has_ended(name) else self._rungs(name)[len(self.rows[name])]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every climb has ended."""
+        return all(map(self.has_ended, self.rows))
+
+    def jobs(self) -> list[Job]:
+        """What is left to do: a job for each climb that has not ended."""
+        command = sys.executable, "-m", "baselines.benchmark.climb", str(self.path)
+        return [
+            Job(name, (*command, name), climb_folder(self.path, name) / "log.txt", ENVIRONMENT)
+            for name in self.rows
+            if not self.has_ended(name)
+        ]
+
+    def run(self, engine: Engine, interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
+        """Climb what is left. A fault of an agent is its result, and none of the benchmark.
+
+        Args:
+            engine: that runs the jobs.
+            interrupted: see ``Engine.run``. The rungs that are being played then leave nothing.
+
+        Yields:
+            What happens, once it has been taken in.
+
+        Raises:
+            RunError: the folder cannot be read or written.
+        """
+        with writing(self.path / "climbs"), closing(engine.run(self.jobs(), interrupted)) as events:
+            for event in events:
+                name = event.job.name
+                self._take_in(name)
+                if isinstance(event, Ended):
+                    self.running.discard(name)
+                    if not (self.has_ended(name) or interrupted() or event.code in (UNWRITABLE, 127)):
+                        self._note_death(name, event.code)
+                else:
+                    self.running.add(name)
+                yield event
+
+    def _take_in(self, name: str) -> None:
+        rows = list(self._read(self.benchmark.climbs[name]))
+        if rows != self.rows[name]:
+            self.rows[name] = rows
+            self.write_results()
+
+    def _note_death(self, name: str, code: int) -> None:
+        """A process has died in the middle of a rung: that is its result."""
+        n, budget, folder = self.next_rung(name), self.benchmark.budget, climb_folder(self.path, name)
+        assert n is not None
+        hang = folder / "hang.txt"
+        timeout = code == -signal.SIGALRM or (hang.exists() and hang.stat().st_size > 0)
+        if timeout:
+            reason = f"took more than {budget.limit:g} s of wall time"
+        elif code < 0:
+            what = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
+            reason = f"its process was killed by {what}"
+            if -code == signal.SIGKILL:
+                reason += ", as happens where memory runs out"
+        else:
+            reason = f"its process ended with exit code {code}"
+        row = {"status": "timeout" if timeout else "error", "reason": reason, "episodes": budget.episodes}
+        write_rung(self.path, name, n, row)
+        self._take_in(name)
+
+    def _rungs(self, name: str) -> tuple[int, ...]:
+        return self.benchmark.rungs(self.benchmark.climbs[name])
+
+    def _read(self, climb: Climb) -> Generator[dict[str, Any], None, None]:
+        """The rows of a climb, up to the first rung that is missing or not solved."""
+        for n in self.benchmark.rungs(climb):
+            row = read_rung(self.path, climb.name, n)
+            if row is None:
+                return
+            one = climb.contestant
+            yield {"agent": one.name, "method": one.method, "task": climb.task, "N": n, "seed": climb.seed, **row}
+            if row["status"] != "solved":
+                return
+
+    def write_results(self) -> None:
+        """Replace ``results.csv``, all at once."""
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, COLUMNS, restval="")
+        writer.writeheader()
+        writer.writerows(row for rows in self.rows.values() for row in rows)
+        replace_file(self.path / "results.csv", text.getvalue().encode())
+
+
+def climb_folder(path: Path, name: str) -> Path:
+    """Where a climb of the benchmark at ``path`` keeps its files."""
+    return path / "climbs" / name
+
+
+def read_rung(path: Path, name: str, n: int) -> dict[str, Any] | None:
+    """What a rung wrote down; None where it has not ended."""
+    file = climb_folder(path, name) / f"N{n:03}.json"
+    row = read_json(file) if file.exists() else None
+    if row is not None and not {"status", "episodes"} <= set(row) <= set(COLUMNS):
+        raise RunError(f"{file} is not that of a rung: it has {sorted(row)}")
+    return row
+
+
+def write_rung(path: Path, name: str, n: int, row: dict[str, Any]) -> None:
+    """Write down what came of a rung, all at once."""
+    replace_file(climb_folder(path, name) / f"N{n:03}.json", (json.dumps(row, indent=2) + "\n").encode())
+
+
+def is_benchmark(path: Path) -> bool:
+    """Whether a benchmark's folder is at ``path``."""
+    return (path / "settings.json").is_file()
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """What was asked for in the benchmark at ``path``."""
+    file = path / "settings.json"
+    plain = read_json(file)
+    if plain.get("format") != FORMAT:
+        raise RunError(f"{file} has the format {plain.get('format')!r}; known: {FORMAT}")
+    try:
+        return Benchmark.from_dict(plain)
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{file} is not that of a benchmark: {error!r}") from None
+
+
+def check_extends(path: Path, old: Benchmark, new: Benchmark) -> None:
+    """Refuse another benchmark than that of its folder, and not that one with more of everything.
+
+    Raises:
+        SettingsError: the message names the difference.
+    """
+    if old.budget_name != new.budget_name:
+        raise SettingsError(
+            "budget",
+            f"budget must be that of the benchmark in {path}, {old.budget_name!r}, got {new.budget_name!r}",
+        )
+    for name, then in asdict(old.budget).items():
+        now = getattr(new.budget, name)
+        if name != "seeds" and then != now:
+            raise SettingsError(
+                "budget", f"budget must have the {name} of the benchmark in {path}, {then:g}, and now has {now:g}"
+            )
+    if missing := [str(climb) for name, climb in old.climbs.items() if name not in new.climbs]:
+        raise SettingsError(
+            "out", f"out must be another folder: the benchmark in {path} has {missing[0]}, which must not be left out"
+        )

@@ -1,0 +1,163 @@
+"""One rung: a fresh agent is made, trained and evaluated. Whatever goes wrong in it becomes its result."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import shutil
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+
+from baselines import seeds
+from baselines.agents import Agent, Evaluation, evaluate
+from baselines.benchmark import training
+from baselines.benchmark.budgets import SOLVED, Budget, rung_task
+from baselines.benchmark.contestants import Contestant, make_agent
+from baselines.benchmark.environment import BudgetSpent, CountedEnv
+from baselines.files import RunError, writing
+from memory_envs import Task, checks
+
+NUM_ENVS = 64
+"""Columns of the training environment, unless the agent has a ``num_envs``."""
+
+LONGEST_REASON = 300
+
+Row = dict[str, Any]
+
+
+class FaultError(Exception):
+    """The agent has failed; the message is one line."""
+
+
+def play(contestant: Contestant, task_name: str, n: int, seed: int, budget: Budget, folder: Path) -> Row:
+    """Play a rung.
+
+    Args:
+        contestant: who plays.
+        task_name: short name of the task.
+        n: of the rung.
+        seed: of the climb; it alone decides all that is random here.
+        budget: for this rung.
+        folder: for the run of a cell; what is there is an unfinished one and goes.
+
+    Returns:
+        The status, the reason of a fault, and the numbers there are, by the names of the columns of ``results.csv``.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    began, cpu_began = time.monotonic(), time.process_time()
+    task, row = rung_task(task_name, n), Row(status="error", episodes=budget.episodes)
+    _seed_globals(seed)
+    try:
+        evaluation = _played(contestant, task, seed, budget, folder, row)
+        row |= numbers(evaluation)
+        row["status"] = "solved" if evaluation.normalised >= SOLVED else "failed"
+    except FaultError as fault:
+        row["reason"] = one_line(str(fault))
+    row["cpu_seconds"] = round(time.process_time() - cpu_began, 3)
+    row["seconds"] = round(time.monotonic() - began, 3)
+    return row
+
+
+def numbers(evaluation: Evaluation) -> Row:
+    """What ``results.csv`` says of an evaluation."""
+    found: Row = {"accuracy": sum(evaluation.accuracy.values()) / len(evaluation.accuracy)}
+    for name in ("score", "normalised", "equivalent_memory"):
+        low, high = getattr(evaluation, f"{name}_interval")
+        found |= {name: getattr(evaluation, name), f"{name}_low": low, f"{name}_high": high}
+    return {name: round(float(value), 6) for name, value in found.items()}
+
+
+def _played(contestant: Contestant, task: Task, seed: int, budget: Budget, folder: Path, row: Row) -> Evaluation:
+    agent = _trained(contestant, task, seed, budget, folder, row)
+    with _blaming("predict"):
+        return evaluate(agent, task, episodes=budget.episodes, seed=seeds.evaluation_seed(seed))
+
+
+def _trained(contestant: Contestant, task: Task, seed: int, budget: Budget, folder: Path, row: Row) -> Agent:
+    """Who is to be evaluated; the steps of the training are put into the row."""
+    agent: Agent
+    if contestant.method == "agent":
+        agent, env = _made(contestant.what, task, seed, budget)
+        try:
+            with _blaming("learn"):
+                _learn(agent, env, budget.steps)
+        finally:
+            env.end_training()
+            row["steps"] = env.steps
+        return agent
+    with writing(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
+    train = {"ppo": training.by_ppo, "bptt": training.by_bptt}[contestant.method]
+    with _blaming("training", but=RunError):  # a full disk is nobody's fault
+        agent, row["steps"] = train(contestant.what, task, seed, budget.steps, folder)
+    return agent
+
+
+def _made(what: str, task: Task, seed: int, budget: Budget) -> tuple[Any, CountedEnv]:
+    """The agent of a factory, and the environment that it is trained in."""
+    with _blaming("make_agent"):
+        agent = make_agent(what, task, seed)
+        if missing := [name for name in ("learn", "predict") if not callable(getattr(agent, name, None))]:
+            raise FaultError(
+                f"make_agent must return an object with learn and predict, got {agent!r} (no {missing[0]})"
+            )
+        asked, mode = getattr(agent, "num_envs", None), getattr(agent, "autoreset_mode", None)
+        num_envs = NUM_ENVS if asked is None else checks.integer("num_envs", asked, 1)
+        return agent, CountedEnv(
+            task,
+            num_envs,
+            total_steps=budget.steps,
+            seed=seeds.environment_seed(seed, 0, num_envs),
+            autoreset_mode=AutoresetMode.SAME_STEP if mode is None else mode,
+        )
+
+
+def _learn(agent: Any, env: CountedEnv, steps: int) -> None:
+    try:
+        returned = agent.learn(env, steps)
+    except BudgetSpent:
+        return
+    if inspect.isgenerator(returned) or inspect.iscoroutine(returned):
+        returned.close()
+        raise FaultError(f"learn must train, and returned a {type(returned).__name__}: nothing has run")
+
+
+@contextmanager
+def _blaming(part: str, but: type[Exception] = FaultError) -> Iterator[None]:
+    """Within the block whatever is raised, be it ``SystemExit``, is a ``FaultError`` of this part; ``but`` is not."""
+    try:
+        yield
+    except (FaultError, but):
+        raise
+    except BaseException as error:
+        traceback.print_exc()
+        try:
+            said = str(error)
+        except BaseException:  # a stranger's __str__
+            said = ""
+        raise FaultError(f"{part}: {type(error).__name__}: {said}".removesuffix(": ")) from None
+
+
+def one_line(text: str) -> str:
+    """A reason as it stands in the table."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}..."
+
+
+def _seed_globals(seed: int) -> None:
+    """Agents may draw from the global generators: so the same rung is the same wherever the climb begins."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)

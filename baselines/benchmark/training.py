@@ -1,0 +1,153 @@
+"""Cells on a rung: trained as ``train-rl`` and ``train`` do, with their recipes and curricula, within its steps.
+
+The curriculum is ours to choose, as an agent's is its own: every step of every stage counts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from baselines import ppo_recipes, recipes, seeds
+from baselines.agents import Agent, NetworkAgent
+from baselines.benchmark.budgets import SOLVED
+from baselines.practice import with_length
+from baselines.rl_settings import RLSettings
+from baselines.settings import Settings
+from baselines.training import TrainingRun
+from memory_envs import Task
+
+EPISODES = 100
+"""Trials of an evaluation while training, which decides nothing."""
+
+
+class DivergedError(Exception):
+    """Training has ended with numbers that are none."""
+
+
+class LastHead:
+    """An agent that answers for several N, as one for the last of them alone.
+
+    Args:
+        agent: its actions are (B, H).
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[Any, Any]:
+        """Actions (B,) for observations (B, I)."""
+        actions, state = self.agent.predict(observation, state, episode_start, deterministic)
+        return actions[..., -1], state
+
+
+def by_ppo(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[Agent, int]:
+    """Train a cell by PPO for a rung.
+
+    Args:
+        cell: its name or its class's.
+        task: of the rung.
+        seed: of the run.
+        steps: environment steps it may take.
+        folder: of the run; new.
+
+    Returns:
+        Who plays, and the steps taken.
+
+    Raises:
+        DivergedError: a weight is no longer a number.
+        RunError: the folder cannot be written.
+    """
+    from baselines.ppo.training import RLRun  # needs Stable-Baselines3, and agents of others do not
+
+    run = RLRun(ppo_settings(cell, task, seed, steps, folder))
+    try:
+        for _ in run.train():
+            pass
+        run.finish()
+    finally:
+        run.folder.close()
+    if run.status == "diverged":
+        raise DivergedError("a weight is not finite")
+    return run.model if run.curriculum.task.answer_shape == task.answer_shape else LastHead(run.model), run.steps
+
+
+def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | None = None) -> RLSettings:
+    """A run of ``train-rl`` for a rung: it takes ``steps`` environment steps at most, in whole parts.
+
+    Raises:
+        SettingsError: the cell cannot be.
+    """
+    settings = _trusted(ppo_recipes.ladder_settings(task.name, cell, task.N), task, RLSettings.threshold)
+    settings |= {"seed": seed, "episodes": EPISODES, "out": folder}
+    recipe = RLSettings(**settings).plan().recipe
+    longest = with_length(task, recipe.trial_length).num_steps
+    trials, envs = recipe.rollout_trials, recipe.num_envs
+    if trials * envs * longest > steps:  # of a small budget or a large N: rollouts that fit
+        trials, envs = 1, max(min(envs, steps // longest), 1)
+    rollout = trials * envs * longest
+    rollouts = max(steps // rollout, 1)
+    parts = max(rollouts // recipe.report_every, 1)
+    each = rollouts // parts  # a part is never cut short: fewer rollouts than there are parts are given up
+    shape = {"rollout_trials": trials, "num_envs": envs, "report_every": each}
+    settings["overrides"] = {**settings.get("overrides", {}), **shape}
+    return RLSettings(**settings, steps=parts * each * rollout)
+
+
+def by_bptt(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[Agent, int]:
+    """Train a cell by backpropagation through time for a rung; see ``by_ppo``.
+
+    Raises:
+        DivergedError: the loss or its gradient is no longer a number.
+        RunError: the folder cannot be written.
+    """
+    run = TrainingRun(bptt_settings(cell, task, seed, steps, folder))
+    try:
+        for _ in run.train():
+            pass
+        run.finish()
+    finally:
+        run.folder.close()
+    if run.status == "diverged":
+        raise DivergedError(f"the loss or its gradient is not finite at update {run.diverged_at}")
+    network = run.learner.network
+    if run.learner.task.answer_shape == task.answer_shape:
+        return NetworkAgent(network, task), run.steps
+    if str(task.N) not in network.readouts:  # the curriculum has not come that far
+        network.add_readout(str(task.N), seeds.generator(seed, "readout", str(task.N)))
+    return LastHead(NetworkAgent(network, task.replace(heads=(task.N,)))), run.steps
+
+
+def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | None = None) -> Settings:
+    """A run of ``train`` for a rung.
+
+    Raises:
+        SettingsError: the cell cannot be.
+    """
+    return Settings(
+        **_trusted(recipes.ladder_settings(task.name, cell, task.N), task, Settings.threshold),
+        seed=seed,
+        steps=steps,
+        budget=1e9,  # the rung's limit of wall time ends it
+        out=folder,
+    )
+
+
+def _trusted(settings: dict[str, Any], task: Task, threshold: float) -> dict[str, Any]:
+    """The settings with a last threshold that leaves room below the score that solves a rung.
+
+    Training ends at the threshold, by an estimate from few answers; and where the current input often tells the answer,
+    as on small flip-flops, more than 98 % must be right.
+
+    Args:
+        settings: of a rung.
+        task: of the rung.
+        threshold: where the settings have none.
+    """
+    threshold = settings.get("last_threshold", settings.get("threshold", threshold))
+    if task.real_valued:
+        return settings
+    wrong = (1 - SOLVED) * (1 - task.memoryless_score) / 2  # labels: the score is the share right less that wrong
+    return settings | {"last_threshold": max(threshold, 1 - wrong * 2 / 3)}

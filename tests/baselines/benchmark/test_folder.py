@@ -1,0 +1,338 @@
+"""A benchmark's folder: what is run, what is kept, what the table says. The climbs take place in this process."""
+
+import csv
+import dataclasses
+import io
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from baselines.benchmark import BUDGETS, Budget
+from baselines.benchmark.climb import climb
+from baselines.benchmark.display import BenchmarkDisplay, benchmark_line
+from baselines.benchmark.folder import COLUMNS, UNWRITABLE, Benchmark, BenchmarkFolder, climb_folder, read_benchmark
+from baselines.checking import SettingsError
+from baselines.cli import main
+from baselines.engines import Ended, Event, Job, Progressed, Started
+from baselines.files import RunError
+from tests.baselines.benchmark.whole import AGENTS, BUDGET, benchmark
+
+Interrupted = Callable[[], bool]
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGALRM)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+class InPlaceEngine:
+    """Climbs in this process, one after the other."""
+
+    ran: list[str]
+
+    def __init__(self, workers: int = 1) -> None:
+        InPlaceEngine.ran = []
+
+    def run(self, jobs: Sequence[Job], interrupted: Interrupted = lambda: False) -> Generator[Event, None, None]:
+        for job in jobs:
+            yield Started(job)
+            self.ran.append(job.name)
+            assert job.command[:3] == (sys.executable, "-m", "baselines.benchmark.climb")
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            with open(job.log, "a") as log, redirect_stdout(log), redirect_stderr(log):
+                climb(Path(job.command[3]), job.command[4])
+            yield Progressed(job, "done")
+            yield Ended(job, 0, again=False)
+
+
+class DyingEngine:
+    """Its jobs end at once, with these exit codes."""
+
+    def __init__(self, codes: Sequence[int]) -> None:
+        self.codes = codes
+
+    def run(self, jobs: Sequence[Job], interrupted: Interrupted = lambda: False) -> Generator[Event, None, None]:
+        for job, code in zip(jobs, self.codes, strict=True):
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            yield Started(job)
+            yield Ended(job, code, again=False)
+
+
+def run(path: Path, asked: Benchmark) -> list[str]:
+    """The climbs that were gone on with."""
+    folder = BenchmarkFolder(path, asked)
+    for _ in folder.run(InPlaceEngine()):
+        pass
+    assert folder.complete
+    folder.close()
+    return InPlaceEngine.ran
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with open(path / "results.csv", newline="") as file:
+        reader = csv.DictReader(file)
+        assert tuple(reader.fieldnames or ()) == COLUMNS
+        return [{name: value for name, value in row.items() if not name.endswith("seconds")} for row in reader]
+
+
+def short(path: Path) -> list[tuple[str, ...]]:
+    return [tuple(row[name] for name in ("agent", "task", "N", "seed", "status")) for row in table(path)]
+
+
+def test_the_table_has_a_row_for_each_rung(tmp_path: Path) -> None:
+    asked = benchmark("remembers", "RaisesAtOnce", tasks=("parity", "evidence-accumulation"))
+    assert len(run(tmp_path / "a", asked)) == 4
+    one, other = f"{AGENTS}:remembers", f"{AGENTS}:RaisesAtOnce"
+    assert short(tmp_path / "a") == [
+        (one, "parity", "2", "0", "solved"),
+        (one, "parity", "4", "0", "solved"),
+        (one, "parity", "8", "0", "failed"),
+        (one, "evidence-accumulation", "4", "0", "solved"),
+        (one, "evidence-accumulation", "8", "0", "failed"),
+        (other, "parity", "2", "0", "error"),
+        (other, "evidence-accumulation", "4", "0", "error"),
+    ]
+    first, fault = table(tmp_path / "a")[0], table(tmp_path / "a")[-1]
+    assert (first["method"], first["reason"], first["steps"], first["episodes"]) == ("agent", "", "960", "50")
+    assert (fault["reason"], fault["score"]) == ("make_agent: RuntimeError: no licence", "")
+    assert "learning 64" in (climb_folder(tmp_path / "a", next(iter(asked.climbs))) / "log.txt").read_text()
+    assert not list(tmp_path.rglob("hang.txt"))
+    run(tmp_path / "b", asked)
+    assert table(tmp_path / "a") == table(tmp_path / "b")
+
+
+def test_what_has_ended_is_kept_and_more_can_be_added(tmp_path: Path) -> None:
+    two = dataclasses.replace(BUDGET, n_max=4)
+    path, asked = tmp_path / "a", benchmark("remembers", budget=two)
+    run(path, asked)
+    before = (path / "results.csv").read_bytes()
+    assert run(path, asked) == []
+    assert (path / "results.csv").read_bytes() == before
+    more = benchmark("remembers", "LeavesEarly", tasks=("parity", "dms"), seeds=(0, 1), budget=two)
+    assert len(run(path, more)) == 7
+    run(tmp_path / "whole", more)
+    assert table(path) == table(tmp_path / "whole")
+    # A rung that is missing is played again, and those behind it are not taken for granted.
+    (climb_folder(path, next(iter(asked.climbs))) / "N002.json").unlink()
+    assert len(run(path, more)) == 1
+    assert table(path) == table(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"budget_name": "quick"}, "budget must be that of the benchmark in .*, 'tiny', got 'quick'"),
+        (
+            {"budget": dataclasses.replace(BUDGET, steps=7)},
+            "budget must have the steps of the benchmark in .*, 1000, and now has 7",
+        ),
+        (
+            {"seeds": (1,)},
+            "out must be another folder: the benchmark in .* has .*, parity, seed 0, which must",
+        ),
+    ],
+    ids=["name", "number", "less"],
+)
+def test_another_benchmark_is_refused(change: dict[str, object], complaint: str, tmp_path: Path) -> None:
+    asked = benchmark("remembers")
+    BenchmarkFolder(tmp_path / "a", asked).close()
+    before = {path: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    with pytest.raises(SettingsError, match=complaint):
+        BenchmarkFolder(tmp_path / "a", dataclasses.replace(asked, **change))  # type: ignore[arg-type]
+    assert {path: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before
+
+
+def test_the_folder_is_held_and_must_be_its_own(tmp_path: Path) -> None:
+    folder = BenchmarkFolder(tmp_path / "a", benchmark("remembers"))
+    with pytest.raises(RunError, match=f"is in use by process {os.getpid()}"):
+        BenchmarkFolder(tmp_path / "a", benchmark("remembers"))
+    folder.close()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "letter.txt").touch()
+    with pytest.raises(SettingsError, match=r"out must be a new folder or a benchmark's, got .* holds letter.txt"):
+        BenchmarkFolder(tmp_path / "b", benchmark("remembers"))
+    (tmp_path / "c").touch()
+    with pytest.raises(SettingsError, match="out must be a folder to write in"):
+        BenchmarkFolder(tmp_path / "c", benchmark("remembers"))
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", '{"format": 9}', '{"format": 1}'])
+def test_damaged_settings_are_named(damage: str, tmp_path: Path) -> None:
+    BenchmarkFolder(tmp_path, benchmark("remembers")).close()
+    (tmp_path / "settings.json").write_text(damage)
+    with pytest.raises(RunError, match=r"settings.json"):
+        read_benchmark(tmp_path)
+
+
+def test_the_settings_are_read_back(tmp_path: Path) -> None:
+    asked = benchmark("remembers", "gru", tasks=("dms", "parity"), seeds=(4, 2))
+    BenchmarkFolder(tmp_path, asked).close()
+    assert read_benchmark(tmp_path) == asked
+
+
+def test_climbs_have_folders_of_their_own() -> None:
+    names = ["remembers", "Slow", "SLOW", "Slow.x"]
+    whats = [f"{AGENTS}:{name}" for name in names]
+    asked = benchmark("remembers")
+    climbs = [dataclasses.replace(next(iter(asked.climbs.values())).contestant, what=what) for what in whats]
+    found = dataclasses.replace(asked, contestants=tuple(climbs)).climbs
+    assert len({name.lower() for name in found}) == len(names)
+
+
+CODES = {
+    0: ("error", "its process ended with exit code 0"),
+    7: ("error", "its process ended with exit code 7"),
+    -9: ("error", "its process was killed by SIGKILL, as happens where memory runs out"),
+    -11: ("error", "its process was killed by SIGSEGV"),
+    -14: ("timeout", "took more than 60 s of wall time"),
+}
+
+
+def test_a_process_that_dies_is_the_result_of_its_rung(tmp_path: Path) -> None:
+    asked = benchmark("remembers", seeds=(*range(len(CODES)), 50, 51))
+    folder = BenchmarkFolder(tmp_path, asked)
+    hung = climb_folder(tmp_path, list(asked.climbs)[-2])
+    hung.mkdir(parents=True)
+    (hung / "hang.txt").write_text("Timeout!\n")
+    console = Console(file=io.StringIO(), width=200)
+    with BenchmarkDisplay(console, folder) as display:
+        for event in folder.run(DyingEngine([*CODES, 1, UNWRITABLE])):
+            display.show(event)
+    rows = table(tmp_path)
+    assert [(row["status"], row["reason"]) for row in rows] == [*CODES.values(), CODES[-14]]
+    assert {row["N"] for row in rows} == {"2"}
+    assert not folder.complete  # the disk was full: that is nobody's fault
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert f"{AGENTS}:remembers, parity, seed 0: N = 2 error (its process ended with exit code 0)" in said
+    assert f"{AGENTS}:remembers, parity, seed 51: not ended: it said nothing (all in" in said
+    assert benchmark_line(folder).endswith(f"\nGo on with: python -m baselines benchmark --out {tmp_path}")
+    folder.close()
+
+
+def test_an_interrupt_is_no_fault(tmp_path: Path) -> None:
+    folder = BenchmarkFolder(tmp_path, benchmark("remembers"))
+    for _ in folder.run(DyingEngine([-signal.SIGINT]), lambda: True):
+        pass
+    assert table(tmp_path) == []
+    assert not folder.complete
+    folder.close()
+
+
+# -- the command ------------------------------------------------------------------------------------------------
+
+
+def command(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], budget: Budget = BUDGET
+) -> tuple[int, str, str]:
+    monkeypatch.setitem(BUDGETS, "quick", budget)
+    monkeypatch.setattr("baselines.cli.LocalEngine", InPlaceEngine)
+    monkeypatch.setenv("COLUMNS", "150")
+    try:
+        code = main(["benchmark", *text.split()])
+    except SystemExit as error:
+        code = int(error.code or 0)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+BAD = [
+    ("", "--agent: agent must be given, or out with the folder of a benchmark to go on with"),
+    ("--out there", "--agent: agent must be given, for there is no benchmark in there"),
+    ("--agent vim", r"--agent: agent must be one of leaky, .* or package.module:CellClass, got 'vim'"),
+    ("--agent nowhere:x", r"--agent: agent must name .* got 'nowhere:x' \(ModuleNotFoundError: No module named .*\)"),
+    (f"--agent {AGENTS}:gone", r"--agent: agent must name .* \(AttributeError: .*\)"),
+    ("--agent raises:x", r"--agent: agent must name .* got 'raises:x' \(SystemExit: 3\)"),
+    (f"--agent {AGENTS}:NUMBER", "--agent: agent must be a factory or a class of a cell, got '.*' of type int"),
+    (f"--agent {AGENTS}:INSTANCE", "--agent: agent must be .* of type Remembers, an agent: name what makes it"),
+    (f"--agent {AGENTS}:takes_one", r"--agent: agent must take \(observation_space, action_space, seed\), got .*"),
+    (f"--agent {AGENTS}:BrokenCell", "--agent: cell .*BrokenCell must have a method .*"),
+    (f"--agent {AGENTS}:remembers --method ppo", "--method: method must be left out where no agent is a cell, got ppo"),
+    ("--agent gru --method sarsa", "--method: method must be among ppo, bptt, got 'sarsa'"),
+    ("--agent gru --budget huge", "--budget: budget must be one of .*, got 'huge'"),
+    ("--agent gru --tasks parity chess", "--tasks: tasks must be one of .*, got 'chess'"),
+    ("--agent gru --seeds 3..1", "--seeds: seeds must be a range from a smaller to a larger number, got '3..1'"),
+    ("--agent gru --seeds some", "--seeds: seeds must be integers or ranges such as 0..2, got 'some'"),
+    ("--agent gru --seeds 4294967296", "--seeds: seeds must be an integer from 0 to 4294967295, got 4294967296"),
+    ("--agent gru --workers 0", "--workers: workers must be an integer from 1 to 1000, got 0"),
+]
+
+
+@pytest.mark.parametrize(("text", "complaint"), BAD, ids=[text for text, _ in BAD])
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    text: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raises.py").write_text("raise SystemExit(3)\n")
+    code, said, error = command(text, monkeypatch, capsys)
+    assert (code, said) == (2, "")
+    (line,) = error.splitlines()
+    assert re.fullmatch(f"python -m baselines benchmark: error: argument {complaint}", line), line
+    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["raises.py"]
+
+
+def test_a_benchmark_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With an agent of the current directory; then the folder alone, and another agent."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_agents.py").write_text(f"from {AGENTS} import remembers as mine\n")
+    code, said, error = command("--agent my_agents:mine --tasks parity dms --seeds 0..1", monkeypatch, capsys)
+    assert (code, error) == (0, "")
+    assert "my_agents:mine, dms, seed 1: N = 4 solved (normalised score 1.00)\n" in said
+    assert re.search(r"my_agents:mine +4 +4 +4 ", said)
+    (path,) = (tmp_path / "runs").iterdir()
+    assert path.name == "benchmark_quick_my-agents-mine-agent"
+    files = f"runs/{path.name}: results.csv, ladder.csv, ladder.png"
+    assert said.endswith(f"4 of 4 climbs have ended. Results, table and picture in {files}\n")
+    code, said, _ = command(f"--out runs/{path.name} --agent {AGENTS}:RaisesAtOnce --tasks parity", monkeypatch, capsys)
+    assert code == 0
+    assert "12 rungs of 4 of 8 climbs have been played before\n" in said
+    assert "8 of 8 climbs have ended, 4 of them with an error or a timeout. Results," in said
+    code, said, _ = command(f"--out runs/{path.name}", monkeypatch, capsys)
+    assert (code, InPlaceEngine.ran) == (0, [])
+    other = dataclasses.replace(BUDGET, steps=900)
+    code, _, error = command(f"--out runs/{path.name} --budget quick", monkeypatch, capsys, other)
+    assert code == 2
+    assert "argument --budget: budget must have the steps of the benchmark in" in error
+    code, _, error = command(f"--out runs/{path.name} --budget standard", monkeypatch, capsys)
+    assert code == 2
+    assert "argument --budget: budget must be that of the benchmark in" in error
+
+
+def test_cells_are_contestants_by_each_method(tmp_path: Path) -> None:
+    from baselines.benchmark.contestants import contestants
+
+    found = contestants(["gru", f"{AGENTS}:Cell", f"{AGENTS}:remembers"], ["ppo", "bptt"])
+    assert [one.name for one in found] == [
+        *("gru (ppo)", "gru (bptt)"),
+        *(f"{AGENTS}:Cell (ppo)", f"{AGENTS}:Cell (bptt)", f"{AGENTS}:remembers"),
+    ]
+    assert [one.name for one in contestants(["gru", "gru"])] == ["gru (ppo)"]
+
+
+def test_the_live_display_says_which_rung_is_played(tmp_path: Path) -> None:
+    folder = BenchmarkFolder(tmp_path, benchmark("remembers"))
+    console = Console(file=io.StringIO(), force_terminal=True, width=150, color_system=None)
+    job = folder.jobs()[0]
+    folder.running.add(job.name)
+    with BenchmarkDisplay(console, folder) as display:
+        display.show(Progressed(job, "loss 0.5"))
+        assert not display.heed(False)
+        assert display.heed(True)
+        assert display.heed(True)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert "N = 2  loss 0.5" in said
+    assert "0 of 1 climbs" in said
+    assert said.count("stopping: rungs that have ended are kept") == 1
+    folder.close()

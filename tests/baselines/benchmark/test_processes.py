@@ -1,0 +1,123 @@
+"""Benchmarks as people run them: real processes, agents that harm theirs, a real ``kill -9``, a real Ctrl-C."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import baselines
+from baselines.benchmark import Budget
+from baselines.benchmark.folder import BenchmarkFolder, climb_folder
+from baselines.engines import LocalEngine
+from tests.baselines.benchmark.test_folder import short, table
+from tests.baselines.benchmark.whole import AGENTS, benchmark
+from tests.baselines.test_engines import wait_until_gone
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(baselines.__file__).parents[1]
+DEADLINE = 200.0
+
+
+def climb_all(path: Path, *names: str, budget: Budget) -> dict[str, tuple[str, str, str]]:
+    """The last rung of each agent: its N, its status, the reason."""
+    folder = BenchmarkFolder(path, benchmark(*names, budget=budget))
+    for _ in folder.run(LocalEngine(2)):
+        pass
+    assert folder.complete
+    folder.close()
+    return {row["agent"].removeprefix(f"{AGENTS}:"): (row["N"], row["status"], row["reason"]) for row in table(path)}
+
+
+def test_an_agent_that_harms_its_process_loses_its_own_rung_only(tmp_path: Path) -> None:
+    names = "Leaves", "IsKilled", "Crashes", "EatsMemory", "LeavesThreads", "remembers"
+    budget = Budget(steps=1_000, n_max=8, seeds=(0,), episodes=50, limit=60.0)
+    began = time.monotonic()
+    found = climb_all(tmp_path, *names, budget=budget)
+    assert time.monotonic() - began < 3 * DEADLINE  # nobody waits for the threads
+    assert found["Leaves"] == ("2", "error", "its process ended with exit code 0")
+    assert found["IsKilled"] == ("4", "error", "its process was killed by SIGKILL, as happens where memory runs out")
+    assert found["Crashes"] == ("2", "error", "its process was killed by SIGSEGV")
+    assert found["EatsMemory"][:2] == ("2", "error")
+    assert found["EatsMemory"][2].startswith("learn: ")
+    assert "MemoryError" in found["EatsMemory"][2]
+    assert found["LeavesThreads"] == ("8", "failed", "")
+    assert found["remembers"] == ("8", "failed", "")
+    assert (f"{AGENTS}:IsKilled", "parity", "2", "0", "solved") in short(tmp_path)
+    log = next(climb_folder(tmp_path, name) / "log.txt" for name in os.listdir(tmp_path / "climbs") if "Crash" in name)
+    assert "Segmentation fault" in log.read_text()  # and where it was
+
+
+def test_an_agent_that_hangs_loses_its_rung(tmp_path: Path) -> None:
+    """One that takes no error for an answer, and one that never lets go of the interpreter's lock."""
+    budget = Budget(steps=200, n_max=4, seeds=(0,), episodes=20, limit=8.0)
+    found = climb_all(tmp_path, "NeverStops", "HoldsTheLock", budget=budget)
+    assert found == dict.fromkeys(found, ("2", "timeout", "took more than 8 s of wall time"))
+    assert len(found) == 2
+    for name in os.listdir(tmp_path / "climbs"):
+        where = (climb_folder(tmp_path, name) / "hang.txt").read_text()
+        assert re.search(r"agents.py\", line \d+ in (learn|predict)", where)
+
+
+def until(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + DEADLINE
+    while not what():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(path: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.baselines.benchmark.whole", str(path)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def rungs(path: Path) -> int:
+    return len(list((path / "climbs").glob("*/N*.json")))
+
+
+def climbers(path: Path) -> list[int]:
+    """Processes that climb now, of the benchmark at ``path``."""
+    said = subprocess.run(["ps", "-axwwo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) for line in said.splitlines() if f"baselines.benchmark.climb {path}" in line]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_benchmark_that_is_stopped_goes_on_to_the_same_table(number: signal.Signals, tmp_path: Path) -> None:
+    with running(tmp_path / "straight") as process:
+        said, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, said
+    path = tmp_path / "stopped"
+    for least in (1, 3):
+        with running(path) as process:
+            until(lambda least=least: rungs(path) >= least)  # type: ignore[misc]
+            mine = climbers(path)
+            process.send_signal(number)
+            said, _ = process.communicate(timeout=DEADLINE)
+        wait_until_gone(mine)
+        assert rungs(path) < rungs(tmp_path / "straight")
+        if number == signal.SIGINT:
+            assert said.endswith(f"Go on with: python -m baselines benchmark --out {path}\n")
+        assert "error" not in (path / "results.csv").read_text()
+    with running(path) as process:
+        said, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, said
+    assert table(path) == table(tmp_path / "straight")
+    assert rungs(path) == rungs(tmp_path / "straight")
