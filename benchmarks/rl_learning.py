@@ -67,7 +67,11 @@ def learn(row: Row, cell: str, seed: int, folder: Path) -> Learned:
     run, result, passed = RLRun(settings), 0.0, False
     for _ in run.train():
         assert run.played is not None
-        result = run.played.score if TASKS[row.task].real_valued else [*run.played.accuracy.values()][-1]
+        correct = [*run.played.accuracy.values()]
+        if TASKS[row.task].real_valued:
+            result = run.played.score
+        else:  # several heads: that of N; several channels: the worst
+            result = correct[-1] if getattr(run.curriculum.stage, "heads", None) else min(correct)
         last = row.n == run.curriculum.stage.N
         passed = last and result > (SCORE if TASKS[row.task].real_valued else ACCURACY)
         if passed or run.steps >= row.limit:

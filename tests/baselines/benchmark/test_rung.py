@@ -13,6 +13,7 @@ from baselines.benchmark.budgets import ladder, rung_task
 from baselines.benchmark.contestants import Contestant
 from baselines.benchmark.folder import COLUMNS
 from baselines.benchmark.rung import LONGEST_REASON, Row, play
+from baselines.benchmark.training import bptt_settings, ppo_settings
 from baselines.ppo import SB3VecEnv
 from memory_envs import TASKS, Parity, ReferenceAgent
 
@@ -164,3 +165,18 @@ def test_stable_baselines_takes_the_environment() -> None:
         model.learn(200)
     assert env.steps == 200
     assert model.num_timesteps >= 192
+
+
+@pytest.mark.parametrize("budget", BUDGETS.values(), ids=list(BUDGETS))
+@pytest.mark.parametrize("name", TASKS)
+def test_our_training_uses_its_budget_and_ends_above_what_is_asked(name: str, budget: Budget) -> None:
+    for n in ladder(name, budget.n_max):
+        task = rung_task(name, n)
+        by_ppo = ppo_settings("leaky", task, 0, budget.steps)
+        by_bptt = bptt_settings("leaky", task, 0, budget.steps)
+        assert 0.9 * budget.steps <= by_ppo.steps <= budget.steps
+        assert by_bptt.steps == budget.steps
+        if not task.real_valued:  # the share of right answers that has a normalised score of 0.9
+            least = (1 + 0.9 + 0.1 * task.memoryless_score) / 2
+            assert (by_ppo.last_threshold or 0) > least
+            assert (by_bptt.last_threshold or 0) > least
