@@ -6,13 +6,13 @@ The rule of all that compare: the difference is taken within networks of one see
 - ``differs`` where it lies on the other side, or all differences are 0,
 - ``undecided`` where it holds 0: so few networks do not settle it,
 - ``out of reach here`` where fewer than two networks came so far, or all runs of both ended where they were told to: at
-  the largest N, or update, asked for.
+  the largest N, or update, asked for; or where what the statement rests on does not hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from baselines.analysis.intervals import mean_interval
@@ -75,18 +75,27 @@ class Larger:
         words: the statement.
         of, than: the series.
         x: where; None: they are one number a network; ``"last"``: at the largest x that two networks of both have.
+        premise: what the statement rests on; where it does not agree, the statement is out of reach.
     """
 
     words: str
     of: Series
     than: Series
     x: float | str | None = None
+    premise: Larger | None = None
 
     @property
     def quantities(self) -> set[str]:
         return {self.of[0], self.than[0]}
 
     def judge(self, observed: Observed, published: Published) -> Verdict:
+        if self.premise is not None:
+            premise, own = self.premise.judge(observed, published), replace(self, premise=None)
+            if premise.verdict != AGREES:
+                reason = (
+                    f"here it is not so that {premise.words}: {premise.reason}; {own.judge(observed, published).reason}"
+                )
+                return Verdict(self.words, UNREACHED, reason)
         x = self.x
         if x == "last":
             shared = observed.xs(self.of, self.than, networks=2)

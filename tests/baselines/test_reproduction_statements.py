@@ -62,6 +62,15 @@ def test_two_that_end_at_the_largest_n_asked_for_cannot_be_told_apart() -> None:
     assert ABOVE.judge(Observed(one), {}).verdict == AGREES
 
 
+def test_a_statement_whose_premise_does_not_hold_is_out_of_reach() -> None:
+    below = Larger(words="c above d", of=("q", "c"), than=("q", "d"))
+    premised = Larger(words="a above b", of=("q", "a"), than=("q", "b"), premise=below)
+    above: dict[str, Points] = {"a": {None: [5, 6]}, "b": {None: [3, 4]}}
+    assert judged(premised, **above, c={None: [2, 2]}, d={None: [1, 1]}) == AGREES
+    assert judged(premised, **above, c={None: [1, 1]}, d={None: [2, 2]}) == UNREACHED
+    assert judged(premised, **above) == UNREACHED
+
+
 def test_the_last_place_is_that_of_two_networks_of_both() -> None:
     last = Larger(words="", of=("q", "a"), than=("q", "b"), x="last")
     nan = math.nan
