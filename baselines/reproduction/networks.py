@@ -121,8 +121,8 @@ NETWORKS = [
                         way="clean",
                     ),
                 ],
-                note="Here N = 8, with recipe fast N = 11. Clean: nothing hears the unit; as published: its weights are "
-                "cut, but for its biases and all readouts except the first. The statements are about the clean way.",
+                note="Here N = 8, with recipe fast N = 11. Clean: nothing hears the unit; as published: its weights "
+                "are cut, but for its biases and all readouts except the first. The statements are about the clean way.",
                 statements=[*_ablation(""), *_ablation(", recipe fast")],
                 cpu_minutes=1,
             ),
