@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from baselines.analysis import style
 from baselines.reproduction import probes, published
 from baselines.reproduction.experiment import Experiment, Quantity, Scale
 from baselines.reproduction.statements import Changes, Close, Larger, Statement
@@ -122,7 +123,7 @@ NETWORKS = [
                     ),
                 ],
                 note="Here N = 8, with recipe fast N = 11. Clean: nothing hears the unit; as published: its weights "
-                "are cut, but for its biases and all readouts except the first. The statements are about the clean way.",
+                "are cut, but for its biases and all readouts but the first. The statements are about the clean way.",
                 statements=[*_ablation(""), *_ablation(", recipe fast")],
                 cpu_minutes=1,
             ),
@@ -177,7 +178,7 @@ NETWORKS = [
         quantities=[
             Quantity(
                 name=f"relative accuracy, {kind} perturbed",
-                label="relative accuracy (0: chance, 1: unharmed)",
+                label=style.RELATIVE,
                 x=f"size eps of the perturbation of {kind}",
                 log="x",
             )
