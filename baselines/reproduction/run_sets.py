@@ -61,7 +61,7 @@ SMALL: dict[str, Source] = {
         settings={**_SMALL_FAST, "curriculum": ["single-head"], "n_max": 40, "max_updates": 4_000}, cpu_minutes=2.5
     ),
     "parity-multi-fast": RunSet(
-        settings={**_SMALL_FAST, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 800}, cpu_minutes=1.5
+        settings={**_SMALL_FAST, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 800}, cpu_minutes=1
     ),
     "fixed-tau-fast": RunSet(
         settings={
@@ -71,17 +71,17 @@ SMALL: dict[str, Source] = {
             "max_updates": 800,
             "cell_args": [{"tau": 1}, {"tau": 3}],
         },
-        cpu_minutes=8,
+        cpu_minutes=3,
     ),
     "dms-paper": RunSet(
         settings={**_SMALL_PAPER, "task": "dms", "curriculum": _BOTH, "n_max": 10, "max_updates": 6_000}, cpu_minutes=5
     ),
     "dms-fast": RunSet(
-        settings={**_SMALL_FAST, "task": "dms", "curriculum": _BOTH, "n_max": 40, "max_updates": 800}, cpu_minutes=4
+        settings={**_SMALL_FAST, "task": "dms", "curriculum": _BOTH, "n_max": 40, "max_updates": 800}, cpu_minutes=1.5
     ),
     "none-single-fast": RunSet(
         settings={**_SMALL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12], "max_updates": 800},
-        cpu_minutes=4,
+        cpu_minutes=3.5,
     ),
     "none-multi-fast": RunSet(
         settings={**_SMALL_FAST, "curriculum": ["none-multi"], "n_max": 12, "max_updates": 800}, cpu_minutes=1
@@ -95,11 +95,11 @@ SMALL: dict[str, Source] = {
             "n_max": 40,
             "max_updates": 800,
         },
-        cpu_minutes=2,
+        cpu_minutes=1,
     ),
     "gated-fast": RunSet(
         settings={**_SMALL_FAST, "cell": ["gru", "lstm"], "curriculum": _BOTH, "n_max": 40, "max_updates": 800},
-        cpu_minutes=7,
+        cpu_minutes=4,
     ),
     "tcr": ConditionSet(groups=("probes", "delays", "optimizers"), seeds=range(5), cpu_minutes=40),
     "tcr-cells": ConditionSet(groups=("cells",), seeds=range(5), cpu_minutes=15),
