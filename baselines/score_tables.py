@@ -58,7 +58,7 @@ def score_table(played: Evaluation, memory: bool = False) -> Table:
         table.add_row("normalised", "", "", *normalised, "", "1.000")
         low, high = played.equivalent_memory_interval
         steps = (f"{played.equivalent_memory:.2f}", f"{low:.2f}..{high:.2f}")
-        table.add_row("memory (steps)", "", "", *steps, "0.0", f"{task.horizon:.1f}")
+        table.add_row("memory (steps)", "", "", *steps, "0.0", f"{task.equivalent_memory(task.perfect_score):.1f}")
     return table
 
 

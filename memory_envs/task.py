@@ -155,7 +155,10 @@ class Task(ABC):
 
     @property
     def horizon(self) -> int:
-        """The smallest memory, in steps, with which an ideal subject is perfect in every trial."""
+        """Steps back to which every answer's inputs lie: with this memory an ideal subject is perfect in every trial.
+
+        One step fewer is enough for an even number of pulses of evidence, whose sum is never 1 or -1.
+        """
         return self.N
 
     @property
@@ -225,7 +228,8 @@ class Task(ABC):
 
         Inverts ``reference_score``, linearly between its distinct values, each standing at the smallest memory that
         reaches it: a score that a shorter memory reaches too proves no more than the shorter one. So chance is worth
-        0 steps, a perfect score ``horizon`` steps; scores outside are clipped.
+        0 steps, a perfect score the smallest memory that is perfect (``horizon``, or a step less for evidence);
+        scores outside are clipped.
 
         Args:
             score: one score or an array of them, before ``normalise``.

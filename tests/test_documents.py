@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from baselines.benchmark import BUDGETS
+from baselines.benchmark.budgets import ladder
+from baselines.benchmark.ranking import rank
+from baselines.benchmark.scores import stored_results, summary_row
 from memory_envs import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +66,16 @@ def test_the_table_of_tasks_gives_the_scores_of_the_default_tasks(task: type) ->
     assert float(cells[3]) == pytest.approx(default.chance_score, abs=0.0005)
     assert float(cells[4]) == pytest.approx(default.memoryless_score, abs=0.0005)
     assert str(default.N) in row
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_the_table_of_the_ladder_is_that_of_the_stored_results(budget: str) -> None:
+    rungs = {task: ladder(task, BUDGETS[budget].n_max) for task in TASKS}
+    standings = rank(stored_results(budget), rungs)
+    rows = [f"| {' | '.join(summary_row(one, rungs))} |" for one in standings]
+    found = [line for line in README.splitlines() if re.match(r"\| \w+ \((ppo|bptt)\) \|", line)]
+    assert [row for row in found if row in rows] == rows
+    assert rows
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))

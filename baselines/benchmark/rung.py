@@ -113,7 +113,8 @@ def _made(what: str, task: Task, seed: int, budget: Budget) -> tuple[Any, Counte
                 f"make_agent must return an object with learn and predict, got {agent!r} (no {missing[0]})"
             )
         asked, mode = getattr(agent, "num_envs", None), getattr(agent, "autoreset_mode", None)
-        num_envs = NUM_ENVS if asked is None else checks.integer("num_envs", asked, 1)
+        # Of more columns not one step fits: the agent would be evaluated untrained, and nobody would know why.
+        num_envs = NUM_ENVS if asked is None else checks.integer("num_envs", asked, 1, budget.steps)
         return agent, CountedEnv(
             task,
             num_envs,

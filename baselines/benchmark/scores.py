@@ -119,6 +119,21 @@ def ladder_table(standings: Sequence[Standing], rungs: Rungs) -> Table:
     return table
 
 
+def summary_row(one: Standing, rungs: Rungs) -> list[str]:
+    """A contestant's row of the printed table: its name, largest N of each task, climbs, interquartile mean, interval.
+
+    Where seeds differ, the median is followed by each seed's in brackets.
+    """
+    cells = []
+    for task in rungs:
+        each = [climb.largest_n for climb in one.on(task)]
+        median = f"{one.largest_n(task):g}" if each else "-"
+        cells.append(median if len(set(each)) < 2 else f"{median} ({' '.join(map(str, each))})")
+    low, high = one.interval
+    interval = "" if math.isnan(low) else f"{low:.3f}..{high:.3f}"
+    return [one.name, *cells, str(len(one.climbs)), f"{one.iqm:.3f}", interval]
+
+
 def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) -> None:
     """Print the largest N solved and the interquartile mean of each contestant, and the first faults of each."""
     table = RichTable(title="largest N solved (each seed's), and ladder score", box=box.SIMPLE, padding=(0, 1, 0, 0))
@@ -128,14 +143,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
     for column in ("climbs", "IQM", "95 %"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in standings:
-        cells = []
-        for task in rungs:
-            each = [climb.largest_n for climb in one.on(task)]
-            median = f"{one.largest_n(task):g}" if each else "-"
-            cells.append(median if len(set(each)) < 2 else f"{median} ({' '.join(map(str, each))})")
-        low, high = one.interval
-        interval = "" if math.isnan(low) else f"{low:.3f}..{high:.3f}"
-        table.add_row(one.name, *cells, str(len(one.climbs)), f"{one.iqm:.3f}", interval)
+        table.add_row(*summary_row(one, rungs))
     console.print(table)
     faults = [
         f"{one.name}, {climb.task}, seed {climb.seed}, {climb.fault}"

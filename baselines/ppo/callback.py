@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
 from baselines.curriculum import Curriculum
@@ -28,6 +29,9 @@ class CurriculumCallback(BaseCallback):
         model = RecurrentPPO(CellPolicy, make_sb3_vec_env(callback.task, 64))
         model.learn(10**6, callback)
 
+    Where a single readout goes on to the next N, a policy that has become sure of its answers would no longer try
+    others: so its readout begins the stage small, with the same answers likeliest and all of them drawn.
+
     A stage begins between two rollouts, in all columns at once: trials in progress are dropped, so that no answer is
     learned from under the rules of another stage. Training ends when the last stage is solved.
 
@@ -36,6 +40,7 @@ class CurriculumCallback(BaseCallback):
         task: before the curriculum sets its N.
         least_answers: counted answers that a test of the accuracy needs; tests take whole rollouts, and none twice.
         trial_length: steps in a trial, in multiples of the stage's N, where the task lets one choose. None: its own.
+        readout_scale: factor of the readout's weights when a single head with labels begins a new stage; 1: none.
 
     Attributes:
         stage: what the curriculum has come to.
@@ -45,13 +50,20 @@ class CurriculumCallback(BaseCallback):
     """
 
     def __init__(
-        self, curriculum: Curriculum, task: Task, *, least_answers: int = 1000, trial_length: float | None = None
+        self,
+        curriculum: Curriculum,
+        task: Task,
+        *,
+        least_answers: int = 1000,
+        trial_length: float | None = None,
+        readout_scale: float = 0.01,
     ) -> None:
         super().__init__()
         curriculum.check(task)
         self.curriculum = curriculum
         self.least_answers = least_answers
         self.trial_length = trial_length
+        self.readout_scale = readout_scale
         self.stage = curriculum.first(task)
         self._all = None if getattr(self.stage, "heads", None) is None else task.replace(heads=curriculum.ns)
         self._next: Task | None = None
@@ -127,6 +139,7 @@ class CurriculumCallback(BaseCallback):
         if self._next is not None:
             self.stage, self._next = self._next, None
             self._forget()
+            self._shrink_readout()
             self._begin_stage()
 
     def _begin_stage(self) -> None:
@@ -135,6 +148,13 @@ class CurriculumCallback(BaseCallback):
         model._last_obs = self.training_env.reset()
         model._last_episode_starts = np.ones(self.training_env.num_envs, np.bool_)
         self._choose_heads()
+
+    def _shrink_readout(self) -> None:
+        # Real values have a noise of their own.
+        if self._all is None and not self.stage.real_valued:
+            with torch.no_grad():
+                for parameter in self.model.policy.action_net.parameters():
+                    parameter.mul_(self.readout_scale)
 
     def _choose_heads(self) -> None:
         if self._all is not None:

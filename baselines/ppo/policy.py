@@ -200,7 +200,8 @@ class CellPolicy(RecurrentActorCriticPolicy):
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         sizes = [self.features_dim, *[self.units] * (self.num_layers - 1)]
         return Recurrence(
-            [make_cell(self.cell, size, self.units, generator=generator, options=self.cell_kwargs) for size in sizes]
+            [make_cell(self.cell, size, self.units, generator=generator, options=self.cell_kwargs) for size in sizes],
+            self.features_dim,
         )
 
 

@@ -22,17 +22,19 @@ class Recurrence(Cell):
 
     Attributes:
         num_layers, hidden_size: what sb3-contrib sizes its stored states by (see ``States``).
+        input_size: I, which sb3-contrib asks for.
 
     Args:
         layers: from the inputs to the outputs.
+        input_size: of the first layer, which itself need not say (``Cell``).
     """
 
     num_layers = 1
 
-    def __init__(self, layers: Sequence[Cell]) -> None:
+    def __init__(self, layers: Sequence[Cell], input_size: int) -> None:
         super().__init__()
         self.layers: Sequence[Cell] = nn.ModuleList(layers)  # type: ignore[assignment]
-        self.input_size, self.output_size = layers[0].input_size, layers[-1].output_size
+        self.input_size, self.output_size = input_size, layers[-1].output_size
         self._sizes = [cell.state_size for cell in layers]
         self.state_size = sum(self._sizes)
         self.hidden_size = (self.state_size + 1) // 2

@@ -11,6 +11,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from baselines.agents import NetworkAgent, evaluate
+from baselines.score_tables import score_table
 from memory_envs import (
     TASKS,
     DelayedAddition,
@@ -244,3 +245,11 @@ def test_a_single_observation_gets_a_single_action() -> None:
 def test_a_task_with_a_head_that_the_network_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match=r"task must ask for heads among \['2', '3'\], got .*4"):
         NetworkAgent(make_network(Parity(heads=(2, 3))), Parity(heads=(2, 4)))
+
+
+def test_the_table_of_scores_names_the_memory_that_is_perfect() -> None:
+    """An even number of pulses of evidence needs a step less than there are."""
+    task = EvidenceAccumulation(8)
+    played = evaluate(ReferenceAgent(task), task, episodes=20, seed=1)
+    assert played.equivalent_memory == 7
+    assert list(score_table(played, memory=True).columns[-1].cells)[-1] == "7.0"

@@ -141,6 +141,12 @@ class NoColumns(Remembers):
     num_envs = 0
 
 
+class TooManyColumns(Remembers):
+    """Not one step of them fits into the budget of the tests."""
+
+    num_envs = 1_001
+
+
 class OddReset(Remembers):
     autoreset_mode: ClassVar[Any] = "sometimes"
 
@@ -180,6 +186,12 @@ class WrongAction(Remembers):
     def learn(self, env: Any, total_steps: int) -> None:
         env.reset()
         env.step(np.full(env.num_envs, 2))
+
+
+class DeepActions(Remembers):
+    def learn(self, env: Any, total_steps: int) -> None:
+        env.reset()
+        env.step(np.zeros((env.num_envs, 1), np.int64))
 
 
 class Columns(Remembers):

@@ -76,8 +76,8 @@ def test_agents_may_differ(what: str, steps: int, tmp_path: Path) -> None:
         ("RaisesAtOnce", "make_agent: RuntimeError: no licence"),
         ("returns_nothing", r"make_agent must return an object with learn and predict, got None \(no learn\)"),
         ("cannot_predict", r"make_agent must return .* got half an agent \(no predict\)"),
-        ("ManyColumns", "make_agent: .*Error: num_envs must be an integer of at least 1, got 'many' .*"),
-        ("NoColumns", "make_agent: .*Error: num_envs must be an integer of at least 1, got 0"),
+        ("ManyColumns", "make_agent: .*Error: num_envs must be an integer from 1 to 1000, got 'many' .*"),
+        ("NoColumns", "make_agent: .*Error: num_envs must be an integer from 1 to 1000, got 0"),
         ("OddReset", "make_agent: ValueError: autoreset_mode must be one of .*, got 'sometimes'"),
         ("gone", f"make_agent: SettingsError: agent must name .* got '{AGENTS}:gone' .*"),
         ("LearnsToRaise", r"learn: ValueError: x+\.\.\."),
@@ -86,6 +86,8 @@ def test_agents_may_differ(what: str, steps: int, tmp_path: Path) -> None:
         ("Interrupts", "learn: KeyboardInterrupt"),
         ("Yields", "learn must train, and returned a generator: nothing has run"),
         ("WrongAction", "learn: InvalidAction: .*2.*"),
+        ("DeepActions", r"learn: InvalidAction: .* integers 0 or 1 of shape \(64,\), got int64 of shape \(64, 1\)"),
+        ("TooManyColumns", "make_agent: ValueError: num_envs must be an integer from 1 to 1000, got 1001"),
         ("Columns", "predict: .*[50].*"),
         ("Floats", "predict: .*0.*"),
         ("Twos", "predict: .*2.*"),
@@ -132,9 +134,10 @@ def test_of_a_cell_the_last_head_alone_is_evaluated(method: str, tmp_path: Path)
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("method", ["ppo", "bptt"])
-def test_cells_play_every_task_within_the_budget(task: str, method: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cell", ["leaky", "examples.04_a_cell_of_your_own:MinimalGatedUnit"])
+def test_cells_play_every_task_within_the_budget(cell: str, task: str, method: str, tmp_path: Path) -> None:
     tiny = Budget(steps=200, n_max=4, seeds=(0,), episodes=20, limit=60.0)
-    row = played("leaky", tmp_path, task, n=4, budget=tiny, method=method)
+    row = played(cell, tmp_path, task, n=4, budget=tiny, method=method)
     assert row["status"] in ("failed", "solved"), row
     assert row["steps"] <= 200
 

@@ -12,7 +12,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 from baselines.curriculum import MultiHead, NoneMulti, SingleHead, SlidingWindow
 from baselines.ppo import CellPolicy, CurriculumCallback, RecurrentPPO, make_sb3_vec_env
-from memory_envs import DelayedMatch, Parity
+from memory_envs import DelayedAddition, DelayedMatch, Parity, Task
 
 SMALL: dict[str, Any] = {"n_steps": 16, "batch_size": 128, "n_epochs": 1, "seed": 0, "device": "cpu"}
 
@@ -44,6 +44,30 @@ def test_a_single_head_grows_by_the_curriculum() -> None:
     model.learn(100, callback, reset_num_timesteps=False)
     assert model.num_timesteps == 768
     assert callback.task == Parity(4)
+
+
+@pytest.mark.parametrize(("task", "factor"), [(Parity(), 0.01), (DelayedAddition(N=4), 1.0)])
+def test_a_single_readout_of_labels_begins_a_stage_small(task: Task, factor: float) -> None:
+    callback = CurriculumCallback(SingleHead(first_n=3, n_max=4), task)
+    model = model_for(callback)
+    model.learn(128, callback)
+    assert isinstance(model.policy, CellPolicy)
+    before = [parameter.detach().clone() for parameter in model.policy.action_net.parameters()]
+    callback._next = callback.curriculum(callback.stage, [1.0])
+    callback._advance()
+    assert callback.stage.N == 4
+    for was, parameter in zip(before, model.policy.action_net.parameters(), strict=True):
+        torch.testing.assert_close(parameter.detach(), was * factor)
+
+
+@pytest.mark.slow
+def test_a_single_head_goes_on_from_answers_that_it_is_sure_of() -> None:
+    callback = CurriculumCallback(SingleHead(n_max=4, threshold=0.95), DelayedMatch())
+    settings: dict[str, Any] = {"n_steps": 32, "batch_size": 512, "learning_rate": 3e-3, "whole_episodes": True}
+    policy = {"cell": "gru", "critic": "shared"}
+    env = make_sb3_vec_env(callback.task, 64)
+    RecurrentPPO(CellPolicy, env, policy_kwargs=policy, seed=0, device="cpu", **settings).learn(80_000, callback)
+    assert list(callback.solved) == [2, 3, 4]
 
 
 @pytest.mark.parametrize("curriculum", [MultiHead(n_max=4), SlidingWindow(n_max=4, window=2, shift=1)])

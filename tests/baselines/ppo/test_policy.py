@@ -29,7 +29,7 @@ class Odd(Cell):
 
     def __init__(self, input_size: int, units: int, scale: float = 1.0) -> None:
         super().__init__()
-        self.input_size, self.state_size, self.output_size = input_size, units + 1, units
+        self.state_size, self.output_size = units + 1, units  # all that a cell must say of itself
         self.inner, self.read = nn.Linear(input_size + units + 1, units + 1), nn.Linear(units + 1, units)
         self.first = nn.Parameter(torch.full((units + 1,), 0.3 * scale))
 
@@ -81,7 +81,7 @@ def test_it_saves_and_loads(critic: str, layers: int, tmp_path: Path) -> None:
 def test_sequences_with_episodes_in_them_are_the_loop_over_steps(cell: str, layers: int) -> None:
     sizes = [2, *[7] * (layers - 1)]
     cells = [Odd(size, 7) if cell == "odd" else make_cell(cell, {}, size) for size in sizes]
-    recurrence = Recurrence(cells)
+    recurrence = Recurrence(cells, 2)
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(9, 4, 2, generator=generator)
     start = 0.1 * torch.randn(4, recurrence.state_size, generator=generator)
