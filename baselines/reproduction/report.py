@@ -71,6 +71,8 @@ def _summary(known: Sequence[Mapping[str, Any]]) -> str:
     lines += [
         f"| [{one['name']}](#{one['name']}) | {one['title']} | {one['scale']} | {one['verdict']} |" for one in known
     ]
+    if missing := [name for name in EXPERIMENTS if name not in {one["name"] for one in known}]:
+        lines += ["", f"Not run yet: {', '.join(missing)}."]
     return "\n".join(lines)
 
 
