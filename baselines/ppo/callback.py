@@ -152,8 +152,9 @@ class CurriculumCallback(BaseCallback):
     def _shrink_readout(self) -> None:
         # Real values have a noise of their own.
         if self._all is None and not self.stage.real_valued:
+            policy: Any = self.model.policy
             with torch.no_grad():
-                for parameter in self.model.policy.action_net.parameters():
+                for parameter in policy.action_net.parameters():
                     parameter.mul_(self.readout_scale)
 
     def _choose_heads(self) -> None:
