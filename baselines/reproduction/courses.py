@@ -82,8 +82,8 @@ COURSES = [
                 parts=parts(_LARGEST, measures.largest_n, _TAU_CASE, within=_WITHIN["small"]),
                 statements=_largest((1, 3)),
                 note=f"Ours: the largest N solved within {_WITHIN['small']} updates of recipe fast. Published "
-                "single-head networks with trained and with fixed tau part between N = 24 and 37, which so few updates do "
-                "not reach.",
+                "single-head networks with trained and with fixed tau part between N = 24 and 37, which so few "
+                "updates do not reach.",
             ),
             "full": Scale(
                 parts=parts(_LARGEST, measures.largest_n, _TAU_CASE, within=_WITHIN["full"]),
