@@ -203,7 +203,7 @@ COURSES = [
             for scale, window in (("small", "window of 5, shift 2"), ("full", "window of 10, shift 5"))
         },
         quantities=[Quantity(name="largest N", label="largest N solved")],
-        note="The published number is of epochs of another recipe, and not compared.",
+        note="The published number is of another recipe and not compared; the statement is ours.",
     ),
     Experiment(
         name="gated",
