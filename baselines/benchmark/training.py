@@ -21,6 +21,10 @@ EPISODES = 100
 """Trials of an evaluation while training, which decides nothing."""
 
 
+# PPO counts answers as they were drawn, of which more are wrong than of the likeliest ones that are evaluated.
+PPO_SHARE, BPTT_SHARE = 2 / 3, 1 / 3
+
+
 class DivergedError(Exception):
     """Training has ended with numbers that are none."""
 
@@ -80,7 +84,7 @@ def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | No
     Raises:
         SettingsError: the cell cannot be.
     """
-    settings = _trusted(ppo_recipes.ladder_settings(task.name, cell, task.N), task, RLSettings.threshold)
+    settings = _trusted(ppo_recipes.ladder_settings(task.name, cell, task.N), task, RLSettings.threshold, PPO_SHARE)
     settings |= {"seed": seed, "episodes": EPISODES, "out": folder}
     recipe = RLSettings(**settings).plan().recipe
     longest = with_length(task, recipe.trial_length).num_steps
@@ -127,7 +131,7 @@ def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | N
         SettingsError: the cell cannot be.
     """
     return Settings(
-        **_trusted(recipes.ladder_settings(task.name, cell, task.N), task, Settings.threshold),
+        **_trusted(recipes.ladder_settings(task.name, cell, task.N), task, Settings.threshold, BPTT_SHARE),
         seed=seed,
         steps=steps,
         budget=1e9,  # the rung's limit of wall time ends it
@@ -135,7 +139,7 @@ def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | N
     )
 
 
-def _trusted(settings: dict[str, Any], task: Task, threshold: float) -> dict[str, Any]:
+def _trusted(settings: dict[str, Any], task: Task, threshold: float, share: float) -> dict[str, Any]:
     """The settings with a last threshold that leaves room below the score that solves a rung.
 
     Training ends at the threshold, by an estimate from few answers; and where the current input often tells the answer,
@@ -145,9 +149,10 @@ def _trusted(settings: dict[str, Any], task: Task, threshold: float) -> dict[str
         settings: of a rung.
         task: of the rung.
         threshold: where the settings have none.
+        share: of the wrong answers with which the rung is still solved, how many training may end with.
     """
     threshold = settings.get("last_threshold", settings.get("threshold", threshold))
     if task.real_valued:
         return settings
     wrong = (1 - SOLVED) * (1 - task.memoryless_score) / 2  # labels: the score is the share right less that wrong
-    return settings | {"last_threshold": max(threshold, 1 - wrong * 2 / 3)}
+    return settings | {"last_threshold": max(threshold, 1 - wrong * share)}
