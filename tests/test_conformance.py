@@ -249,24 +249,6 @@ def test_importing_again_changes_nothing() -> None:
     assert {task.env_id: gym.registry[task.env_id] for task in TASKS.values()} == before
 
 
-@every_task
-def test_docstrings_have_the_fixed_headings(name: str) -> None:
-    headings = [line.strip() for line in (TASKS[name].__doc__ or "").splitlines() if line.strip().startswith("#")]
-    assert headings == [
-        "## Description",
-        "## Observation space",
-        "## Action space",
-        "## Reward",
-        "## Episode end",
-        "## Arguments",
-        "## Reference scores",
-        "## Version history",
-    ]
-    arguments = (TASKS[name].__doc__ or "").split("## Arguments")[1].split("## ")[0]
-    for parameter in TASKS[name].parameters():
-        assert f"``{parameter}``" in arguments, parameter
-
-
 def run(code: str) -> str:
     """What a fresh Python prints that treats every warning as an error."""
     done = subprocess.run(

@@ -185,12 +185,18 @@ def test_an_interrupt_while_torch_is_imported_is_no_traceback(tmp_path: Path) ->
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(baselines.__file__).parents[1])])},
+        # A shell's background job, as these tests may be, has it ignored, and so would this process.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "importing\n"
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == ("", "")
-    assert process.returncode == -signal.SIGINT
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("", "")
+        assert process.returncode == -signal.SIGINT
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_an_interrupt_of_the_final_play_says_how_to_go_on(
