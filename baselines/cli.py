@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
 from collections.abc import Sequence
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return train_rl(given.pop("resume", None), given)
         return train(begin(given.pop("resume", None), given.pop("go_on"), given))
     except SettingsError as error:
-        commands.choices[command].error(f"argument --{error.name.replace('_', '-')}: {error}")
+        commands.choices[command].error(f"argument {argument_name(commands.choices[command], error.name)}: {error}")
     except (RunError, OSError) as error:  # the latter of what is no part of a run: the figure, the output
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
@@ -112,6 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
+
+
+def argument_name(parser: argparse.ArgumentParser, setting: str) -> str:
+    """What a setting is called on the command line: ``--n-max``, or ``RUN`` where it has no option."""
+    places = {action.dest: action.metavar for action in parser._actions if not action.option_strings}
+    return str(places.get(setting) or f"--{setting.replace('_', '-')}")
 
 
 def _out_of_memory(error: Exception) -> bool:

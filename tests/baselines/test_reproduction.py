@@ -190,7 +190,7 @@ def test_the_list_has_every_experiment_and_its_times(capsys: pytest.CaptureFixtu
 
 
 BAD = [
-    ("nothing", "argument --names: NAME must be among largest-n, epochs"),
+    ("nothing", "argument NAME: NAME must be among largest-n, epochs"),
     ("tau --scale huge", "--scale: invalid choice: 'huge'"),
     ("tau --workers 0 --out {new}", "--workers: workers must be an integer from 1 to 1000, got 0"),
     ("tau --scale full --out {out}", "--out: out must be a folder of scale 'full', got .*, of scale 'small'"),
