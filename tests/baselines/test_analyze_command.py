@@ -149,7 +149,7 @@ BAD = [
     ("--what ablation --singles 25", "--singles: singles must be an integer from 0 to 24, got 25"),
     ("--what perturbation --sizes big", "--sizes: must be a number, got 'big'"),
     ("--what timescales --out {run}/config.json", "--out: out must be a folder that can be made"),
-    ("{run}/../{run.name} --what timescales --out {run}/x", "--runs: runs must differ, got"),
+    ("{run}/../{run.name} --what timescales --out {run}/x", "RUN: runs must differ, got"),
     ("{run} --what timescales", "--out: out must be given with several runs, got none with 2"),
 ]
 
