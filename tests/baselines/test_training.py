@@ -240,7 +240,8 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(run: TrainingRu
         TrainingRun(settings(tmp_path / "file"))
 
 
-def test_the_default_folder_is_named_by_the_settings() -> None:
+def test_the_default_folder_is_named_by_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where nobody has run anything
     assert Settings().folder == Path("runs/parity_leaky_multi-head_n12_seed0")
     changed = Settings(seed=3, cell_args={"form": "mod"}, task_args={"p": "uniform"}, overrides={"units": 64}, step=2)
     assert changed.folder == Path("runs/parity_leaky_multi-head_n12_seed3_step=2_p=uniform_form=mod_units=64")
