@@ -72,3 +72,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunError(f"{path} must hold a JSON object")
     return content
+
+
+def read_format(path: Path, known: int) -> dict[str, Any]:
+    """The JSON object in a file, whose ``format`` must be the known one."""
+    content = read_json(path)
+    if content.get("format") != known:
+        raise RunError(f"{path} has the format {content.get('format')!r}; known: {known}")
+    return content

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from baselines.live import LiveDisplay
 from baselines.settings import Plan
 from baselines.training import Progress
 
@@ -30,7 +29,7 @@ PLAIN_SECONDS = 5.0
 """Seconds between plain lines, unless a stage is solved."""
 
 
-class Display:
+class Display(LiveDisplay):
     """Shows a run as it goes; use as a context manager and hand it each ``Progress``.
 
     Args:
@@ -40,7 +39,7 @@ class Display:
     """
 
     def __init__(self, console: Console, plan: Plan, spent: float = 0.0) -> None:
-        self.console = console
+        super().__init__(console, transient=False)
         self.plan = plan
         self.spent = spent
         self.latest: Progress | None = None
@@ -48,20 +47,10 @@ class Display:
         self._solved_at: deque[float] = deque(maxlen=PACE_STAGES + 1)
         self._reports: deque[tuple[int, float]] = deque([(0, 0.0)] if not spent else [], maxlen=PACE_REPORTS + 1)
         self._began = self._line_due = time.monotonic()
-        # It draws itself anew four times a second: the time left goes on between two reports.
-        self._live = Live(self, console=console, refresh_per_second=4, transient=False) if console.is_terminal else None
 
     def __enter__(self) -> Display:
         self._began = self._line_due = time.monotonic()
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._live.stop()
+        return super().__enter__()
 
     def show(self, progress: Progress) -> None:
         """Take in a report."""

@@ -32,7 +32,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from baselines.checking import SettingsError
 from baselines.files import RunError as RunError  # for those who use this module
-from baselines.files import lock, read_json, replace_file, writing
+from baselines.files import lock, read_format, read_json, replace_file, writing
 from baselines.network import RecurrentNetwork
 from baselines.rl_settings import RLPlan
 from baselines.run_settings import RunSettings
@@ -377,9 +377,7 @@ def _identity(config: Mapping[str, Any]) -> str:
 
 def _read_config(path: Path) -> dict[str, Any]:
     file = path / "config.json"
-    config = read_json(file)
-    if config.get("format") != FORMAT:
-        raise RunError(f"{file} has the format {config.get('format')!r}; known: {FORMAT}")
+    config = read_format(file, FORMAT)
     if missing := [
         name for name in ("settings", "recipe", "task", "versions") if not isinstance(config.get(name), dict)
     ]:

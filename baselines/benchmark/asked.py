@@ -12,7 +12,7 @@ from baselines import seeds
 from baselines.benchmark import training
 from baselines.benchmark.budgets import BUDGETS, ladder, rung_task
 from baselines.benchmark.contestants import METHODS, Contestant, contestants
-from baselines.benchmark.folder import Benchmark, is_benchmark, read_benchmark
+from baselines.benchmark.plan import Benchmark, is_benchmark, read_benchmark
 from baselines.cells import CELLS
 from baselines.checking import SettingsError, blame, check
 from baselines.engines import available_cores

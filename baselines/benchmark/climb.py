@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from baselines.allocator import keep_freed_memory
-from baselines.benchmark.folder import UNWRITABLE, climb_folder, read_benchmark, read_rung, write_rung
+from baselines.benchmark.folder import UNWRITABLE, climb_folder, read_rung, write_rung
+from baselines.benchmark.plan import read_benchmark
 from baselines.benchmark.rung import play
 from baselines.files import RunError
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from baselines.benchmark.folder import BenchmarkFolder, climb_folder
 from baselines.engines import Ended, Event, Progressed
+from baselines.live import LiveDisplay
 
 MOST_NAME = 60
 """Columns that the name of a climb takes at most from what its agent prints."""
@@ -19,7 +18,7 @@ MOST_NAME = 60
 COLOURS = {"solved": "green", "failed": "yellow"}
 
 
-class BenchmarkDisplay:
+class BenchmarkDisplay(LiveDisplay):
     """Shows a benchmark as it goes; use as a context manager, and hand it each event once the folder has taken it in.
 
     On a terminal the climbs that are at it have a line each at the bottom, which changes.
@@ -30,25 +29,16 @@ class BenchmarkDisplay:
     """
 
     def __init__(self, console: Console, folder: BenchmarkFolder) -> None:
-        self.console = console
+        super().__init__(console, transient=True)
         self.folder = folder
         self._shown = {name: len(rows) for name, rows in folder.rows.items()}
         self._said: dict[str, str] = {}
         self._stopping = False
-        self._live = Live(self, console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> BenchmarkDisplay:
         if rungs := sum(self._shown.values()):
             self._print(f"{rungs} rungs of {self._footer()} have been played before")
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._live.stop()
+        return super().__enter__()
 
     def show(self, event: Event) -> None:
         """Take in an event."""

@@ -21,7 +21,7 @@ from baselines import runs
 from baselines.analysis import style
 from baselines.checking import SettingsError
 from baselines.engines import available_cores
-from baselines.files import RunError, read_json, replace_file, writing
+from baselines.files import read_format, read_json, replace_file, writing
 from baselines.reproduction.experiment import Experiment, Part
 from baselines.reproduction.figure import draw
 from baselines.reproduction.observations import Observation, Observed
@@ -163,9 +163,7 @@ def read_result(path: Path) -> dict[str, Any]:
     Raises:
         RunError: it is none.
     """
-    result = read_json(path)
-    if result.get("format") != FORMAT:
-        raise RunError(f"{path} has the format {result.get('format')!r}; known: {FORMAT}")
+    result = read_format(path, FORMAT)
     return result
 
 

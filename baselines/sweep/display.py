@@ -5,14 +5,13 @@ from __future__ import annotations
 import shlex
 import time
 from collections import Counter
-from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from baselines.engines import Ended, Event, Progressed, Started
+from baselines.live import LiveDisplay
 from baselines.sweep.folder import SweepFolder
 
 PLAIN_SECONDS = 30.0
@@ -24,7 +23,7 @@ MOST_NAME = 60
 COLOURS = {"solved": "green", "unsolved": "yellow", "diverged": "red", "interrupted": "yellow"}
 
 
-class SweepDisplay:
+class SweepDisplay(LiveDisplay):
     """Shows a sweep as it goes; use as a context manager, and hand it each event once the folder has taken it in.
 
     On a terminal the runs that are at it have a line each at the bottom, which changes; elsewhere they have a line now
@@ -36,26 +35,17 @@ class SweepDisplay:
     """
 
     def __init__(self, console: Console, folder: SweepFolder) -> None:
-        self.console = console
+        super().__init__(console, transient=True)
         self.folder = folder
         self.running: dict[str, str] = {}
         self._said: dict[str, str] = {}
         self._due: dict[str, float] = {}
-        self._live = Live(self, console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> SweepDisplay:
         done = sum(status != "waiting" for status in self.folder.statuses.values())
         if done:
             self._print(f"{done} of {len(self.folder.statuses)} runs have ended before")
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._live.stop()
+        return super().__enter__()
 
     def show(self, event: Event) -> None:
         """Take in an event."""

@@ -24,7 +24,7 @@ from typing import Any
 from baselines import runs
 from baselines.checking import SettingsError
 from baselines.engines import Ended, Engine, Event, Job, Started
-from baselines.files import RunError, lock, read_json, replace_file, writing
+from baselines.files import RunError, lock, read_format, replace_file, writing
 from baselines.settings import Settings
 from baselines.sweep.axes import SETTINGS, Sweep
 from memory_envs import task_from_dict
@@ -209,9 +209,7 @@ def is_sweep(path: Path) -> bool:
 def read_sweep(path: Path) -> Sweep:
     """What was asked for in the sweep at ``path``."""
     file = path / "sweep.json"
-    plain = read_json(file)
-    if plain.get("format") != FORMAT:
-        raise RunError(f"{file} has the format {plain.get('format')!r}; known: {FORMAT}")
+    plain = read_format(file, FORMAT)
     try:
         return Sweep.from_dict(plain)
     except (KeyError, TypeError) as error:

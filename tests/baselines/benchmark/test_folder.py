@@ -17,7 +17,8 @@ from rich.console import Console
 from baselines.benchmark import BUDGETS, Budget
 from baselines.benchmark.climb import climb
 from baselines.benchmark.display import BenchmarkDisplay, benchmark_line
-from baselines.benchmark.folder import COLUMNS, UNWRITABLE, Benchmark, BenchmarkFolder, climb_folder, read_benchmark
+from baselines.benchmark.folder import COLUMNS, UNWRITABLE, BenchmarkFolder, climb_folder
+from baselines.benchmark.plan import Benchmark, read_benchmark
 from baselines.checking import SettingsError
 from baselines.cli import main
 from baselines.engines import Ended, Event, Job, Progressed, Started

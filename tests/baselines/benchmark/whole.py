@@ -8,7 +8,8 @@ from pathlib import Path
 from baselines.benchmark import Budget
 from baselines.benchmark.contestants import contestants
 from baselines.benchmark.display import benchmark_line
-from baselines.benchmark.folder import Benchmark, BenchmarkFolder
+from baselines.benchmark.folder import BenchmarkFolder
+from baselines.benchmark.plan import Benchmark
 from baselines.engines import LocalEngine
 from baselines.interrupt import interruptible
 

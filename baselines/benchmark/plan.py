@@ -1,0 +1,122 @@
+"""What a benchmark plays: the climbs that are asked for, and the file that says so."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from baselines.benchmark.budgets import Budget, ladder
+from baselines.benchmark.contestants import Contestant
+from baselines.checking import SettingsError
+from baselines.files import RunError, read_format
+from baselines.run_settings import file_word
+
+FORMAT = 1
+"""Of ``settings.json``."""
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A contestant on a task with a seed, one process."""
+
+    contestant: Contestant
+    task: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder, and of its job."""
+        what, method = self.contestant.what, self.contestant.method
+        words = file_word(what)
+        # Others may have a name that differs in what no file's name keeps, or in its case.
+        mark = "" if words == what and what.islower() else f"-{sha256(what.encode()).hexdigest()[:6]}"
+        return f"{words[-100:]}{mark}_{method}_{self.task}_seed{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.contestant.name}, {self.task}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What is asked for: every contestant climbs on every task with every seed.
+
+    Attributes:
+        budget_name: what the budget is called.
+        budget: of every climb.
+        contestants: who climbs.
+        tasks: short names.
+        seeds: of the climbs.
+    """
+
+    budget_name: str
+    budget: Budget
+    contestants: tuple[Contestant, ...]
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    @cached_property
+    def climbs(self) -> dict[str, Climb]:
+        """All climbs, by name."""
+        found = (Climb(one, task, seed) for one in self.contestants for task in self.tasks for seed in self.seeds)
+        return {climb.name: climb for climb in found}
+
+    def rungs(self, climb: Climb) -> tuple[int, ...]:
+        """Each N of a climb."""
+        return ladder(climb.task, self.budget.n_max)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Benchmark:
+        """What ``to_dict`` wrote down."""
+        budget = {**plain["budget"], "seeds": tuple(plain["budget"]["seeds"])}
+        return cls(
+            budget_name=plain["budget_name"],
+            budget=Budget(**budget),
+            contestants=tuple(Contestant(**one) for one in plain["contestants"]),
+            tasks=tuple(plain["tasks"]),
+            seeds=tuple(plain["seeds"]),
+        )
+
+
+def is_benchmark(path: Path) -> bool:
+    """Whether a benchmark's folder is at ``path``."""
+    return (path / "settings.json").is_file()
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """What was asked for in the benchmark at ``path``."""
+    file = path / "settings.json"
+    plain = read_format(file, FORMAT)
+    try:
+        return Benchmark.from_dict(plain)
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{file} is not that of a benchmark: {error!r}") from None
+
+
+def check_extends(path: Path, old: Benchmark, new: Benchmark) -> None:
+    """Refuse another benchmark than that of its folder, and not that one with more of everything.
+
+    Raises:
+        SettingsError: the message names the difference.
+    """
+    if old.budget_name != new.budget_name:
+        raise SettingsError(
+            "budget",
+            f"budget must be that of the benchmark in {path}, {old.budget_name!r}, got {new.budget_name!r}",
+        )
+    for name, then in asdict(old.budget).items():
+        now = getattr(new.budget, name)
+        if name != "seeds" and then != now:
+            raise SettingsError(
+                "budget", f"budget must have the {name} of the benchmark in {path}, {then:g}, and now has {now:g}"
+            )
+    if missing := [str(climb) for name, climb in old.climbs.items() if name not in new.climbs]:
+        raise SettingsError(
+            "out", f"out must be another folder: the benchmark in {path} has {missing[0]}, which must not be left out"
+        )
