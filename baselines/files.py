@@ -27,8 +27,8 @@ def lock(owner: object, path: Path) -> weakref.finalize[[int], Any]:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(file, 0)
-            os.write(file, f"{os.getpid()}\n".encode())
+            # In this order: whoever reads meanwhile finds a number, after the first time.
+            os.ftruncate(file, os.write(file, f"{os.getpid()}\n".encode()))
         except BlockingIOError:
             holder = os.read(file, 32).decode(errors="replace").strip()
             os.close(file)

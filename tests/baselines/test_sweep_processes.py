@@ -6,32 +6,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-import baselines
 from baselines import runs
 from baselines.settings import Settings
 from baselines.training import TrainingRun
+from tests.baselines.processes import DEADLINE, ROOT, python_module, until
 from tests.baselines.test_engines import is_alive, wait_until_gone
 from tests.baselines.test_resume import numbers
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(baselines.__file__).parents[1]
-DEADLINE = 200.0
 LONG = "n_max = 7\nunits = 64\nbatch_size = 32\nepisodes = 20\n"
 ENDLESS = "n_max = 60\nthreshold = 0.9999\nunits = 64\nbatch_size = 32\n"
-
-
-def until(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not what():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def rows(run: Path) -> int:
@@ -44,26 +34,12 @@ def table(path: Path) -> dict[str, dict[str, str]]:
 
 
 def holder(run: Path) -> int:
-    return int((run / "lock").read_text())
+    return int((run / "lock").read_text().splitlines()[0])
 
 
-@contextmanager
-def sweeping(folder: Path, text: str) -> Iterator[subprocess.Popen[str]]:
+def sweeping(folder: Path, text: str) -> AbstractContextManager[subprocess.Popen[str]]:
     (folder / "some.toml").write_text(text)
-    command = [sys.executable, "-m", "baselines", "sweep", "some.toml", "--out", "sweep", "--workers", "2"]
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    return python_module("baselines", "sweep", "some.toml", "--out", "sweep", "--workers", "2", cwd=folder)
 
 
 def test_a_killed_worker_goes_on_exactly_and_the_others_do_not_notice(tmp_path: Path) -> None:

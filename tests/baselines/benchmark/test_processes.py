@@ -4,26 +4,21 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-import baselines
 from baselines.benchmark import Budget
 from baselines.benchmark.folder import BenchmarkFolder, climb_folder
 from baselines.engines import LocalEngine
 from tests.baselines.benchmark.test_folder import short, table
 from tests.baselines.benchmark.whole import AGENTS, benchmark
+from tests.baselines.processes import DEADLINE, python_module, until
 from tests.baselines.test_engines import wait_until_gone
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(baselines.__file__).parents[1]
-DEADLINE = 200.0
 
 
 def climb_all(path: Path, *names: str, budget: Budget) -> dict[str, tuple[str, str, str]]:
@@ -66,27 +61,8 @@ def test_an_agent_that_hangs_loses_its_rung(tmp_path: Path) -> None:
         assert re.search(r"agents.py\", line \d+ in (learn|predict)", where)
 
 
-def until(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not what():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
-@contextmanager
-def running(path: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.baselines.benchmark.whole", str(path)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+def running(path: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    return python_module("tests.baselines.benchmark.whole", str(path))
 
 
 def rungs(path: Path) -> int:
