@@ -167,10 +167,7 @@ class RunFolder:
             solved: keep one for this N as well.
             update: keep one for this update as well.
         """
-        header = {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)}
-        # Copies, for safetensors refuses what shares memory: weights that a cell uses twice, parts of one buffer.
-        own = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-        data = save(own, header)
+        data = self._checkpoint(tensors, plain)
         if self._events is not None:
             with writing(self.path / "events"):
                 self._events.flush()
@@ -178,12 +175,25 @@ class RunFolder:
             *([(solved, None)] if solved is not None else []),
             *([(None, update)] if update is not None else []),
         ]:
-            file = checkpoint_file(self.path, *kept)
-            with writing(file):
-                file.parent.mkdir(exist_ok=True)
-            replace_file(file, data)
+            self._keep(data, *kept)
         # Last: a run that is killed before goes on from the one before and writes the others again.
         replace_file(checkpoint_file(self.path), data)
+
+    def keep_checkpoint(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], solved: int) -> None:
+        """Keep one for a solved N that is not the latest; the latest has to be saved after it."""
+        self._keep(self._checkpoint(tensors, plain), solved, None)
+
+    def _checkpoint(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> bytes:
+        header = {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)}
+        # Copies, for safetensors refuses what shares memory: weights that a cell uses twice, parts of one buffer.
+        own = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+        return save(own, header)
+
+    def _keep(self, data: bytes, solved: int | None, update: int | None) -> None:
+        file = checkpoint_file(self.path, solved, update)
+        with writing(file):
+            file.parent.mkdir(exist_ok=True)
+        replace_file(file, data)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Say how the run ended."""

@@ -58,6 +58,7 @@ ORDER = {
         "ppo.recurrence ppo.heads ppo.vec_env ppo.buffer",
         "ppo.policy",
         "ppo.algorithm ppo.callback",
+        "ppo.hooks",
         "ppo.training",
         "ppo evaluation",
         "sweep.axes",

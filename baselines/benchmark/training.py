@@ -61,7 +61,7 @@ def by_ppo(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[
         Who plays, and the steps taken.
 
     Raises:
-        DivergedError: a weight is no longer a number.
+        DivergedError: a weight or an answer is no longer a number.
         RunError: the folder cannot be written.
     """
     from baselines.ppo.training import RLRun  # needs Stable-Baselines3, and agents of others do not
@@ -74,7 +74,7 @@ def by_ppo(cell: str, task: Task, seed: int, steps: int, folder: Path) -> tuple[
     finally:
         run.folder.close()
     if run.status == "diverged":
-        raise DivergedError("a weight is not finite")
+        raise DivergedError("a weight or an answer is not finite")
     return run.model if run.curriculum.task.answer_shape == task.answer_shape else LastHead(run.model), run.steps
 
 

@@ -23,6 +23,7 @@ from baselines import losses
 from baselines.network import Rollout
 from baselines.ppo.buffer import SequenceBuffer
 from baselines.ppo.policy import CellPolicy
+from memory_envs import checks
 
 
 class RecurrentPPO(sb3_contrib.RecurrentPPO):
@@ -46,7 +47,9 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         args, kwargs: sb3-contrib's others, in its order and with its defaults.
 
     Raises:
-        ValueError: ``tcr`` with a policy that is no ``CellPolicy``, or ``tcr_on`` that its cell does not have.
+        ValueError: ``tcr`` with a policy that is no ``CellPolicy``, or ``tcr_on`` that its cell does not have;
+            observations that are dictionaries; an argument that is out of range.
+        TypeError: an argument is not of its type.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -71,11 +74,13 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         tcr_on: str = "output",
         **kwargs: Any,
     ) -> None:
-        self.whole_episodes = whole_episodes
-        self.tcr, self.tcr_on = tcr, tcr_on
+        self.whole_episodes = checks.flag("whole_episodes", whole_episodes)
+        self.tcr, self.tcr_on = checks.real("tcr", tcr, 0, 1e9), tcr_on
         super().__init__(policy, env, learning_rate, n_steps, batch_size, n_epochs, gamma, gae_lambda, *args, **kwargs)
 
     def _setup_model(self) -> None:
+        if isinstance(self.observation_space, spaces.Dict):
+            raise ValueError(f"env must have arrays as observations, no dictionaries, got {self.observation_space}")
         super()._setup_model()
         stock = self.rollout_buffer
         self.rollout_buffer = SequenceBuffer(

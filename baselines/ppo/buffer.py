@@ -83,7 +83,9 @@ class SequenceBuffer(RecurrentRolloutBuffer):
 
     def _samples(self, firsts: Indices, lengths: Indices) -> RecurrentRolloutBufferSamples:
         if not self._tensors:
-            self._tensors = {name: self._flat(getattr(self, name)) for name in ("observations", "actions")}
+            # Labels and bits, too, are stored as floats by Stable-Baselines3, and real values as it computes them.
+            actions = self._flat(self.actions).float()
+            self._tensors = {"observations": self._flat(self.observations), "actions": actions}
             # What is one number a step, (5, columns * steps): one look-up instead of five.
             self._tensors["numbers"] = torch.stack([self._flat(getattr(self, name)) for name in _NUMBERS])
             # Of each half of a state, and of actor and critic: (4, layers, columns * steps, size).

@@ -15,7 +15,7 @@ from baselines.curriculum import Curriculum
 from baselines.network import head_keys
 from baselines.ppo.policy import CellPolicy
 from baselines.practice import with_length
-from memory_envs import Task, task_from_dict
+from memory_envs import Task, checks, task_from_dict
 
 
 class CurriculumCallback(BaseCallback):
@@ -47,6 +47,9 @@ class CurriculumCallback(BaseCallback):
         solved: N of the stages solved -> environment steps at that time.
         scores: accuracy of each head in its last test, by the names of ``head_keys``.
         finished: the last stage is solved.
+
+    Raises:
+        ValueError, TypeError: an argument cannot be.
     """
 
     def __init__(
@@ -61,9 +64,9 @@ class CurriculumCallback(BaseCallback):
         super().__init__()
         curriculum.check(task)
         self.curriculum = curriculum
-        self.least_answers = least_answers
-        self.trial_length = trial_length
-        self.readout_scale = readout_scale
+        self.least_answers = checks.integer("least_answers", least_answers, 1)
+        self.trial_length = trial_length if trial_length is None else checks.real("trial_length", trial_length, 1, 1e6)
+        self.readout_scale = checks.real("readout_scale", readout_scale, 0, 1)
         self.stage = curriculum.first(task)
         self._all = None if getattr(self.stage, "heads", None) is None else task.replace(heads=curriculum.ns)
         self._next: Task | None = None
@@ -86,7 +89,7 @@ class CurriculumCallback(BaseCallback):
         return {
             "stage": self.stage.to_dict(),
             "solved": [[n, steps] for n, steps in self.solved.items()],
-            "scores": self.scores,
+            "scores": dict(self.scores),
             "finished": self.finished,
             "correct": [int(n) for n in self._correct],
             "counted": self._counted,

@@ -33,7 +33,10 @@ def show(run: RLRun) -> int:
     finally:
         run.folder.close()
     path = run.folder.path
-    why = {"steps": "stopped, for the steps are used up,", "diverged": "stopped, for a weight is not finite,"}
+    why = {
+        "steps": "stopped, for the steps are used up,",
+        "diverged": "stopped, for a weight or an answer is not finite,",
+    }
     solved = "none" if summary["largest_n"] is None else summary["largest_n"]
     said = f"{why.get(run.status, run.status)} after {run.steps} environment steps, {run.cpu_seconds:.1f} CPU s; "
     said += f"largest N solved: {solved}. Saved in {path}"

@@ -69,6 +69,7 @@ class CellPolicy(RecurrentActorCriticPolicy):
 
     Raises:
         ValueError, TypeError: an argument cannot be.
+        FloatingPointError: while it answers with real values, one of them is no number (training has diverged).
     """
 
     lstm_actor: Recurrence  # type: ignore[assignment]
@@ -189,7 +190,12 @@ class CellPolicy(RecurrentActorCriticPolicy):
 
     def _get_action_dist_from_latent(self, latent_pi: Tensor) -> Distribution:
         if self._heads is None:
-            return super()._get_action_dist_from_latent(latent_pi)
+            try:
+                return super()._get_action_dist_from_latent(latent_pi)
+            except ValueError as error:  # of torch's distributions, which look at their parameters
+                raise FloatingPointError(
+                    f"an answer is no longer a number: {str(error).partition(', but')[0]}"
+                ) from None
         return self._heads.given(self.action_net(latent_pi), self.active_heads)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.utils import FloatSchedule, set_random_seed
+from stable_baselines3.common.utils import set_random_seed
 from torch import Tensor
 
 from baselines import runs, seeds
@@ -19,9 +18,9 @@ from baselines.agents import Evaluation, evaluate
 from baselines.network import head_keys
 from baselines.ppo.algorithm import RecurrentPPO
 from baselines.ppo.callback import CurriculumCallback
+from baselines.ppo.hooks import Kept, Solved, StepSize, Stop
 from baselines.ppo.policy import CellPolicy
 from baselines.ppo.vec_env import make_sb3_vec_env
-from baselines.ppo_recipes import PPORecipe
 from baselines.resuming import ResumableRun
 from baselines.rl_settings import RLPlan, RLSettings
 from baselines.runs import RunError, RunFolder
@@ -45,7 +44,7 @@ class RLRun(ResumableRun[RLSettings]):
         model: SB3's; its ``save`` and ``predict`` are there as ever.
         curriculum: the stages, and how far they have come.
         status: ``"running"``; then ``"solved"`` (the last stage is), ``"steps"`` (they are used up), ``"interrupted"``
-            or ``"diverged"`` (a weight is no longer a number; the checkpoint is the one before).
+            or ``"diverged"`` (a weight or an answer is no longer a number; the checkpoint is the one before).
         part: how many are done.
         played: the latest evaluation.
         row: the latest row of ``metrics.csv``.
@@ -62,7 +61,7 @@ class RLRun(ResumableRun[RLSettings]):
     def __init__(self, settings: RLSettings) -> None:
         self._prepare(settings)
         self.folder = RunFolder.new(settings.folder, self.plan, self._columns())
-        self._save([])
+        self._save({})
 
     def _prepare(self, settings: RLSettings) -> None:
         """Everything as it is before the first part."""
@@ -116,29 +115,35 @@ class RLRun(ResumableRun[RLSettings]):
         began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
         recipe, settings, model = self.plan.recipe, self.plan.settings, self.model
         size = recipe.report_every * model.n_steps * model.n_envs
-        callbacks = [self.curriculum, _StepSize(recipe, self.curriculum), stop := _Stop(interrupted)]
+        step_size, stop = StepSize(recipe, self.curriculum), Stop(interrupted)
+        callbacks = [self.curriculum, step_size, stop]
         while self.status == "running":
             self._begin_part()
-            before, curriculum = self.steps, self.curriculum.state()
-            model.learn(size, callbacks, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
-            if not all(bool(torch.isfinite(p).all()) for p in model.policy.parameters()):
+            before, curriculum, played = self.steps, self.curriculum.state(), None
+            callbacks[3:] = [solved := Solved(self.curriculum, self._tensors)]
+            try:
+                model.learn(size, callbacks, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
+                if not all(bool(torch.isfinite(p).all()) for p in model.policy.parameters()):
+                    self.status = "diverged"
+                elif stop.asked:
+                    self.status = "interrupted"
+                else:
+                    played = self._play(self.curriculum.task)
+            except FloatingPointError:
                 self.status = "diverged"
-            elif stop.asked:
-                self.status = "interrupted"
-            if self.status != "running":  # the checkpoint stands
+            if played is None:  # the checkpoint stands
                 model.num_timesteps = before
                 self.curriculum.restore(curriculum)
                 return
-            self.part += 1
+            self.part, self.played = self.part + 1, played
             if self.curriculum.finished:
                 self.status = "solved"
             elif self.steps >= settings.steps:
                 self.status = "steps"
-            self.played = self._play(self.curriculum.task)
             self.seconds, self.cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
-            self.row = self._row(self.played)
+            self.row = self._row(played)
             self.folder.add_metrics(self.row)
-            self._save(sorted(set(self.curriculum.solved) - {n for n, _ in curriculum["solved"]}))
+            self._save(solved.kept)
             yield self
 
     def _results(self) -> dict[str, Any]:
@@ -157,7 +162,7 @@ class RLRun(ResumableRun[RLSettings]):
         env.seed(seeds.environment_seed(seed, self.part, env.num_envs))
         model._last_obs = env.reset()  # type: ignore[assignment]
         model._last_episode_starts = np.ones(env.num_envs, np.bool_)
-        model.ep_info_buffer = None  # the mean return that is reported is of the part
+        model.ep_info_buffer = None  # the mean return that is reported is of the part's last episodes
 
     def _play(self, task: Task) -> Evaluation:
         settings = self.plan.settings
@@ -191,12 +196,16 @@ class RLRun(ResumableRun[RLSettings]):
             "cpu_seconds": round(self.cpu_seconds, 3),
         }
 
-    def _save(self, solved: list[int]) -> None:
+    def _tensors(self) -> dict[str, Tensor]:
+        """Weights and moments, by the names that they have in a checkpoint."""
         policy = self.model.policy
         tensors = {f"policy.{name}": value for name, value in policy.state_dict().items() if value.numel()}
         names: dict[Any, str] = {parameter: name for name, parameter in policy.named_parameters()}
         for parameter, moments in policy.optimizer.state.items():
             tensors |= {f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items()}
+        return tensors
+
+    def _save(self, solved: Mapping[int, Kept]) -> None:
         plain = {
             "steps": self.steps,
             "updates": self.model._n_updates,
@@ -206,16 +215,16 @@ class RLRun(ResumableRun[RLSettings]):
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
         }
-        for n in solved[:-1]:
-            self.folder.save_checkpoint(tensors, plain, n)
-        self.folder.save_checkpoint(tensors, plain, solved[-1] if solved else None)
+        for n, (tensors, then) in solved.items():
+            self.folder.keep_checkpoint(tensors, plain | then, n)
+        self.folder.save_checkpoint(self._tensors(), plain)
 
     def _restore(self, path: Path) -> None:
         """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
         steps = self.plan.settings.steps
         if not runs.is_begun(path):  # killed before it was
             self.folder.go_back(0, 0)
-            self._save([])
+            self._save({})
             return
         tensors, plain = runs.read_checkpoint(path)
         try:
@@ -257,37 +266,6 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
         policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
     _load_policy(policy, tensors)
     return policy, task
-
-
-class _StepSize(BaseCallback):
-    """The step size of the curriculum's stage; 0 once the last is solved, so that what solved it is what is kept."""
-
-    def __init__(self, recipe: PPORecipe, curriculum: CurriculumCallback) -> None:
-        super().__init__()
-        self.recipe, self.curriculum = recipe, curriculum
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_start(self) -> None:
-        self.model.lr_schedule = FloatSchedule(self.recipe.learning_rate_at(self.curriculum.stage.N))
-
-    def _on_rollout_end(self) -> None:
-        if self.curriculum.finished:
-            self.model.lr_schedule = FloatSchedule(0.0)
-
-
-class _Stop(BaseCallback):
-    """Ends training as soon as somebody asks for it."""
-
-    def __init__(self, interrupted: Callable[[], bool]) -> None:
-        super().__init__()
-        self.interrupted = interrupted
-        self.asked = False
-
-    def _on_step(self) -> bool:
-        self.asked = self.asked or self.interrupted()
-        return not self.asked
 
 
 def _curriculum(plan: RLPlan, stage: Task | None = None) -> CurriculumCallback:

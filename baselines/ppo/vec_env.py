@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from memory_envs import TASKS, MemoryVectorEnv, Task, make_task
+from memory_envs import TASKS, MemoryVectorEnv, Task, checks, make_task
 
 Info: TypeAlias = dict[str, Any]
 Indices: TypeAlias = int | Iterable[int] | None
@@ -36,11 +36,11 @@ def make_sb3_vec_env(
         parameters: the task's parameters.
 
     Raises:
-        ValueError: there is no such environment, or it is not one of this package.
+        ValueError, TypeError: there is no such environment, it is not one of this package, or a value cannot be.
     """
     if not isinstance(env_id, Task):
         names = {task.env_id: name for name, task in TASKS.items()}
-        if (known := env_id.removeprefix("memory_envs:")) not in names:
+        if not isinstance(env_id, str) or (known := env_id.removeprefix("memory_envs:")) not in names:
             raise ValueError(f"env_id must be a task or one of {list(names)}, got {env_id!r}")
         env_id = make_task(names[known], **parameters)
         parameters = {}
@@ -49,7 +49,7 @@ def make_sb3_vec_env(
     )
     envs = SB3VecEnv(columns)
     if seed is not None:
-        envs.seed(seed)
+        envs.seed(checks.integer("seed", seed, 0))
     return envs
 
 

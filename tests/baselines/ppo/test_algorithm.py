@@ -7,11 +7,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import sb3_contrib
 import torch
 from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
+from stable_baselines3.common.env_util import make_vec_env
 from torch import Tensor
 
 from baselines.agents import evaluate
@@ -227,10 +229,51 @@ def test_a_minibatch_of_one_step_leaves_numbers() -> None:
     assert any(not torch.equal(one, other) for one, other in zip(before, model.policy.parameters(), strict=True))
 
 
+class Anything(gym.Env[Any, Any]):
+    """Pays what is in its spaces, in short episodes."""
+
+    def __init__(self, observations: gym.Space[Any], actions: gym.Space[Any]) -> None:
+        self.observation_space, self.action_space = observations, actions
+        self.steps = 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        return self.observation_space.sample(), float(action in self.action_space), False, self.steps > 4, {}
+
+
+@pytest.mark.parametrize("whole_episodes", [False, True])
+@pytest.mark.parametrize(
+    "actions",
+    [gym.spaces.Box(-1, 1, (2,), np.float64), gym.spaces.MultiBinary(2), gym.spaces.MultiDiscrete([2, 3])],
+    ids=str,
+)
+def test_actions_of_other_environments(actions: gym.Space[Any], whole_episodes: bool) -> None:
+    shown = gym.spaces.Box(-1, 1, (3,), np.float64)
+    env = make_vec_env(lambda: Anything(shown, actions), 3)
+    model = RecurrentPPO(CellPolicy, env, whole_episodes=whole_episodes, gamma=0.9, gae_lambda=0.9, **SMALL)
+    model.learn(120)
+    assert all(torch.isfinite(parameter).all() for parameter in model.policy.parameters())
+
+
+def test_observations_that_are_dictionaries_are_refused() -> None:
+    shown = gym.spaces.Dict(bit=gym.spaces.Box(-1, 1, (1,)))
+    env = make_vec_env(lambda: Anything(shown, gym.spaces.Discrete(2)), 2)
+    with pytest.raises(ValueError, match="env must have arrays as observations, no dictionaries, got Dict"):
+        RecurrentPPO("MultiInputLstmPolicy", env, **SMALL)
+
+
 def test_bad_arguments_are_refused() -> None:
     env = make_sb3_vec_env("MemoryParity-v0", 2, N=2)
+    with pytest.raises(TypeError, match=r"whole_episodes must be True or False, got 1 \(int\)"):
+        RecurrentPPO(CellPolicy, env, whole_episodes=1, **SMALL)  # type: ignore[arg-type]
     for complaint, policy, kwargs in (
         ("tcr needs a CellPolicy, got tcr 0.1 with RecurrentActorCriticPolicy", "MlpLstmPolicy", {"tcr": 0.1}),
+        (r"tcr must be a number from 0 to 1e\+09, got -1", CellPolicy, {"tcr": -1}),
         (r"tcr_on must be among \['output', 'state', 'h', 'c'\]", CellPolicy, {"tcr": 0.1, "tcr_on": "z"}),
         ("cell must be one of", CellPolicy, {"policy_kwargs": {"cell": "nothing"}}),
         ("critic must be one of", CellPolicy, {"policy_kwargs": {"critic": "kind"}}),

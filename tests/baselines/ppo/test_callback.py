@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -135,6 +136,17 @@ def test_a_rollout_is_of_one_stage_only() -> None:
     assert all(changes)
 
 
+def test_a_state_is_not_changed_by_what_comes_after() -> None:
+    callback = Perfect(SingleHead(n_max=4, threshold=0.9), Parity(), least_answers=50)
+    model = model_for(callback)
+    model.learn(128, callback)
+    kept = callback.state()
+    was = json.dumps(kept)
+    model.learn(512, callback, reset_num_timesteps=False)
+    assert callback.state() != kept
+    assert json.dumps(kept) == was
+
+
 def test_scalar_environments_serve_as_well() -> None:
     callback = Perfect(SingleHead(n_max=3, threshold=0.9), Parity(), least_answers=50)
     env = make_vec_env("MemoryParity-v0", 8, env_kwargs={"N": 7})  # not yet that of the first stage
@@ -149,6 +161,13 @@ def test_what_cannot_be_is_refused() -> None:
     model = RecurrentPPO("MlpLstmPolicy", make_sb3_vec_env(callback.task, 2), **SMALL)
     with pytest.raises(ValueError, match="policy must be a CellPolicy for several heads"):
         model.learn(64, callback)
+    for complaint, wrong in (
+        ("least_answers must be an integer of at least 1, got 0", {"least_answers": 0}),
+        ("trial_length must be a number from 1 to 1e\\+06, got 0.5", {"trial_length": 0.5}),
+        ("readout_scale must be a number from 0 to 1, got -2", {"readout_scale": -2}),
+    ):
+        with pytest.raises(ValueError, match=complaint):
+            CurriculumCallback(SingleHead(n_max=3), Parity(), **wrong)
     with pytest.raises(ValueError, match="task must keep the environment's action_space"):
         RecurrentPPO(CellPolicy, make_sb3_vec_env(Parity(3), 2), **SMALL).learn(64, callback)
 

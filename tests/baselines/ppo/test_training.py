@@ -197,6 +197,60 @@ def test_weights_that_are_no_numbers_are_not_saved(halfway: Path) -> None:
     assert runs.read_checkpoint(halfway)[1]["part"] == 3
 
 
+@pytest.mark.parametrize("when", ["learning", "playing"])
+def test_real_values_that_are_no_numbers_end_a_run_as_weights_do(when: str, tmp_path: Path) -> None:
+    overrides = {"units": 8, "num_envs": 8, "report_every": 2, "epochs": 2, "minibatches": 2}
+    settings: dict[str, Any] = {
+        "task": "delayed-addition",
+        "cell": "plrnn",
+        "steps": 2_000,
+        "episodes": 10,
+        "overrides": overrides,
+    }
+    run = RLRun(RLSettings(**settings, out=tmp_path / "run"))
+    learn, calls = run.model.train, []
+
+    def spoil() -> None:
+        learn()
+        calls.append(1)
+        if len(calls) == (3 if when == "learning" else 4):  # two a part
+            with torch.no_grad():
+                policy: Any = run.model.policy
+                policy.lstm_actor.layers[0].A.fill_(1e38)  # finite, but the state is not for long
+
+    run.model.train = spoil  # type: ignore[method-assign]
+    train(run)
+    assert (run.status, run.part) == ("diverged", 1)
+    assert runs.read_checkpoint(tmp_path / "run")[1]["part"] == len(numbers(tmp_path / "run")) == 1
+
+
+@pytest.mark.parametrize("curriculum", ["single-head", "multi-head"])
+def test_the_checkpoint_of_a_stage_is_what_solved_it(curriculum: str, tmp_path: Path) -> None:
+    """Several stages in one part, each solved in the first rollout with 1,000 answers."""
+    overrides = {"units": 8, "num_envs": 64, "report_every": 6, "rollout_trials": 2, "epochs": 1, "minibatches": 2}
+    out = tmp_path / "run"
+    settings: dict[str, Any] = {"task": "dms", "cell": "gru", "n_max": 4, "threshold": 0.1, "steps": 9_000}
+    run = RLRun(RLSettings(**settings, curriculum=curriculum, episodes=10, overrides=overrides, out=out))
+    played: dict[int, dict[str, torch.Tensor]] = {}
+    learn = run.model.train
+
+    def watch() -> None:
+        policy = {name: value.clone() for name, value in run.model.policy.state_dict().items()}
+        played.setdefault(run.steps, policy)
+        learn()
+
+    run.model.train = watch  # type: ignore[method-assign]
+    train(run)
+    assert run.part == 1
+    assert list(run.curriculum.solved) == runs.kept_checkpoints(out) == [2, 3, 4]
+    for n, steps in run.curriculum.solved.items():
+        policy, task = load_agent(out, n)
+        assert list(evaluate(policy, task, episodes=2, seed=0).accuracy)[-1] == f"N={n}"
+        assert runs.read_checkpoint(out, n)[1]["steps"] == steps
+        for name, value in policy.state_dict().items():
+            assert torch.equal(value, played[steps][name]), (n, name)
+
+
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     command = f"train-rl --task dms --N 2 --cell leaky --num-envs 8 --units 8 --steps 300 --episodes 10 --out {out}"

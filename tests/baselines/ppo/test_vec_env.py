@@ -138,6 +138,10 @@ def test_bad_environments_are_refused() -> None:
     for name in ("CartPole-v1", "Nothing-v0"):
         with pytest.raises(ValueError, match=rf"env_id must be a task or one of \['MemoryParity-v0', .*, got '{name}'"):
             make_sb3_vec_env(name, 2)
+    with pytest.raises(ValueError, match=r"env_id must be a task or one of .*, got 5"):
+        make_sb3_vec_env(5, 2)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0, got -1"):
+        make_sb3_vec_env("MemoryParity-v0", 2, seed=-1)
     with pytest.raises(ValueError, match="envs must have autoreset_mode 'SameStep', got 'NextStep'"):
         SB3VecEnv(MemoryVectorEnv(Parity(2), 2))
 
