@@ -80,7 +80,7 @@ NETWORKS = [
             "small": Scale(
                 parts=parts(["parity-paper"], probes.net_timescales, ns=(2, 5, 8, 10, 12), steps=10_000, trials=10),
                 statements=_TAU_NET,
-                cpu_minutes=3,
+                cpu_minutes=5,
                 note="Here 10 trials of 10,000 steps (published: 100,000).",
             ),
             "full": Scale(
@@ -125,7 +125,7 @@ NETWORKS = [
                 note="Here N = 8, with recipe fast N = 11. Clean: nothing hears the unit; as published: its weights "
                 "are cut, but for its biases and all readouts but the first. The statements are about the clean way.",
                 statements=[*_ablation(""), *_ablation(", recipe fast")],
-                cpu_minutes=1,
+                cpu_minutes=2,
             ),
             "full": Scale(
                 parts=parts(["parity-paper"], probes.ablations, n=30, singles=20, way="published"),
@@ -196,7 +196,7 @@ NETWORKS = [
             "small": Scale(
                 parts=parts(["parity-paper"], probes.retraining, n=8, ns=(9, 10, 12, 14, 16), updates=1_200),
                 statements=_retraining(9, 16),
-                cpu_minutes=7,
+                cpu_minutes=12,
                 note="Here from N = 8, for 1,200 updates (2 epochs).",
             ),
             "full": Scale(
