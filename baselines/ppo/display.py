@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from baselines.interrupt import interruptible
-from baselines.ppo.training import RLRun
+from baselines.ppo.training import RLRun, more_steps
 from baselines.progress import PLAIN_SECONDS
 from baselines.score_tables import score_table
 
@@ -41,7 +41,7 @@ def show(run: RLRun) -> int:
     said = f"{why.get(run.status, run.status)} after {run.steps} environment steps, {run.cpu_seconds:.1f} CPU s; "
     said += f"largest N solved: {solved}. Saved in {path}"
     if run.status in ("interrupted", "steps"):
-        more = f" --steps {2 * limit}" if run.status == "steps" else ""
+        more = f" --steps {more_steps(limit, run.steps)}" if run.status == "steps" else ""
         said += f"\nGo on with: python -m baselines train-rl --resume {shlex.quote(str(path))}{more}"
     console.print(said, soft_wrap=True, highlight=False)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)

@@ -231,7 +231,8 @@ class RLRun(ResumableRun[RLSettings]):
             if plain["status"] == "solved":
                 raise RunError(f"{path} is finished: its last stage is solved")
             if plain["steps"] >= steps:
-                raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {2 * steps}")
+                more = more_steps(steps, plain["steps"])
+                raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {more}")
             _load_policy(self.model.policy, tensors)
             device, optimizer = self.model.device, self.model.policy.optimizer
             for name, parameter in self.model.policy.named_parameters():
@@ -266,6 +267,11 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
         policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
     _load_policy(policy, tensors)
     return policy, task
+
+
+def more_steps(limit: int, taken: int) -> int:
+    """A limit of steps with which a run goes on that has come to its own; parts are whole, so it may be far past it."""
+    return 2 * (limit if 2 * limit > taken else taken)
 
 
 def _curriculum(plan: RLPlan, stage: Task | None = None) -> CurriculumCallback:

@@ -172,6 +172,8 @@ def test_more_steps_for_a_run_that_has_used_them_up(tmp_path: Path, straight: Pa
     assert runs.read_summary(path)["status"] == "steps"
     with pytest.raises(RunError, match="has used up its 700 steps: give more, such as --steps 1400"):
         RLRun.resume(path)
+    with pytest.raises(RunError, match="has used up its 350 steps: give more, such as --steps 1536"):
+        RLRun.resume(path, {"steps": 350})  # it has taken 768
     train(RLRun.resume(path, {"steps": 1200}))
     train(RLRun(RLSettings(**never | {"steps": 1200}, out=tmp_path / "other")))
     assert_same(path, tmp_path / "other")
