@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from baselines.options import READERS, Parser, add_option, add_options, add_run_
 from baselines.progress import Display
 from baselines.reproduction import command as reproduction
 from baselines.rl_settings import RLSettings
-from baselines.runs import RunError, changed_versions, is_run
+from baselines.runs import RunError, changed_versions, is_run, read_versions
 from baselines.score_tables import print_scores, save_scores
 from baselines.settings import Settings
 from baselines.sweep import SweepFolder
@@ -138,7 +138,7 @@ def begin(resume: Path | None, go_on: bool, given: dict[str, Any]) -> TrainingRu
 def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
     """The run in a folder, to go on with, and a word where that may not be exact."""
     run = TrainingRun.resume(path, merged(given))
-    _note_versions(path)
+    _note_versions(path, read_versions(path))
     return run
 
 
@@ -158,12 +158,12 @@ def train_rl(resume: Path | None, given: dict[str, Any]) -> int:
         return show(RLRun(settings))
     assert resume is not None
     run = RLRun.resume(resume, merged(given))
-    _note_versions(resume)
+    _note_versions(resume, read_versions(resume))
     return show(run)
 
 
-def _note_versions(path: Path) -> None:
-    for name, (then, now) in changed_versions(path).items():
+def _note_versions(path: Path, begun: Mapping[str, str]) -> None:
+    for name, (then, now) in changed_versions(begun).items():
         print(f"note: {path} was begun with {name} {then}, and this is {now}: numbers may differ", file=sys.stderr)
 
 
@@ -255,6 +255,7 @@ def benchmark(options: BenchmarkOptions) -> int:
     """Climb what is left of a benchmark; the exit code."""
     asked, path, workers = read_benchmark(options)
     folder, console = BenchmarkFolder(path, asked), Console()
+    _note_versions(path, folder.versions)
     try:
         with interruptible() as interrupt, BenchmarkDisplay(console, folder) as display:
             for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):

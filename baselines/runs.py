@@ -240,10 +240,13 @@ def is_begun(path: Path) -> bool:
 def versions() -> dict[str, str]:
     """Versions of what decides a run's numbers."""
     found = {"python": platform.python_version(), "machine": platform.machine(), "processor": processor()}
-    for package in ("memory-envs", "gymnasium", "numpy", "torch", "safetensors"):
+    for package in (
+        *("memory-envs", "gymnasium", "numpy", "torch", "safetensors"),
+        *("stable-baselines3", "sb3-contrib"),
+    ):
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # run from a checkout that is not installed
+        except PackageNotFoundError:  # an extra, or run from a checkout that is not installed
             found[package] = "not installed"
     return found
 
@@ -263,9 +266,8 @@ def read_versions(path: Path) -> dict[str, str]:
     return {name: str(value) for name, value in _read_config(path)["versions"].items()}
 
 
-def changed_versions(path: Path) -> dict[str, tuple[str, str]]:
-    """What has another version now than when the run at ``path`` was begun: name -> (then, now)."""
-    then = _read_config(path)["versions"]
+def changed_versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """What has another version now than ``then``: name -> (then, now)."""
     return {name: (then[name], now) for name, now in versions().items() if then.get(name, now) != now}
 
 

@@ -1,6 +1,6 @@
 """A benchmark's folder: the climbs, each a job, and one table of their rungs.
 
-- ``settings.json``: the budget, who climbs, on which tasks, with which seeds
+- ``settings.json``: the budget, who climbs, on which tasks, with which seeds; the versions it was begun with
 - ``results.csv``: one row a rung, replaced whenever rungs end
 - ``climbs/NAME/N004.json``: the row of a rung, written when it has ended
 - ``climbs/NAME/log.txt``: what the agent printed; ``hang.txt``: where it was when its time was up
@@ -20,7 +20,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from baselines.benchmark.plan import Benchmark, Climb, check_extends, is_benchmark, read_benchmark
+from baselines import runs
+from baselines.benchmark.plan import Benchmark, Climb, check_extends, is_benchmark, read_benchmark, read_versions
 from baselines.checking import SettingsError
 from baselines.engines import Ended, Engine, Event, Job
 from baselines.files import RunError, lock, read_json, replace_file, writing
@@ -56,6 +57,7 @@ class BenchmarkFolder:
     Attributes:
         rows: of the rungs that have ended, by the name of the climb.
         running: names of the climbs that are at it.
+        versions: of what decides the numbers, where the benchmark was begun.
 
     Raises:
         SettingsError: the folder holds something else; nothing has been written.
@@ -76,11 +78,14 @@ class BenchmarkFolder:
             )
         self._release = lock(self, path / "lock")
         try:
+            self.versions = runs.versions()
             if is_benchmark(path):
                 check_extends(path, read_benchmark(path), benchmark)
+                self.versions = read_versions(path)
             self.rows = {name: list(self._read(climb)) for name, climb in benchmark.climbs.items()}
             self.running = set[str]()
-            replace_file(path / "settings.json", (json.dumps(benchmark.to_dict(), indent=2) + "\n").encode())
+            settings = benchmark.to_dict() | {"versions": self.versions}
+            replace_file(path / "settings.json", (json.dumps(settings, indent=2) + "\n").encode())
             self.write_results()
         except BaseException:
             self.close()

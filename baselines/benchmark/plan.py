@@ -91,11 +91,21 @@ def is_benchmark(path: Path) -> bool:
 
 def read_benchmark(path: Path) -> Benchmark:
     """What was asked for in the benchmark at ``path``."""
+    return _read(path)[0]
+
+
+def read_versions(path: Path) -> dict[str, str]:
+    """Versions of what decides the numbers, where the benchmark at ``path`` was begun."""
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[Benchmark, dict[str, str]]:
     file = path / "settings.json"
     plain = read_format(file, FORMAT)
     try:
-        return Benchmark.from_dict(plain)
-    except (KeyError, TypeError) as error:
+        versions = {name: str(value) for name, value in dict(plain["versions"]).items()}
+        return Benchmark.from_dict(plain), versions
+    except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{file} is not that of a benchmark: {error!r}") from None
 
 

@@ -56,6 +56,7 @@ def net_timescales(run: Trained, case: str, *, ns: Sequence[int], **settings: An
         summary = timescales.measure(subject, TimescaleSettings(**settings))["summary"].where(way="aic")
         for quantity, column in (
             ("mean tau_net", "tau_net_mean"),
+            ("SD of tau_net", "tau_net_sd"),
             ("median tau_net", "tau_net_median"),
             ("share of units kept", "kept"),
         ):

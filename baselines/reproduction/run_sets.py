@@ -10,9 +10,10 @@ _BOTH = ["single-head", "multi-head"]
 # Updates end a run, not seconds: what is reached in a number of seconds is a property of the machine.
 _NO_BUDGET = {"budget": 1e7, "episodes": 200}
 
-# The published recipe, update for update, but for a quarter of the units and of the trials in a batch.
-_SMALL_PAPER: dict[str, Any] = {"recipe": "paper", "units": 128, "batch_size": 64, "seed": "0..2", **_NO_BUDGET}
-_SMALL_FAST: dict[str, Any] = {"recipe": "fast", "units": 128, "seed": "0..2", **_NO_BUDGET}
+# The published recipe, update for update, but for a quarter of the units and of the trials in a batch. Five networks,
+# where four are published: with three, the intervals of most differences held zero, however large they looked.
+_SMALL_PAPER: dict[str, Any] = {"recipe": "paper", "units": 128, "batch_size": 64, "seed": "0..4", **_NO_BUDGET}
+_SMALL_FAST: dict[str, Any] = {"recipe": "fast", "units": 128, "seed": "0..4", **_NO_BUDGET}
 _FULL_FAST: dict[str, Any] = {"recipe": "fast", "units": 500, "seed": "0..3", **_NO_BUDGET}
 _FULL_PAPER: dict[str, Any] = {"recipe": "paper", "seed": "0..3", **_NO_BUDGET}
 _TAUS = [{"tau": tau} for tau in (1, 2, 3, 4)]
@@ -55,10 +56,10 @@ def _consistency(seeds: str, minutes: float) -> dict[str, Source]:
 
 SMALL: dict[str, Source] = {
     "parity-paper": RunSet(
-        settings={**_SMALL_PAPER, "curriculum": _BOTH, "n_max": 12, "max_updates": 12_000}, cpu_minutes=9
+        settings={**_SMALL_PAPER, "curriculum": _BOTH, "n_max": 12, "max_updates": 12_000}, cpu_minutes=14.5
     ),
     "parity-single-fast": RunSet(
-        settings={**_SMALL_FAST, "curriculum": ["single-head"], "n_max": 40, "max_updates": 4_000}, cpu_minutes=2.5
+        settings={**_SMALL_FAST, "curriculum": ["single-head"], "n_max": 40, "max_updates": 4_000}, cpu_minutes=3.5
     ),
     "parity-multi-fast": RunSet(
         settings={**_SMALL_FAST, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 800}, cpu_minutes=1
@@ -71,17 +72,17 @@ SMALL: dict[str, Source] = {
             "max_updates": 800,
             "cell_args": [{"tau": 1}, {"tau": 3}],
         },
-        cpu_minutes=3,
+        cpu_minutes=4,
     ),
     "dms-paper": RunSet(
-        settings={**_SMALL_PAPER, "task": "dms", "curriculum": _BOTH, "n_max": 10, "max_updates": 6_000}, cpu_minutes=5
+        settings={**_SMALL_PAPER, "task": "dms", "curriculum": _BOTH, "n_max": 10, "max_updates": 6_000}, cpu_minutes=7
     ),
     "dms-fast": RunSet(
-        settings={**_SMALL_FAST, "task": "dms", "curriculum": _BOTH, "n_max": 40, "max_updates": 800}, cpu_minutes=1.5
+        settings={**_SMALL_FAST, "task": "dms", "curriculum": _BOTH, "n_max": 40, "max_updates": 800}, cpu_minutes=2.5
     ),
     "none-single-fast": RunSet(
         settings={**_SMALL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12], "max_updates": 800},
-        cpu_minutes=3.5,
+        cpu_minutes=5,
     ),
     "none-multi-fast": RunSet(
         settings={**_SMALL_FAST, "curriculum": ["none-multi"], "n_max": 12, "max_updates": 800}, cpu_minutes=1
@@ -95,11 +96,11 @@ SMALL: dict[str, Source] = {
             "n_max": 40,
             "max_updates": 800,
         },
-        cpu_minutes=1,
+        cpu_minutes=1.5,
     ),
     "gated-fast": RunSet(
         settings={**_SMALL_FAST, "cell": ["gru", "lstm"], "curriculum": _BOTH, "n_max": 40, "max_updates": 800},
-        cpu_minutes=4,
+        cpu_minutes=6,
     ),
     "tcr": ConditionSet(groups=("probes", "delays", "optimizers"), seeds=range(5), cpu_minutes=40),
     "tcr-cells": ConditionSet(groups=("cells",), seeds=range(5), cpu_minutes=15),

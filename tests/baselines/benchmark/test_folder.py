@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import json
 import os
 import re
 import signal
@@ -172,6 +173,19 @@ def test_damaged_settings_are_named(damage: str, tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text(damage)
     with pytest.raises(RunError, match=r"settings.json"):
         read_benchmark(tmp_path)
+
+
+def test_another_version_is_mentioned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of what the benchmark was begun with, also when it has gone on since."""
+    path = tmp_path / "a"
+    asked = benchmark("returns_nothing", budget=BUDGETS["quick"])
+    run(path, dataclasses.replace(asked, budget_name="quick"))
+    settings = json.loads((path / "settings.json").read_text())
+    (path / "settings.json").write_text(json.dumps(settings | {"versions": settings["versions"] | {"torch": "0.1"}}))
+    for _ in range(2):
+        assert main(["benchmark", "--out", str(path)]) == 0
+        said = capsys.readouterr().err
+        assert re.fullmatch(r"note: .* was begun with torch 0.1, and this is .*: numbers may differ\n", said)
 
 
 def test_the_settings_are_read_back(tmp_path: Path) -> None:
