@@ -138,7 +138,11 @@ class Reproduction:
         _write(folder / "result.json", {"format": RESULT_FORMAT, **result, **self._made(experiment, seconds)})
 
     def _measure(self, part: Part, run: Finished, file: Path) -> dict[str, Any]:
-        """What was measured of a run, now or before by the same settings on the same training."""
+        """What was measured of a run, now or before by the same settings on the same training.
+
+        What a measure does is not compared: one that is changed needs another name or other settings, or runs that were
+        measured before and those that were not would stand side by side.
+        """
         asked = json.loads(json.dumps([part.measure.__name__, part.case_of(run), part.settings, run.summary]))
         if (known := _read_part(file)) and known["asked"] == asked:
             return known

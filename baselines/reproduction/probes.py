@@ -50,16 +50,16 @@ def _check_kept(file: Path) -> None:
         raise RunError(f"{file} must be there, for the run came so far")
 
 
-def net_timescales(run: Trained, case: str, *, ns: Sequence[int], **settings: Any) -> Iterator[Observation]:
-    """Timescales of units' activity, over those that the published filter keeps; the published choice of fits (AIC)."""
+def net_timescales(
+    run: Trained, case: str, *, ns: Sequence[int], quantities: Mapping[str, str], **settings: Any
+) -> Iterator[Observation]:
+    """Timescales of units' activity, over those that the published filter keeps; the published choice of fits (AIC).
+
+    ``quantities``: column of the summary -> what it is called; of ``kept`` the share of all units.
+    """
     for subject in _at(run, ns):
         summary = timescales.measure(subject, TimescaleSettings(**settings))["summary"].where(way="aic")
-        for quantity, column in (
-            ("mean tau_net", "tau_net_mean"),
-            ("SD of tau_net", "tau_net_sd"),
-            ("median tau_net", "tau_net_median"),
-            ("share of units kept", "kept"),
-        ):
+        for column, quantity in quantities.items():
             value = float(summary[column][0]) / (float(summary["units"][0]) if column == "kept" else 1.0)
             if np.isfinite(value):
                 yield _seen(run, case, quantity, subject.task.N, value)
