@@ -42,9 +42,9 @@ step).
 **The verdicts** follow from the numbers by a rule alone. {rule}
 
 Each statement is judged by itself: of 40 that do not hold, one would be found to agree by chance, and one to differ.
-Scale `small` began with three networks, and has five since the first verdicts were seen, in every experiment alike: this
-makes such chances somewhat larger. An experiment *agrees*, *differs* and so on where all its statements do, and *in
-part* where some do."""
+Scale `small` began with three networks, and has five since the first verdicts were seen, in every experiment alike:
+this makes such chances somewhat larger. An experiment *agrees*, *differs* and so on where all its statements do, and
+*in part* where some do."""
 
 
 def write(source: Path, target: Path) -> list[str]:
