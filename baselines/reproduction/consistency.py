@@ -18,7 +18,6 @@ _CRITERION = (
 )
 _FIFTY, _HUNDRED = "updates, N = 50", "updates, N = 100"
 _NESTEROV = "updates, N = 50, nesterov 0.003 momentum 0.9"
-_TOO_LARGE = "updates, N = 50, nesterov 0.03 momentum 0.9"
 
 
 def _over_g(quantity: str, strengths: Sequence[float], weights: Sequence[str]) -> list[Statement]:
@@ -113,7 +112,7 @@ CONSISTENCY = [
         },
         quantities=[
             Quantity(name=name, label="updates to criterion, or the limit", x="connection strength g")
-            for name in (_FIFTY, _HUNDRED, _NESTEROV, _TOO_LARGE)
+            for name in (_FIFTY, _HUNDRED, _NESTEROV)
         ],
         note=_CRITERION + " At most 2,000 updates, with Nesterov 1,000.",
     ),

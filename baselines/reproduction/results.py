@@ -53,7 +53,7 @@ def _table(experiment: Experiment, quantity: str, observed: Observed) -> dict[st
                 cell |= {"low": low, "high": high} if math.isfinite(low) else {}
             cells.append(cell)
         rows.append({"case": case, "cells": cells})
-    label = next((one.x for one in experiment.quantities if one.name == quantity), "")
+    label = next((one.x for one in experiment.quantities if one.name == quantity), experiment.quantities[0].x)
     return {"quantity": quantity, "x": label or "x", "rows": rows}
 
 
@@ -72,7 +72,7 @@ def _some(xs: Sequence[float], known: set[float], last: set[float]) -> Sequence[
 def tally(result: Mapping[str, Any]) -> str:
     """How many of its statements have which verdict."""
     words = [one["verdict"] for one in result["statements"]]
-    return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words)) or "none"
+    return ", ".join(f"{word}: {words.count(word)}" for word in dict.fromkeys(words)) or "none"
 
 
 def text(result: Mapping[str, Any]) -> str:

@@ -162,7 +162,7 @@ def test_the_page_is_made_of_the_results(out: Path, tmp_path: Path, capsys: pyte
     assert "ended unsolved at the limit of updates" in text
     for rule in ("- `agrees` where the 95 % interval", "- is `undecided` where", "A published number is met"):
         assert f"\n{rule}" in text
-    assert re.search(rf"\| {result['verdict']} \| \d ", text)
+    assert re.search(rf"\| {result['verdict']} \| [a-z ]+: \d", text)
     assert re.search("Not run to its end yet, and left out here: .*tcr-lstm", text)
     for image in re.findall(r"\]\((page/.*?)\)", text):
         assert (page.parent / image).stat().st_size > 1000

@@ -35,6 +35,12 @@ def test_a_table_has_the_place_that_a_verdict_is_about() -> None:
     assert len(xs) <= results.MOST_COLUMNS
 
 
+def test_what_is_not_drawn_has_its_axis_all_the_same() -> None:
+    row = Observation(quantity="updates, N = 50, nesterov 0.03 momentum 0.9", case="without", x=1.0, seed=0, value=9.0)
+    (table,) = results.conclude(EXPERIMENTS["tcr"], "small", Observed([row]))["tables"]
+    assert table["x"] == "connection strength g"
+
+
 def test_a_kind_of_network_has_one_look_in_all_panels() -> None:
     rows = [
         Observation(quantity=quantity, case=case, x=n, seed=0, value=1.0)
