@@ -96,6 +96,7 @@ COURSES = [
         },
         quantities=[Quantity(name="largest N", label="largest N solved")],
         published=published.LARGEST_N,
+        note="Published for DMS: every network solved this N or more; 101 is the published ceiling.",
     ),
     Experiment(
         name="epochs",
@@ -111,6 +112,7 @@ COURSES = [
         },
         quantities=[Quantity(name="epochs", label="epochs of 600 updates until solved", x="N")],
         published=published.EPOCHS,
+        note="Published for several heads, besides the number: one new N an epoch.",
     ),
     *(
         Experiment(
@@ -127,6 +129,9 @@ COURSES = [
             },
             quantities=over_n(("mean tau", "mean of tau over units (steps)"), ("SD of tau", "SD of tau (steps)")),
             published=_by_recipe(published.TAU),
+            note="Two published numbers in one place are the ends of a range."
+            if task == "parity"
+            else "Published with one head at N = 99: more than 2.",
         )
         for name, task, fast in (("tau", "parity", _PARITY_FAST), ("tau-dms", "dms", ["dms-fast"]))
     ),
@@ -178,9 +183,10 @@ COURSES = [
             for scale in ("small", "full")
         },
         quantities=over_n(
-            ("share solved", "share of networks that solve N"), ("update solved", "updates until solved")
+            ("share solved", "share of networks that solve N in time"), ("update solved", "updates until solved")
         ),
-        note="The paper gives no numbers. Recipe fast.",
+        note="The paper gives no numbers. Recipe fast. Solved is what is solved within the updates of the runs "
+        "(max_updates below): larger N may need more of them.",
     ),
     Experiment(
         name="sliding-window",

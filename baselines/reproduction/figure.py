@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from baselines.analysis import style
 from baselines.reproduction.experiment import Experiment, Quantity
@@ -17,12 +20,15 @@ def draw(experiment: Experiment, observed: Observed) -> Figure:
     """A panel for each quantity: over x a line for each kind of network, otherwise a row for each."""
     drawn = [one for one in experiment.quantities if observed.cases(one.name)]
     most = max((len(observed.cases(one.name)) for one in drawn if not one.x), default=0)
-    named = {case for one in drawn if one.x for case in observed.cases(one.name)}
+    named = list(dict.fromkeys(case for one in drawn if one.x for case in observed.cases(one.name)))
     below = 0.2 * (1 + len(named) / (2 if len(drawn) > 1 else 1))  # of the legend
     height = max(2.9, 1.0 + 0.28 * most) + below
     figure, panels = style.panels([one.name for one in drawn], width=4.2, height=height)
     for axes, quantity in zip(panels, drawn, strict=True):
-        (_lines if quantity.x else _rows)(axes, experiment, quantity, observed)
+        if quantity.x:
+            _lines(axes, experiment, quantity, observed, named)
+        else:
+            _rows(axes, experiment, quantity, observed)
     handles = {
         words: handle for axes in panels for handle, words in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -31,18 +37,18 @@ def draw(experiment: Experiment, observed: Observed) -> Figure:
     return figure
 
 
-def _lines(axes: Axes, experiment: Experiment, quantity: Quantity, observed: Observed) -> None:
+def _lines(axes: Axes, experiment: Experiment, quantity: Quantity, observed: Observed, named: Sequence[str]) -> None:
     published = experiment.published.get(quantity.name, {})
     reach = 0.0
-    for index, case in enumerate(observed.cases(quantity.name)):
-        series, look = (quantity.name, case), style.look(index)
+    for case in observed.cases(quantity.name):
+        series, look = (quantity.name, case), style.look(named.index(case))  # one look in all panels
         xs = observed.xs(series)
         reach = max(reach, xs[-1])
         means = np.array([observed.mean(series, x)[:3] for x in xs])
         axes.plot(xs, means[:, 0], label=case, **look)
         if np.isfinite(means[:, 1]).any():
             axes.fill_between(xs, means[:, 1], means[:, 2], color=look["color"], alpha=0.2, lw=0)
-    for index, case in enumerate(observed.cases(quantity.name)):
+    for case in observed.cases(quantity.name):
         points = {x: np.mean(values) for x, values in published.get(case, {}).items() if x is not None}
         # Twice as far as ours came: what lies beyond would press ours into a corner.
         shown = sorted(x for x in points if x <= 2 * reach)
@@ -54,10 +60,12 @@ def _lines(axes: Axes, experiment: Experiment, quantity: Quantity, observed: Obs
                 lw=1,
                 marker="D",
                 mfc="white",
-                color=style.look(index)["color"],
+                color=style.look(named.index(case))["color"],
                 label="published" if not any(line.get_label() == "published" for line in axes.lines) else None,
             )
     axes.set(xlabel=quantity.x, ylabel=quantity.label, **({f"{quantity.log}scale": "log"} if quantity.log else {}))
+    if quantity.x == "N":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _rows(axes: Axes, experiment: Experiment, quantity: Quantity, observed: Observed) -> None:

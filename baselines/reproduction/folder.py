@@ -21,7 +21,7 @@ from baselines import runs
 from baselines.analysis import style
 from baselines.checking import SettingsError
 from baselines.engines import available_cores
-from baselines.files import read_format, read_json, replace_file, writing
+from baselines.files import RunError, lock, read_format, read_json, replace_file, writing
 from baselines.reproduction.experiment import Experiment, Part
 from baselines.reproduction.figure import draw
 from baselines.reproduction.observations import Observation, Observed
@@ -31,7 +31,13 @@ from baselines.reproduction.sources import Finished, Source
 from baselines.run_settings import file_word
 
 FORMAT = 1
-"""Of ``reproduction.json`` and ``result.json``."""
+"""Of ``reproduction.json``."""
+
+RESULT_FORMAT = 2
+"""Of ``result.json``: the page says by which rule its verdicts are given, so that another rule is another format."""
+
+PARTS = {"scale", "title", "claim", "source", "note", "verdict", "statements", "tables", "sets", "cores", "torch"}
+"""Some of what is in ``result.json``."""
 
 
 class Reproduction:
@@ -55,7 +61,7 @@ class Reproduction:
             raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
         mark = path / "reproduction.json"
         if mark.exists():
-            if (held := read_json(mark).get("scale")) != scale:
+            if (held := read_format(mark, FORMAT).get("scale")) != scale:
                 raise SettingsError("out", f"out must be a folder of scale {scale!r}, got {path}, of scale {held!r}")
         elif there:
             raise SettingsError(
@@ -97,8 +103,19 @@ class Reproduction:
             What was measured, in words.
 
         Raises:
-            RunError: a run has not ended, or something cannot be written.
+            RunError: a run has not ended or is damaged, another process measures the same, or something cannot be
+                written.
         """
+        parts = self.path / experiment.name / "parts"
+        with writing(parts):
+            parts.mkdir(parents=True, exist_ok=True)
+        release = lock(self, parts / "lock")
+        try:
+            yield from self._measure_all(experiment)
+        finally:
+            release()
+
+    def _measure_all(self, experiment: Experiment) -> Iterator[str]:
         rows, seconds = list[Observation](), 0.0
         folder = self.path / experiment.name
         parts = experiment.scales[self.scale].parts
@@ -118,13 +135,17 @@ class Reproduction:
             if rows:
                 style.save(draw(experiment, observed), folder / experiment.name)
         result = conclude(experiment, self.scale, observed)
-        _write(folder / "result.json", {"format": FORMAT, **result, **self._made(experiment, seconds)})
+        _write(folder / "result.json", {"format": RESULT_FORMAT, **result, **self._made(experiment, seconds)})
 
     def _measure(self, part: Part, run: Finished, file: Path) -> dict[str, Any]:
-        """What was measured of a run, now or before by the same settings on the same training."""
+        """What was measured of a run, now or before by the same settings on the same training.
+
+        What a measure does is not compared: one that is changed needs another name or other settings, or runs that were
+        measured before and those that were not would stand side by side.
+        """
         asked = json.loads(json.dumps([part.measure.__name__, part.case_of(run), part.settings, run.summary]))
-        if file.exists() and (held := read_json(file)).get("asked") == asked:
-            return held
+        if (known := _read_part(file)) and known["asked"] == asked:
+            return known
         began = time.process_time()
         seen = [asdict(row) for row in part.measure(run, part.case_of(run), **part.settings)]
         held = {"asked": asked, "observations": seen, "cpu_seconds": round(time.process_time() - began, 2)}
@@ -145,6 +166,7 @@ class Reproduction:
                     "runs": len(ended),
                     "seeds": sorted({run.seed for run in ended}),
                     "cpu_seconds": round(sum(run.summary["cpu_seconds"] for run in ended), 1),
+                    "machine_known": all(run.versions for run in ended),
                     "statuses": {word: statuses.count(word) for word in sorted(set(statuses))},
                 }
             )
@@ -161,15 +183,31 @@ def read_result(path: Path) -> dict[str, Any]:
     """The ``result.json`` at ``path``.
 
     Raises:
-        RunError: it is none.
+        RunError: it is none, or one of another version.
     """
-    result = read_format(path, FORMAT)
+    result, name = read_json(path), path.parent.name
+    if result.get("format") != RESULT_FORMAT or result.get("name") != name or not set(result) >= PARTS:
+        raise RunError(
+            f"{path} must be the result of an experiment in format {RESULT_FORMAT}, got {result.get('name')!r} in "
+            f"format {result.get('format')!r}: after another version `python -m baselines reproduce {name}` writes it "
+            "anew, without training or measuring again"
+        )
     return result
 
 
 def results(path: Path) -> list[dict[str, Any]]:
     """Every result in the folder at ``path``, in the order of the experiments' names."""
     return [read_result(file) for file in sorted(path.glob("*/result.json"))]
+
+
+def _read_part(file: Path) -> dict[str, Any] | None:
+    """What was measured of a run before; None where there is no such file, or something else in it."""
+    try:
+        held = read_json(file)
+        [Observation(**row) for row in held["observations"]]
+        return held if {"asked", "cpu_seconds"} <= set(held) else None
+    except (RunError, KeyError, TypeError):
+        return None
 
 
 def _write(file: Path, content: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from baselines import runs
 from baselines.reproduction.observations import Observation
 from baselines.reproduction.sources import Trained, TrainedCondition
 
@@ -36,7 +35,7 @@ def epochs(run: Trained, case: str) -> Iterator[Observation]:
 
 def time_constants(run: Trained, case: str) -> Iterator[Observation]:
     """Mean and standard deviation of tau over units, when each N was solved."""
-    for row in runs.read_metrics(run.path):
+    for row in run.reports():
         if row["solved"]:
             for quantity, column in (("mean tau", "tau_mean"), ("SD of tau", "tau_sd")):
                 yield Observation(
@@ -58,7 +57,7 @@ def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
             quantity="share solved", case=case, x=settings.n_max, seed=settings.seed, value=solved, run=run.name
         )
         return
-    rows = runs.read_metrics(run.path)
+    rows = run.reports()
     for n in range(settings.first_n or 2, settings.n_max + 1):
         passed = [row["update"] for row in rows if row[f"accuracy_{n}"] > settings.threshold]
         if passed:
@@ -69,7 +68,7 @@ def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
 
 def task_loss(run: Trained, case: str, *, updates: Sequence[int]) -> Iterator[Observation]:
     """The task's loss in training, without regularisers, in the test at each of these updates."""
-    for row in runs.read_metrics(run.path):
+    for row in run.reports():
         if row["update"] in updates:
             yield Observation(
                 quantity="loss of the task",

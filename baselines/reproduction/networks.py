@@ -14,6 +14,12 @@ _TAU_NET: list[Statement] = [
         for curriculum in (SINGLE, MULTI)
     ),
 ]
+_SUMMARY = {
+    "tau_net_mean": "mean tau_net",
+    "tau_net_sd": "SD of tau_net",
+    "tau_net_median": "median tau_net",
+    "kept": "share of units kept",
+}
 _MET = [Close(words="the published numbers are met", quantity="mean tau_net")]
 
 
@@ -79,13 +85,13 @@ def _net_timescales(name: str, task: str, runs: str, ns: tuple[int, ...], values
         source=f"{P1}: read off figures",
         scales={
             "small": Scale(
-                parts=parts([runs], probes.net_timescales, ns=ns, steps=10_000, trials=10),
+                parts=parts([runs], probes.net_timescales, ns=ns, quantities=_SUMMARY, steps=10_000, trials=10),
                 statements=_TAU_NET if values else [],
                 cpu_minutes=5,
                 note="Here 10 trials of 10,000 steps (published: 100,000).",
             ),
             "full": Scale(
-                parts=parts([runs], probes.net_timescales, ns=(5, 10, 15, 20, 25, 30)),
+                parts=parts([runs], probes.net_timescales, ns=(5, 10, 15, 20, 25, 30), quantities=_SUMMARY),
                 statements=[*_TAU_NET, *_MET] if values else [],
                 cpu_minutes=50,
             ),
@@ -135,9 +141,16 @@ NETWORKS = [
                 cpu_minutes=2,
             ),
             "full": Scale(
-                parts=parts(["parity-paper"], probes.ablations, n=30, singles=20, way="published"),
+                parts=parts(
+                    ["parity-paper"],
+                    probes.ablations,
+                    "{curriculum}, as published",
+                    n=30,
+                    singles=20,
+                    way="published",
+                ),
                 statements=[
-                    *_ablation(""),
+                    *_ablation(", as published"),
                     Close(words="the published numbers are met", quantity="accuracy, one of the slowest"),
                 ],
                 cpu_minutes=6,
@@ -153,6 +166,7 @@ NETWORKS = [
             )
         ],
         published=published.ABLATION,
+        note="One of the fastest (slowest, random): the mean over 20 units of which one at a time is ablated.",
     ),
     Experiment(
         name="perturbation",
@@ -173,10 +187,12 @@ NETWORKS = [
                     Close(
                         words="with perturbed W the published numbers are met",
                         quantity="relative accuracy, weights perturbed",
+                        least=0.05,
                     ),
                     Close(
                         words="with perturbed tau the published numbers are met",
                         quantity="relative accuracy, tau perturbed",
+                        least=0.05,
                     ),
                 ],
                 cpu_minutes=10,

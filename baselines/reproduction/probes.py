@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,27 +28,38 @@ from baselines.analysis.perturbation import PerturbationSettings
 from baselines.analysis.subjects import Subject
 from baselines.analysis.timescales import TimescaleSettings
 from baselines.analysis.trajectories import components
+from baselines.files import RunError
 from baselines.reproduction.observations import Observation
 from baselines.reproduction.sources import Trained
 
 
-def _at(run: Trained, ns: Sequence[int] = ()) -> list[Subject]:
-    """The checkpoints of a run that there are of these N; without any, the latest solved one."""
-    kept = runs.kept_checkpoints(run.path)
-    wanted = [n for n in ns if n in kept] if ns else kept[-1:]
+def _at(run: Trained, ns: Sequence[int]) -> list[Subject]:
+    """The checkpoints of these N, as far as the run solved them.
+
+    Raises:
+        RunError: one of them is missing: the network would be left out without a word.
+    """
+    wanted = [n for n in ns if n in run.solved_at]
+    for n in wanted:
+        _check_kept(runs.checkpoint_file(run.path, n))
     return subjects.load([run.path], wanted) if wanted else []
 
 
-def net_timescales(run: Trained, case: str, *, ns: Sequence[int], **settings: Any) -> Iterator[Observation]:
-    """Timescales of units' activity, over those that the published filter keeps; the published choice of fits (AIC)."""
+def _check_kept(file: Path) -> None:
+    if not file.exists():
+        raise RunError(f"{file} must be there, for the run came so far")
+
+
+def net_timescales(
+    run: Trained, case: str, *, ns: Sequence[int], quantities: Mapping[str, str], **settings: Any
+) -> Iterator[Observation]:
+    """Timescales of units' activity, over those that the published filter keeps; the published choice of fits (AIC).
+
+    ``quantities``: column of the summary -> what it is called; of ``kept`` the share of all units.
+    """
     for subject in _at(run, ns):
         summary = timescales.measure(subject, TimescaleSettings(**settings))["summary"].where(way="aic")
-        for quantity, column in (
-            ("mean tau_net", "tau_net_mean"),
-            ("SD of tau_net", "tau_net_sd"),
-            ("median tau_net", "tau_net_median"),
-            ("share of units kept", "kept"),
-        ):
+        for column, quantity in quantities.items():
             value = float(summary[column][0]) / (float(summary["units"][0]) if column == "kept" else 1.0)
             if np.isfinite(value):
                 yield _seen(run, case, quantity, subject.task.N, value)
@@ -98,6 +110,9 @@ def geometry_course(
 ) -> Iterator[Observation]:
     """Columns of the analysis ``geometry`` after so many updates; ``quantities``: column -> what it is called."""
     asked = GeometrySettings(**settings)
+    for update in updates:
+        if update <= run.summary["updates"] and run.summary["status"] != "diverged":
+            _check_kept(runs.checkpoint_file(run.path, update=update))
     for subject in subjects.load([run.path], "course"):
         if subject.update in updates:
             table = geometry.measure(subject, asked)["geometry"]

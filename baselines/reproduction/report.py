@@ -13,16 +13,38 @@ from baselines.files import replace_file, writing
 from baselines.reproduction import folder, results, statements
 from baselines.reproduction.catalogue import EXPERIMENTS
 
+ENDS = {
+    "solved": "solved all that was asked",
+    **dict.fromkeys(("updates", "limit"), "ended unsolved at the limit of updates"),
+    "budget": "ended unsolved at the limit of time",
+    "steps": "ended unsolved at the limit of steps",
+    "diverged": "ended as the loss was no longer finite",
+}
+"""How a run ended, in words."""
+
 HEAD = """# Published results, reproduced
 
 Written by `python -m baselines reproduce --report {name} --write {target}` from the results of the experiments, which
 `python -m baselines reproduce NAME --scale small` (or `full`) runs; not to be edited.
 
-Numbers in brackets are 95 % intervals of the mean over networks (Student's t). Published values are of networks of 500
-units, most of them read off figures; ours at scale `small` are of smaller ones, so that the direction of an effect is
-to be compared and not its size.
+**The tables.** Ours is the mean over networks, which differ in their seed alone; in brackets its 95 % interval
+(Student's t, which may reach beyond what is possible, such as an accuracy of 1), missing where there is one network;
+`-`: not measured, or not published. Not every network comes to the last N, so that means at different N may be of
+different networks; statements compare within networks. *At least* marks a mean with runs in it that ended at the
+largest N, or update, asked for. Published values are of networks of 500 units, most of them read off figures; ours at
+scale `small` are of smaller ones, so that the direction of an effect is to be compared and not its size. Recipe `paper`
+trains as published (SGD, the answer after the last step alone); recipe `fast` is ours (Adam, the answer after every
+step).
 
-{rule}"""
+**The figures.** Points are means over networks, or single networks where there is a row for each kind; shaded are the
+95 % intervals, which one network has not; hollow diamonds are published.
+
+**The verdicts** follow from the numbers by a rule alone. {rule}
+
+Each statement is judged by itself: of 40 that do not hold, one would be found to agree by chance, and one to differ.
+Scale `small` began with three networks, and has five since the first verdicts were seen, in every experiment alike:
+this makes such chances somewhat larger. An experiment *agrees*, *differs* and so on where all its statements do, and
+*in part* where some do."""
 
 
 def write(source: Path, target: Path) -> list[str]:
@@ -36,28 +58,27 @@ def write(source: Path, target: Path) -> list[str]:
         The experiments that are in it.
 
     Raises:
-        SettingsError: there is nothing to write, or the target is no ``.md`` file.
+        SettingsError: there is nothing to write, or the target is no ``.md`` file or cannot be written.
         RunError: a result cannot be read, or the page cannot be written.
     """
-    if target.suffix != ".md":
+    if target.suffix != ".md" or target.is_dir():
         raise SettingsError("write", f"write must be a .md file, got {target}")
     found = {one["name"]: one for one in folder.results(source)}
-    if not found:
-        raise SettingsError("report", f"report must be a folder with results of experiments, got {source}")
     known = [found[name] for name in EXPERIMENTS if name in found]
-    rule = (
-        " ".join((inspect.getdoc(statements) or "").split())
-        .partition(". ")[2]
-        .replace(" - ``", "\n- ``")
-        .replace("\n- ", "\n\n- ", 1)
-    )
-    parts = [
-        HEAD.format(name=source.name if source.is_absolute() else source, target=target, rule=rule.replace("``", "`"))
-    ]
+    if not known:
+        raise SettingsError("report", f"report must be a folder with results of experiments, got {source}")
+    rule = (inspect.getdoc(statements) or "").partition("\n\n")[2].replace("``", "`")
+    names = [path.name if path.is_absolute() else path for path in (source, target)]  # no paths of this machine
+    parts = [HEAD.format(name=names[0], target=names[1], rule=rule)]
     parts += [_summary(known)]
     images = target.with_suffix("")
-    with writing(images):
+    try:
         images.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            "write", f"write must be a .md file in a folder to write in, got {target} ({error.strerror})"
+        ) from None
+    with writing(images):
         for one in known:
             for figure in _figures(source / one["name"]):
                 shutil.copyfile(figure, images / figure.name)
@@ -67,12 +88,14 @@ def write(source: Path, target: Path) -> list[str]:
 
 
 def _summary(known: Sequence[Mapping[str, Any]]) -> str:
-    lines = ["| experiment | question | scale | verdict |", "|---|---|---|---|"]
+    lines = ["| experiment | question | scale | verdict | statements |", "|---|---|---|---|---|"]
     lines += [
-        f"| [{one['name']}](#{one['name']}) | {one['title']} | {one['scale']} | {one['verdict']} |" for one in known
+        f"| [{one['name']}](#{one['name']}) | {one['title']} | {one['scale']} | {one['verdict']} | "
+        f"{results.tally(one)} |"
+        for one in known
     ]
     if missing := [name for name in EXPERIMENTS if name not in {one["name"] for one in known}]:
-        lines += ["", f"Not run yet: {', '.join(missing)}."]
+        lines += ["", f"Not run to its end yet, and left out here: {', '.join(missing)}."]
     return "\n".join(lines)
 
 
@@ -99,14 +122,17 @@ def made(one: Mapping[str, Any]) -> str:
     lines = [f"`python -m baselines reproduce {one['name']} --scale {one['scale']}`; runs:", ""]
     for runs in one["sets"]:
         settings = ", ".join(f"{name} {_word(value)}" for name, value in runs["settings"].items() if name != "budget")
-        ends = ", ".join(f"{number} {word}" for word, number in runs["statuses"].items())
+        ends = ", ".join(f"{number} {ENDS.get(word, word)}" for word, number in runs["statuses"].items())
         seeds = ", ".join(map(str, runs["seeds"]))
         lines.append(
             f"- `{runs['name']}`: {settings}. {runs['runs']} runs ({ends}), seeds {seeds}, "
             f"{runs['cpu_seconds']:.0f} CPU seconds of training"
         )
     where = f"{one['cores']} cores of {' and '.join(one['processors'])}, torch {' and '.join(one['torch'])}"
-    return "\n".join([*lines, "", f"Measuring took {one['measuring_cpu_seconds']:.0f} CPU seconds. Machine: {where}."])
+    lines += ["", f"Measuring took {one['measuring_cpu_seconds']:.0f} CPU seconds. Machine: {where}."]
+    if unknown := [runs["name"] for runs in one["sets"] if not runs["machine_known"]]:
+        lines[-1] += f" The rows of {' and '.join(unknown)} do not say where they were trained."
+    return "\n".join(lines)
 
 
 def _word(value: Any) -> str:

@@ -39,7 +39,9 @@ def _table(experiment: Experiment, quantity: str, observed: Observed) -> dict[st
     known = {x for case in cases for x in published.get(case, {}) if x is not None}
     xs: list[float | None] = [None]
     if measured:
-        xs = list(_some(measured, known))
+        # Where statements about the last x look.
+        last = {found[-1] for case in cases if (found := observed.xs((quantity, case), networks=2))}
+        xs = list(_some(measured, known, last))
     rows = []
     for case in cases:
         cells = []
@@ -51,19 +53,26 @@ def _table(experiment: Experiment, quantity: str, observed: Observed) -> dict[st
                 cell |= {"low": low, "high": high} if math.isfinite(low) else {}
             cells.append(cell)
         rows.append({"case": case, "cells": cells})
-    label = next((one.x for one in experiment.quantities if one.name == quantity), "")
+    label = next((one.x for one in experiment.quantities if one.name == quantity), experiment.quantities[0].x)
     return {"quantity": quantity, "x": label or "x", "rows": rows}
 
 
-def _some(xs: Sequence[float], known: set[float]) -> Sequence[float]:
-    """At most ``MOST_COLUMNS`` of them, with those of which something is published, the first and the last."""
+def _some(xs: Sequence[float], known: set[float], last: set[float]) -> Sequence[float]:
+    """About ``MOST_COLUMNS`` of them, with the first, the last, ``last``, and those of which something is published."""
     if len(xs) <= MOST_COLUMNS:
         return xs
-    chosen = {xs[0], xs[-1], *sorted(known & set(xs))[: MOST_COLUMNS - 2]}
+    chosen = {xs[0], xs[-1], *last}
+    chosen |= set(sorted(known & set(xs) - chosen)[: max(0, MOST_COLUMNS - len(chosen))])
     for share in range(1, MOST_COLUMNS):
         if len(chosen) < MOST_COLUMNS:
             chosen.add(xs[round(share * (len(xs) - 1) / MOST_COLUMNS)])
     return sorted(chosen)
+
+
+def tally(result: Mapping[str, Any]) -> str:
+    """How many of its statements have which verdict."""
+    words = [one["verdict"] for one in result["statements"]]
+    return ", ".join(f"{word}: {words.count(word)}" for word in dict.fromkeys(words)) or "none"
 
 
 def text(result: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from baselines import runs
 from baselines.engines import LocalEngine
-from baselines.files import RunError
+from baselines.files import RunError, lock, writing
 from baselines.interrupt import interruptible
 from baselines.settings import Settings
 from baselines.sweep import Sweep, SweepFolder
@@ -91,6 +91,24 @@ class Trained:
         found = {int(n): update for n, update in self.summary["solved_at"].items()}
         return dict(sorted(found.items()))
 
+    def reports(self) -> list[dict[str, float]]:
+        """The rows of ``metrics.csv``, all of them.
+
+        Raises:
+            RunError: some are missing, or cut short: what is read off them would be of another run.
+        """
+        rows, every, last = runs.read_metrics(self.path), self.settings.overrides["test_every"], self.summary["updates"]
+        found = [row.get("update") for row in rows if "cpu_seconds" in row]  # the last column
+        due = list(range(every, last + 1, every))
+        if self.summary["status"] == "diverged":  # of the last updates there is no report
+            due = due[: len(found)]
+        if found != due or len(found) != len(rows):
+            raise RunError(
+                f"{self.path / 'metrics.csv'} must have a whole row for every {every} updates up to {last}, and has "
+                f"{len(found)} of {last // every}"
+            )
+        return rows
+
     @property
     def words(self) -> dict[str, Any]:
         """The settings, the recipe's values, and ``tau`` (trained, smooth or a number)."""
@@ -136,11 +154,25 @@ class RunSet:
         return 130 if interrupt.requested else 0 if folder.complete else 1
 
     def ended(self, path: Path) -> Sequence[Trained]:
-        found = [(path / run, f"{path.name}/{run}") for run in self.sweep.runs]
-        return [Trained(run, name, runs.read_settings(run), runs.read_summary(run)) for run, name in found]
+        found = [(path / run, f"{path.name}/{run}", settings) for run, settings in self.sweep.runs.items()]
+        return [Trained(run, name, _settings(run, asked), runs.read_summary(run)) for run, name, asked in found]
 
     def asked(self) -> dict[str, Any]:
         return dict(self.settings)
+
+
+def _settings(run: Path, asked: Settings) -> Settings:
+    """The settings of a run.
+
+    Raises:
+        RunError: they are not those that it was asked for.
+    """
+    found = runs.read_settings(run)
+    free = {name: getattr(found, name) for name in ("out", "overrides", *runs.CHANGEABLE)}
+    own = {name: found.overrides.get(name) for name in asked.overrides}
+    if found != replace(asked, **free) or own != asked.overrides:
+        raise RunError(f"{run / 'config.json'} must have the settings of its sweep, and has others")
+    return found
 
 
 @dataclass(frozen=True)
@@ -204,10 +236,16 @@ class ConditionSet:
         return sum(map(len, missing.values())) / (len(missing) * len(self.seeds))
 
     def train(self, path: Path, workers: int, console: Console) -> int:
-        missing = {one: seeds for one, seeds in self._missing(path).items() if seeds}
-        begin(path / "results.csv")
-        with interruptible() as interrupt:
-            wrong = run_all(missing, workers, path / "results.csv", lambda: interrupt.requested)
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        release = lock(self, path / "lock")  # or two processes would train the same
+        try:
+            missing = {one: seeds for one, seeds in self._missing(path).items() if seeds}
+            begin(path / "results.csv")
+            with interruptible() as interrupt:
+                wrong = run_all(missing, workers, path / "results.csv", lambda: interrupt.requested)
+        finally:
+            release()
         if interrupt.requested:
             return 130
         for line in wrong:

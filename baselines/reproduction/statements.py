@@ -1,16 +1,22 @@
 """What a paper says, as statements that data can agree with or not. Verdicts follow from the numbers by a rule alone.
 
-The rule of all that compare: the difference is taken within networks of one seed, and the statement is
+The difference is taken within networks of one seed, and a statement
 
-- ``agrees`` where the 95 % interval of its mean over networks (Student's t) lies on the published side of 0,
-- ``differs`` where it lies on the other side, or all differences are 0,
-- ``undecided`` where it holds 0: so few networks do not settle it,
-- ``out of reach here`` where fewer than two networks came so far, or all runs of both ended where they were told to: at
-  the largest N, or update, asked for; or where what the statement rests on does not hold.
+- ``agrees`` where the 95 % interval of the mean difference over networks (Student's t) lies on the published side of 0,
+- ``differs`` where it lies on the other side, or where three networks or more show no difference at all,
+- is ``undecided`` where it holds 0, where only two networks are there and differ by the same, so that they have no
+  spread, or where a number is not finite: this settles nothing, in either direction,
+- is ``out of reach here`` where fewer than two networks were measured there, where all runs of both ended where they
+  were told to (at the largest N, or update, asked for), or where what the statement rests on does not hold.
+
+A published number is met where the whole interval over our networks lies within the share of it that the statement
+names, and missed where the whole interval lies outside: few networks meet nothing. Such a statement agrees where all
+that was measured is met, differs where something is missed, and is undecided otherwise.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -54,17 +60,18 @@ class Statement(Protocol):
         """What the data say to it."""
 
 
-def decide(words: str, seeds: Sequence[int], found: Sequence[float], at: str) -> Verdict:
+def decide(words: str, found: Sequence[float], at: str) -> Verdict:
     """The rule of all statements about differences: positive ones are published."""
     if len(found) < 2:
-        return Verdict(words, UNREACHED, f"{len(found)} networks came so far, and two are needed")
+        return Verdict(words, UNREACHED, f"{at}: measured in {_networks(len(found))}, and two are needed")
+    if wrong := sum(not math.isfinite(one) for one in found):
+        return Verdict(words, UNDECIDED, f"{at}: not finite in {wrong} of {_networks(len(found))}")
     mean, low, high = mean_interval(found)
     verdict = AGREES if low > 0 else DIFFERS if high < 0 or not any(found) else UNDECIDED
-    return Verdict(
-        words,
-        verdict,
-        f"{at}: {number(mean, '+')} [{number(low, '+')}, {number(high, '+')}] over {len(seeds)} networks",
-    )
+    reason = f"{at}: {number(mean, '+')} [{number(low, '+')}, {number(high, '+')}] over {_networks(len(found))}"
+    if len(found) < 3 and low == high:
+        return Verdict(words, UNDECIDED, f"{reason}, which differ by the same: a spread needs three")
+    return Verdict(words, verdict, reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +107,18 @@ class Larger:
         if x == "last":
             shared = observed.xs(self.of, self.than, networks=2)
             if not shared:
-                return Verdict(self.words, UNREACHED, "no two networks of both came to the same N")
+                return Verdict(self.words, UNREACHED, "nowhere were two networks of both measured")
             x = shared[-1]
         assert not isinstance(x, str)
         seeds, found = differences(observed, self.of, x, self.than, x)
-        ends = [observed.at(series, x)[seed].bound for series in (self.of, self.than) for seed in seeds]
-        if ends and all(ends) and not any(found):
+        cut = [all(observed.at(series, x)[seed].bound for series in (self.of, self.than)) for seed in seeds]
+        if cut and all(cut) and not any(found):
             return Verdict(self.words, UNREACHED, "all runs of both end where they were told to")
-        return decide(self.words, seeds, found, _place(x))
+        verdict = decide(self.words, found, _place(x))
+        if verdict.verdict == DIFFERS and not any(found) and any(cut):
+            # Two that were cut off at the same place are not two that are the same.
+            return replace(verdict, verdict=UNDECIDED)
+        return verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +129,12 @@ class Changes:
         words: the statement.
         of: the series.
         rises: it falls where not.
-        since: the x to start from; None: the first that two networks have.
         until: the last x is to be at least this; otherwise the statement is out of reach.
     """
 
     words: str
     of: Series
     rises: bool
-    since: float | None = None
     until: float = 0.0
 
     @property
@@ -133,22 +142,21 @@ class Changes:
         return {self.of[0]}
 
     def judge(self, observed: Observed, published: Published) -> Verdict:
-        xs = [x for x in observed.xs(self.of, networks=2) if self.since is None or x >= self.since]
+        xs = observed.xs(self.of, networks=2)
         if len(xs) < 2 or xs[-1] < self.until:
-            came = f"two networks came to N = {xs[-1]:g}" if xs else "fewer than two networks came so far"
-            return Verdict(self.words, UNREACHED, f"{came}; at least {max(self.until, self.since or 0):g} is needed")
+            return Verdict(self.words, UNREACHED, _came(xs, f"{self.until:g} or more" if self.until else "a second"))
         first, last = (xs[0], xs[-1]) if self.rises else (xs[-1], xs[0])
-        seeds, found = differences(observed, self.of, last, self.of, first)
-        return decide(self.words, seeds, found, f"from {xs[0]:g} to {xs[-1]:g}{'' if self.rises else ', the fall'}")
+        _, found = differences(observed, self.of, last, self.of, first)
+        return decide(self.words, found, f"from {xs[0]:g} to {xs[-1]:g}{'' if self.rises else ', the fall'}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turns:
     """A series falls to a minimum and rises after.
 
-    It agrees where the mean over networks has its minimum at ``between`` and the rise from there to the last x that two
-    networks have passes the rule. With a rise from a minimum elsewhere it differs, and so it does without a rise where
-    networks came 3 beyond ``between``.
+    It agrees where two differences pass the rule: the fall from the first x to ``between``, and the rise from there to
+    the last x; of ``between`` the mean is taken. The place is the published one and not that of our own minimum: any
+    number lies above the least of many. Where ours lies elsewhere, the statement is at best undecided.
 
     Attributes:
         words: the statement.
@@ -166,53 +174,72 @@ class Turns:
 
     def judge(self, observed: Observed, published: Published) -> Verdict:
         xs, (low, high) = observed.xs(self.of, networks=2), self.between
-        if len(xs) < 3:
-            return Verdict(self.words, UNREACHED, "fewer than three N were solved by two networks")
-        lowest = min(xs, key=lambda x: observed.mean(self.of, x)[0])
-        if lowest == xs[-1]:
-            verdict = DIFFERS if lowest > high + 3 else UNREACHED
-            return Verdict(self.words, verdict, f"it falls as far as two networks came, to N = {lowest:g}")
-        seeds, found = differences(observed, self.of, xs[-1], self.of, lowest)
-        rise = decide(self.words, seeds, found, f"the minimum is at N = {lowest:g}; the rise from there to {xs[-1]:g}")
-        if rise.verdict == AGREES and not low <= lowest <= high:
-            return Verdict(self.words, DIFFERS, f"{rise.reason} (published: the minimum between {low:g} and {high:g})")
-        return rise
+        place = [x for x in xs if low <= x <= high]
+        if not place or xs[0] >= low or xs[-1] <= high:
+            return Verdict(self.words, UNREACHED, _came(xs, f"one below {low:g} and one above {high:g}"))
+        seen = {x: observed.at(self.of, x) for x in xs}
+        seeds = [seed for seed in seen[xs[-1]] if all(seed in seen[x] for x in (xs[0], *place))]
+        level = [sum(seen[x][seed].value for x in place) / len(place) for seed in seeds]
+        where = f"{place[0]:g} to {place[-1]:g}"
+        fall, rise = (
+            decide(self.words, [seen[x][seed].value - least for seed, least in zip(seeds, level, strict=True)], words)
+            for x, words in ((xs[0], f"the fall from {xs[0]:g} to {where}"), (xs[-1], f"the rise to {xs[-1]:g}"))
+        )
+        found = (fall.verdict, rise.verdict)
+        verdict = next((word for word in (DIFFERS, UNREACHED, UNDECIDED) if word in found), AGREES)
+        reason = f"{fall.reason}; {rise.reason}"
+        shared = [x for x in xs if all(seed in seen[x] for seed in seeds)]
+        lowest = min(shared, key=lambda x: sum(seen[x][seed].value for seed in seeds))
+        if verdict == AGREES and not low <= lowest <= high:
+            verdict, reason = UNDECIDED, f"{reason}; but the lowest mean is that at {lowest:g}"
+        return Verdict(self.words, verdict, reason)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Close:
-    """Every published value that was measured lies in the interval over our networks, or within a share of our mean.
+    """Every published value that was measured is met: the interval over our networks lies within a share of it.
 
     Attributes:
         words: the statement.
         quantity: whose values.
         share: of the published value.
+        least: what is allowed at least, where published values are near 0.
     """
 
     words: str
     quantity: str
     share: float = 0.1
+    least: float = 0.0
 
     @property
     def quantities(self) -> set[str]:
         return {self.quantity}
 
     def judge(self, observed: Observed, published: Published) -> Verdict:
-        met, missed = 0, []
+        met, missed, unsettled, known = 0, [], 0, 0
         for case, points in published.get(self.quantity, {}).items():
             for x, values in points.items():
+                known += 1
                 if observed.at((self.quantity, case), x):
                     theirs = sum(values) / len(values)
                     mean, low, high, _, bound = observed.mean((self.quantity, case), x)
-                    if abs(mean - theirs) <= self.share * abs(theirs) or low <= theirs <= high:
+                    reach = max(self.share * abs(theirs), self.least)
+                    if theirs - reach <= low and high <= theirs + reach:
                         met += 1
+                    elif low > theirs + reach or (high < theirs - reach and not bound):
+                        missed.append(f"{case}{_of(x)} {number(mean)}, published {theirs:.3g}")
                     else:
-                        ours = f"{'at least ' if bound else ''}{number(mean)}"
-                        missed.append(f"{case}{_of(x)} {ours}, published {theirs:.3g}")
-        if not met and not missed:
+                        unsettled += 1
+        measured = met + len(missed) + unsettled
+        if not measured:
             return Verdict(self.words, UNREACHED, "nothing that was published was measured")
-        reason = f"{met} of {met + len(missed)} values within {self.share:.0%} or the interval over networks"
-        return Verdict(self.words, DIFFERS if missed else AGREES, "; ".join([reason, *missed[:4]]))
+        allowed = f"{self.share:.0%}{f' or {self.least:g}' if self.least else ''}"
+        reason = (
+            f"of {known} published values {measured} were measured: {met} met within {allowed}, {len(missed)} missed, "
+            f"{unsettled} unsettled"
+        )
+        verdict = DIFFERS if missed else UNDECIDED if unsettled else AGREES
+        return Verdict(self.words, verdict, "; ".join([reason, *missed[:4]]))
 
 
 def overall(verdicts: Sequence[Verdict]) -> str:
@@ -223,9 +250,18 @@ def overall(verdicts: Sequence[Verdict]) -> str:
     for word in (AGREES, DIFFERS, UNDECIDED, UNREACHED):
         if all(one == word for one in found):
             return word
-    if DIFFERS in found:
-        return "differs in part" if AGREES in found else DIFFERS
-    return "agrees in part" if AGREES in found else UNDECIDED
+    parts = [f"{word} in part" for word in (AGREES, DIFFERS) if word in found]
+    return ", ".join(parts) or UNDECIDED
+
+
+def _networks(count: int) -> str:
+    return "1 network" if count == 1 else f"{count} networks"
+
+
+def _came(xs: Sequence[float], needed: str) -> str:
+    """How far two networks were measured, and what is needed."""
+    there = f"from {xs[0]:g} to {xs[-1]:g}" if len(xs) > 1 else f"at {xs[0]:g} alone" if xs else "nowhere"
+    return f"two networks were measured {there}; {needed} is needed"
 
 
 def _place(x: float | None) -> str:

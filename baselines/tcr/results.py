@@ -58,8 +58,12 @@ def read(path: Path) -> dict[tuple[Condition, int], Run]:
         raise ValueError(f"must be new or a file of this benchmark, got {path}")
     rows = {}
     for row in lines:
-        run = Run(row["status"], int(row["updates"]), int(row["plateau"]), *(float(row[name]) for name in RESULT[4:]))
-        rows[Condition.from_row(row), int(row["seed"])] = run
+        try:
+            numbers = (float(row[name]) for name in RESULT[4:])
+            run = Run(row["status"], int(row["updates"]), int(row["plateau"]), *numbers)
+            rows[Condition.from_row(row), int(row["seed"])] = run
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"must have whole rows, got {path}, whose line {lines.line_num} is none") from None
     return rows
 
 

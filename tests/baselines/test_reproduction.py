@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from baselines.cli import main
+from baselines.files import lock
 from baselines.reproduction import folder, run_sets
 from baselines.reproduction.catalogue import EXPERIMENTS
 from baselines.reproduction.experiment import SCALES
-from baselines.reproduction.sources import RunSet
+from baselines.reproduction.sources import ConditionSet, RunSet
 from baselines.sweep.folder import SweepFolder
 from baselines.training import TrainingRun
 
@@ -157,6 +158,12 @@ def test_the_page_is_made_of_the_results(out: Path, tmp_path: Path, capsys: pyte
     assert "python -m baselines reproduce epochs --scale small" in text
     assert f"{result['sets'][0]['cpu_seconds']:.0f} CPU seconds" in text
     assert str(out.parent) not in text
+    assert str(tmp_path) not in text
+    assert "ended unsolved at the limit of updates" in text
+    for rule in ("- `agrees` where the 95 % interval", "- is `undecided` where", "A published number is met"):
+        assert f"\n{rule}" in text
+    assert re.search(rf"\| {result['verdict']} \| [a-z ]+: \d", text)
+    assert re.search("Not run to its end yet, and left out here: .*tcr-lstm", text)
     for image in re.findall(r"\]\((page/.*?)\)", text):
         assert (page.parent / image).stat().st_size > 1000
 
@@ -201,14 +208,27 @@ BAD = [
     ("tau --report {out} --write {new}.md", "--report: report must be given without NAME, got 'tau'"),
     ("--report {out} --write {new}.txt", "--write: write must be a .md file"),
     ("--report {new} --write {new}.md", "--report: report must be a folder with results of experiments"),
+    ("--report {done} --write {out}/reproduction.json/x.md", "--write: write must be a .md file in a folder to write"),
+    ("--report {done} --write {folder}", "--write: write must be a .md file, got"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "complaint"), BAD)
 def test_bad_input_is_refused_before_anything_is_written(
-    arguments: str, complaint: str, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: str,
+    complaint: str,
+    out: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = [word.format(out=out, new=tmp_path / "new") for word in arguments.split()]
+    own = tmp_path_factory.mktemp("own")
+    done, page = own / "done", own / "folder.md"
+    page.mkdir()
+    (done / "epochs").mkdir(parents=True)
+    stored = dict.fromkeys(folder.PARTS, "") | {"format": folder.RESULT_FORMAT, "name": "epochs"}
+    (done / "epochs" / "result.json").write_text(json.dumps(stored))
+    words = [word.format(out=out, new=tmp_path / "new", done=done, folder=page) for word in arguments.split()]
     with pytest.raises(SystemExit) as left:
         main(["reproduce", *words])
     assert left.value.code == 2
@@ -216,6 +236,109 @@ def test_bad_input_is_refused_before_anything_is_written(
     assert error.count("\n") == 1
     assert re.search(complaint, error), error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {"format": 1, "name": "epochs"},
+        {"format": 2},
+        {"format": 2, "name": "epochs"},
+        {"format": 2, "name": ["tau"]},
+    ],
+)
+def test_a_result_of_another_version_is_refused(
+    stored: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "epochs").mkdir()
+    (tmp_path / "epochs" / "result.json").write_text(json.dumps(stored))
+    assert main(["reproduce", "--report", str(tmp_path), "--write", str(tmp_path / "new.md")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "result.json must be the result of an experiment in format 2" in error
+    assert not (tmp_path / "new.md").exists()
+
+
+def _one_run_each(path: Path, out: Path) -> Path:
+    """A copy of the runs with nothing measured."""
+    for name in ("runs", "reproduction.json"):
+        (shutil.copytree if name == "runs" else shutil.copyfile)(out / name, path / name)
+    return path
+
+
+def _cut_metrics(run: Path) -> None:
+    rows = (run / "metrics.csv").read_text().splitlines(keepends=True)
+    (run / "metrics.csv").write_text("".join(rows[:-1]))
+
+
+def _cut_last_row(run: Path) -> None:
+    text = (run / "metrics.csv").read_text()
+    (run / "metrics.csv").write_text(text[: text.rindex(",", 0, -8)])
+
+
+def _edit_config(run: Path) -> None:
+    config = json.loads((run / "config.json").read_text())
+    config["settings"]["curriculum"] = "multi-head"
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def _edit_recipe(run: Path) -> None:
+    config = json.loads((run / "config.json").read_text())
+    config["recipe"]["units"] = 500
+    (run / "config.json").write_text(json.dumps(config))
+
+
+DAMAGE = [
+    ("tau-turn", _cut_metrics, "metrics.csv must have a whole row for every 2 updates"),
+    ("tau-turn", _cut_last_row, "metrics.csv must have a whole row for every 2 updates"),
+    ("epochs", _edit_config, "config.json must have the settings of its sweep, and has others"),
+    ("epochs", _edit_recipe, "config.json must have the settings of its sweep, and has others"),
+    ("forgetting", lambda run: (run / "checkpoints" / "N003.safetensors").unlink(), "N003.safetensors must be there"),
+    ("epochs", lambda run: (run / "summary.json").write_text("{"), "summary.json cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("name", "damage", "complaint"), DAMAGE)
+def test_a_damaged_run_is_not_left_out_without_a_word(
+    name: str, damage: Any, complaint: str, out: Path, quick: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _one_run_each(tmp_path, out)
+    damage(path / "runs" / "parity-paper" / "curriculum=single-head_seed=1")
+    assert main(["reproduce", name, "--out", str(path), "--workers", "1"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert complaint in error
+    assert not (path / name / "result.json").exists()
+
+
+def test_a_course_without_one_of_its_checkpoints_is_damaged(out: Path, quick: None, tmp_path: Path) -> None:
+    path = _one_run_each(tmp_path, out)
+    (path / "runs" / "flip-flop" / "tcr=0.0_seed=0" / "checkpoints" / "U0000008.safetensors").unlink()
+    assert main(["reproduce", "tcr-attractors", "--out", str(path), "--workers", "1"]) == 1
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"observations": [{"quantity": "epochs"}]}', '{"observations": []}'])
+def test_what_is_left_of_a_measurement_is_measured_again(text: str, out: Path) -> None:
+    command = ["reproduce", "epochs", "--out", str(out), "--workers", "1"]
+    assert main(command) == 0
+    before = (out / "epochs" / "epochs.csv").read_text()
+    next((out / "epochs" / "parts" / "0").glob("*.json")).write_text(text)
+    assert main(command) == 0
+    assert (out / "epochs" / "epochs.csv").read_text() == before
+
+
+def test_two_processes_do_not_work_on_the_same(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(run_sets.SMALL, "tcr-cells", ConditionSet(groups=("cells",), seeds=[0], cpu_minutes=1))
+    owner = folder.Reproduction(out, "small")
+    for name, held in (("epochs", out / "epochs" / "parts"), ("tcr-lstm", out / "runs" / "tcr-cells")):
+        held.mkdir(parents=True, exist_ok=True)
+        release = lock(owner, held / "lock")
+        assert main(["reproduce", name, "--out", str(out), "--workers", "1"]) == 1
+        assert f"{held} is in use by process" in capsys.readouterr().err
+        release()
 
 
 def test_a_part_takes_the_runs_that_it_is_told_to(out: Path) -> None:
@@ -232,6 +355,11 @@ def test_stored_results_are_gone_on_with(out: Path, capsys: pytest.CaptureFixtur
     assert main(["reproduce", "tcr", "--out", str(out), "--workers", "1"]) == 0  # nothing is left to train
     result = json.loads((out / "tcr" / "result.json").read_text())
     assert result["sets"][0]["runs"] == 130
+    assert "The rows of tcr do not say where they were trained" in capsys.readouterr().out
+    with open(out / "runs" / "tcr" / "results.csv", "a") as file:
+        file.write("half a row\n")
+    assert main(["reproduce", "tcr", "--out", str(out), "--workers", "1"]) == 1
+    assert "results.csv must have whole rows" in capsys.readouterr().err
     (out / "runs" / "tcr" / "results.csv").write_text("a,b\n")
     assert main(["reproduce", "tcr", "--out", str(out), "--workers", "1"]) == 1
     assert "results.csv must be new or a file of this benchmark" in capsys.readouterr().err
