@@ -116,9 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def argument_name(parser: argparse.ArgumentParser, setting: str) -> str:
-    """What a setting is called on the command line: ``--n-max``, or ``RUN`` where it has no option."""
-    places = {action.dest: action.metavar for action in parser._actions if not action.option_strings}
-    return str(places.get(setting) or f"--{setting.replace('_', '-')}")
+    """What a setting is called on the command line: ``--n-max/--N``, or ``RUN`` where it has no option."""
+    names = {action.dest: "/".join(action.option_strings) or action.metavar for action in parser._actions}
+    return str(names.get(setting) or f"--{setting.replace('_', '-')}")
 
 
 def _out_of_memory(error: Exception) -> bool:

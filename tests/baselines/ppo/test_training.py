@@ -270,7 +270,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     ("options", "complaint"),
     [
         ("--task nothing", "--task: task must be one of"),
-        ("--N 1", "--n-max: n_max must be at least"),
+        ("--N 1", "--n-max/--N: n_max must be at least"),
         ("--gamma 2", "--gamma: gamma must be a number from 0 to 1, got 2.0"),
         ("--critic kind", "--critic: critic must be one of"),
         ("--steps 0", "--steps: steps must be an integer from 1"),
