@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from baselines import seeds
 from baselines.benchmark.budgets import Budget, ladder
 from baselines.benchmark.contestants import Contestant
 from baselines.checking import SettingsError
 from baselines.files import RunError, read_format
 from baselines.run_settings import file_word
+from memory_envs import TASKS, checks
 
 FORMAT = 1
 """Of ``settings.json``."""
@@ -73,15 +76,26 @@ class Benchmark:
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Benchmark:
-        """What ``to_dict`` wrote down."""
-        budget = {**plain["budget"], "seeds": tuple(plain["budget"]["seeds"])}
+        """What ``to_dict`` wrote down.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        budget = {**plain["budget"], "seeds": _seeds(plain["budget"]["seeds"])}
+        for name in ("steps", "n_max", "episodes"):
+            checks.integer(name, budget[name], 1)
+        checks.real("limit", budget["limit"], 0, 1e9)
         return cls(
             budget_name=plain["budget_name"],
             budget=Budget(**budget),
             contestants=tuple(Contestant(**one) for one in plain["contestants"]),
-            tasks=tuple(plain["tasks"]),
-            seeds=tuple(plain["seeds"]),
+            tasks=tuple(checks.choice("task", one, tuple(TASKS)) for one in plain["tasks"]),
+            seeds=_seeds(plain["seeds"]),
         )
+
+
+def _seeds(plain: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(checks.integer("seed", one, 0, seeds.LARGEST) for one in plain)
 
 
 def is_benchmark(path: Path) -> bool:
@@ -103,10 +117,14 @@ def _read(path: Path) -> tuple[Benchmark, dict[str, str]]:
     file = path / "settings.json"
     plain = read_format(file, FORMAT)
     try:
-        versions = {name: str(value) for name, value in dict(plain["versions"]).items()}
+        if not isinstance(plain["versions"], dict):
+            raise TypeError(f"versions must be an object, got {plain['versions']!r}")
+        versions = {name: str(value) for name, value in plain["versions"].items()}
         return Benchmark.from_dict(plain), versions
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{file} is not that of a benchmark: {error!r}") from None
+    except KeyError as error:
+        raise RunError(f"{file} has no {error}: it is damaged, or of an older version; choose another folder") from None
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{file} is not that of a benchmark: {error}") from None
 
 
 def check_extends(path: Path, old: Benchmark, new: Benchmark) -> None:

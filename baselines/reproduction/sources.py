@@ -18,7 +18,7 @@ from baselines.sweep import Sweep, SweepFolder
 from baselines.sweep.display import SweepDisplay, sweep_line
 from baselines.tcr import run_all
 from baselines.tcr.conditions import GROUPS, Condition
-from baselines.tcr.results import Run, begin, read
+from baselines.tcr.results import Rows, Run, begin, read
 
 
 class Finished(Protocol):
@@ -221,11 +221,14 @@ class ConditionSet:
     seeds: Sequence[int]
     cpu_minutes: float
 
-    def _missing(self, path: Path) -> dict[Condition, list[int]]:
+    def _rows(self, path: Path) -> Rows:
         try:
-            rows = read(path / "results.csv")
+            return read(path / "results.csv")
         except ValueError as error:
             raise RunError(f"{path / 'results.csv'} {error}") from None
+
+    def _missing(self, path: Path) -> dict[Condition, list[int]]:
+        rows = self._rows(path)
         return {one: [seed for seed in self.seeds if (one, seed) not in rows] for one in self._conditions()}
 
     def _conditions(self) -> list[Condition]:
@@ -253,7 +256,10 @@ class ConditionSet:
         return 1 if wrong else 0
 
     def ended(self, path: Path) -> Sequence[TrainedCondition]:
-        rows = read(path / "results.csv")
+        rows = self._rows(path)
+        for one, missing in self._missing(path).items():
+            if missing:
+                raise RunError(f"{path / 'results.csv'} has no row of {one.label()}, seed {missing[0]}")
         return [TrainedCondition(one, seed, rows[one, seed]) for one in self._conditions() for seed in self.seeds]
 
     def asked(self) -> dict[str, Any]:

@@ -1,11 +1,17 @@
 """What follows from observations besides verdicts: rows, tables and figures, without a run."""
 
+import re
+from pathlib import Path
+
+import pytest
+
+from baselines.files import RunError
 from baselines.reproduction import measures, results, run_sets
 from baselines.reproduction.catalogue import EXPERIMENTS
 from baselines.reproduction.figure import draw
 from baselines.reproduction.observations import Observation, Observed
 from baselines.reproduction.sources import ConditionSet, TrainedCondition
-from baselines.tcr.results import Run
+from baselines.tcr.results import Run, append, begin
 
 
 def test_each_condition_is_a_row_of_its_own() -> None:
@@ -20,6 +26,19 @@ def test_each_condition_is_a_row_of_its_own() -> None:
                 for one in measures.updates_to_criterion(run, case.case_of(run), over_g=over_g)
             ]
             assert len(set(rows)) == len(rows)
+
+
+def test_conditions_that_have_not_ended_are_an_error(tmp_path: Path) -> None:
+    source, file = ConditionSet(groups=("cells",), seeds=[0, 1], cpu_minutes=1), tmp_path / "results.csv"
+    one, *_ = source._conditions()
+    for wrong in (f"results.csv has no row of {one.label()}, seed 0", f"has no row of {one.label()}, seed 1"):
+        with pytest.raises(RunError, match=re.escape(wrong)):
+            source.ended(tmp_path)
+        begin(file)
+        append(file, one, 0, Run("limit", 1, 1, 0, 0, 0))
+    file.write_text("something else")
+    with pytest.raises(RunError, match="must be new or a file of this benchmark"):
+        source.ended(tmp_path)
 
 
 def test_a_table_has_the_place_that_a_verdict_is_about() -> None:

@@ -175,6 +175,37 @@ def test_damaged_settings_are_named(damage: str, tmp_path: Path) -> None:
         read_benchmark(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"versions": "torch"}, "versions must be an object, got 'torch'"),
+        ({"tasks": ["chess"]}, "task must be one of .*, got 'chess'"),
+        ({"tasks": "parity"}, "task must be one of .*, got 'p'"),
+        ({"seeds": "01"}, "seed must be an integer .*, got '0'"),
+        ({"budget": {"steps": 1, "n_max": "8", "seeds": [0], "episodes": 1, "limit": 1}}, "n_max must be an integer"),
+        ({"contestants": [1]}, "mapping"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_settings_that_cannot_be_are_named(change: dict[str, object], complaint: str, tmp_path: Path) -> None:
+    BenchmarkFolder(tmp_path, benchmark("remembers")).close()
+    file = tmp_path / "settings.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps(settings | change))
+    with pytest.raises(RunError, match=rf"settings.json is not that of a benchmark: .*{complaint}"):
+        read_benchmark(tmp_path)
+
+
+def test_settings_of_before_versions_are_refused(tmp_path: Path) -> None:
+    BenchmarkFolder(tmp_path, benchmark("remembers")).close()
+    file = tmp_path / "settings.json"
+    settings = json.loads(file.read_text())
+    del settings["versions"]
+    file.write_text(json.dumps(settings))
+    with pytest.raises(RunError, match=r"settings.json has no 'versions': it is damaged, or of an older version"):
+        read_benchmark(tmp_path)
+
+
 def test_another_version_is_mentioned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of what the benchmark was begun with, also when it has gone on since."""
     path = tmp_path / "a"
