@@ -116,9 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def argument_name(parser: argparse.ArgumentParser, setting: str) -> str:
-    """What a setting is called on the command line: ``--n-max/--N``, or ``RUN`` where it has no option."""
+    """What a setting is called: ``--n-max/--N``, ``RUN`` by position, or its own name where only a file can give it."""
     names = {action.dest: "/".join(action.option_strings) or action.metavar for action in parser._actions}
-    return str(names.get(setting) or f"--{setting.replace('_', '-')}")
+    return str(names.get(setting) or setting)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -190,7 +190,7 @@ BAD_LINES = [
     ("bad.toml", "FILE.toml: file must be a TOML file or the folder of a sweep, got bad.toml: Invalid value"),
     ("task.toml --seed 0..1", "--task: task must be a string, got 3"),
     ("out.toml --seed 0..1", "--out: out must be a string, got 3"),
-    ("exclude.toml --seed 0..1", "--exclude: exclude must be a list of tables, got {'seed': 1}"),
+    ("exclude.toml --seed 0..1", "exclude: exclude must be a list of tables, got {'seed': 1}"),
     ("--seed 0..1 --out bad.toml", "--out: out must be a folder to write in, got bad.toml"),
     ("--seed 0..1 --out .", "--out: out must be a new folder or a sweep's, got ., which holds bad.toml"),
 ]
