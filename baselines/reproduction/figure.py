@@ -44,7 +44,11 @@ def _lines(axes: Axes, experiment: Experiment, quantity: Quantity, observed: Obs
         series, look = (quantity.name, case), style.look(named.index(case))  # one look in all panels
         xs = observed.xs(series)
         reach = max(reach, xs[-1])
-        means = np.array([observed.mean(series, x)[:3] for x in xs])
+        found = [observed.mean(series, x) for x in xs]
+        # The interval of two networks is so wide that nothing else would be seen; tables have it.
+        means = np.array(
+            [[mean, *((low, high) if count > 2 else (np.nan,) * 2)] for mean, low, high, count, _ in found]
+        )
         axes.plot(xs, means[:, 0], label=case, **look)
         if np.isfinite(means[:, 1]).any():
             axes.fill_between(xs, means[:, 1], means[:, 2], color=look["color"], alpha=0.2, lw=0)

@@ -37,7 +37,7 @@ trains as published (SGD, the answer after the last step alone); recipe `fast` i
 step).
 
 **The figures.** Points are means over networks, or single networks where there is a row for each kind; shaded are the
-95 % intervals, which one network has not; hollow diamonds are published.
+95 % intervals of three networks or more (of two they would hide the rest); hollow diamonds are published.
 
 **The verdicts** follow from the numbers by a rule alone. {rule}
 

@@ -61,6 +61,10 @@ SMALL: dict[str, Source] = {
     "parity-single-fast": RunSet(
         settings={**_SMALL_FAST, "curriculum": ["single-head"], "n_max": 40, "max_updates": 4_000}, cpu_minutes=3.5
     ),
+    "parity-single-wide": RunSet(
+        settings={**_SMALL_FAST, "units": 500, "curriculum": ["single-head"], "n_max": 22, "max_updates": 10_000},
+        cpu_minutes=30,
+    ),
     "parity-multi-fast": RunSet(
         settings={**_SMALL_FAST, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 800}, cpu_minutes=1
     ),
