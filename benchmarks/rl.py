@@ -47,6 +47,7 @@ TUNED: dict[str, Any] = {
     "max_grad_norm": 0.1,
     "whole_episodes": True,
 }
+LABELS = {"stock": "sb3-contrib", "same": "ours, the same hyperparameters", "tuned": "ours, tuned"}
 LIKE_STOCK = {"units": 64, "net_arch": {"pi": [64, 64], "vf": [64, 64]}}
 EPISODES, CRITERION = 500, 0.95
 
@@ -141,7 +142,7 @@ def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
     for index, model in enumerate(dict.fromkeys(row["model"] for row in rows)):
         for seed in sorted({row["seed"] for row in rows}):
             points = [row for row in rows if (row["model"], row["seed"]) == (model, seed)]
-            label = model if seed == 0 else None
+            label = LABELS.get(model, model) if seed == 0 else None
             place = [point["steps"] for point in points], [point["accuracy"] for point in points]
             axes.plot(*place, color=f"C{index}", marker="osD^"[index % 4], markersize=4, alpha=0.7, label=label)
     axes.axhline(CRITERION, color="0.6", linewidth=0.8, linestyle=":")
