@@ -27,6 +27,7 @@ ADDITION = NONE | {"task": "delayed-addition", "task_args": {"scoring": "final"}
 SETS: dict[str, dict[str, Any]] = {
     "parity-paper": {"recipe": "paper", "curriculum": ["single-head", "multi-head"], "test_batches": 1},
     "parity-single-fast": {"curriculum": ["single-head"]},
+    "parity-single-wide": {"curriculum": ["single-head"]},
     "parity-multi-fast": {"curriculum": ["multi-head"]},
     "none-single-fast": {"curriculum": "none-single", "n_max": [3, 4]},
     "none-multi-fast": {"curriculum": ["none-multi"]},
@@ -345,7 +346,8 @@ def test_a_part_takes_the_runs_that_it_is_told_to(out: Path) -> None:
     assert main(["reproduce", "tau-turn", "--out", str(out), "--workers", "1"]) == 0
     with open(out / "tau-turn" / "tau-turn.csv", newline="") as file:
         cases = {row["case"] for row in csv.DictReader(file)}
-    assert cases == {"parity single-head, recipe paper", "parity single-head, recipe fast"}
+    kinds = ("paper", "fast", f"fast, {TINY['units']} units")
+    assert cases == {f"parity single-head, recipe {kind}" for kind in kinds}
 
 
 def test_stored_results_are_gone_on_with(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
