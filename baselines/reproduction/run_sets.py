@@ -63,7 +63,7 @@ SMALL: dict[str, Source] = {
     ),
     "parity-single-wide": RunSet(
         settings={**_SMALL_FAST, "units": 500, "curriculum": ["single-head"], "n_max": 22, "max_updates": 10_000},
-        cpu_minutes=38,
+        cpu_minutes=41,
     ),
     "parity-multi-fast": RunSet(
         settings={**_SMALL_FAST, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 800}, cpu_minutes=1
