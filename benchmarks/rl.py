@@ -201,9 +201,9 @@ def main() -> None:
         }
     # sb3-contrib's defaults learn so slowly here that they run only where they are asked for.
     wanted = asked.models or [name for name in models if name != "stock-defaults"]
-    models = {name: make for name, make in models.items() if name in wanted}
-    if not models:
-        parser.error(f"--models {' '.join(asked.models)}: there is none of these names")
+    if unknown := [name for name in wanted if name not in models]:
+        parser.error(f"argument --models: models must be among {', '.join(models)}, got {unknown[0]}")
+    models = {name: models[name] for name in wanted}
     rows = curves(models, task, asked.envs[0], asked.seeds, asked.every, asked.limit, asked.to_limit)
     write(rows, asked.out)
     if asked.out is not None:
