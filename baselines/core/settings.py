@@ -89,7 +89,7 @@ class Declared:
 
 
 @cache
-def declared(kind: type) -> tuple[Declared, ...]:
+def declared(kind: Any) -> tuple[Declared, ...]:
     """The fields of a dataclass of settings, in order."""
     hints = get_type_hints(kind)
     found = []
