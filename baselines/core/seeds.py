@@ -8,13 +8,18 @@ alone, and drawing more of one thing never moves another.
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def generator(seed: int, *name: str | int) -> torch.Generator:
     """A new generator on the CPU for what is called ``name`` in the run with this seed."""
+    import torch  # here, because whoever needs NumPy's numbers alone should not wait for torch
+
     return torch.Generator().manual_seed(_hash(seed, *name))
 
 

@@ -30,7 +30,7 @@ def test_a_new_readout_leaves_the_others_alone() -> None:
     after = network(inputs, ["2", "3", "4"])
     torch.testing.assert_close(after.answers[:, :, :2], before.answers)
     torch.testing.assert_close(after.states, before.states, rtol=0, atol=0)
-    with pytest.raises(ValueError, match="key must be new, got '4'"):
+    with pytest.raises(ValueError, match="key must be a new name, got '4'"):
         network.add_readout("4")
 
 
