@@ -263,7 +263,7 @@ def test_actions_of_other_environments(actions: gym.Space[Any], whole_episodes: 
 def test_observations_that_are_dictionaries_are_refused() -> None:
     shown = gym.spaces.Dict(bit=gym.spaces.Box(-1, 1, (1,)))
     env = make_vec_env(lambda: Anything(shown, gym.spaces.Discrete(2)), 2)
-    with pytest.raises(ValueError, match="env must have arrays as observations, no dictionaries, got Dict"):
+    with pytest.raises(ValueError, match="env must have arrays as observations, not dictionaries, got Dict"):
         RecurrentPPO("MultiInputLstmPolicy", env, **SMALL)
 
 
