@@ -121,7 +121,8 @@ CASES = [
 
 @pytest.mark.parametrize(("shapes", "fused", "plain"), CASES)
 def test_gradients_by_finite_differences(shapes: Shapes, fused: Way, plain: Way) -> None:
-    assert torch.autograd.gradcheck(fused, tensors(*shapes))
+    """For three steps: a first, a middle and a last one. The cost grows with the square of their number."""
+    assert torch.autograd.gradcheck(fused, tensors((3, B, K), *shapes[1:]))
 
 
 @pytest.mark.parametrize(("shapes", "fused", "plain"), CASES)

@@ -1,6 +1,5 @@
-"""A cell of the user's, by its name, is used like ours; one that breaks the contract is refused, rule by rule."""
+"""A user's cell, named as package.module:ClassName, is used like ours; a cell that breaks a rule is refused."""
 
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-import baselines
 from baselines.cells import Cell, ContractError, contract, make_cell
 from baselines.commands.main import main
 from baselines.core import seeds
@@ -146,17 +144,11 @@ def test_readings_with_the_names_of_other_metrics_are_refused(module: Path) -> N
     assert not Path("run").exists()
 
 
-def test_from_the_command_line_in_the_current_directory(module: Path) -> None:
-    options = ["--cell", "mine:Good", "--n-max", "2", "--units", "32", "--episodes", "50", "--out", "run"]
-    done = subprocess.run(
-        [sys.executable, "-m", "baselines", "train", *options, "--learning-rate", "0.005", "--cell-args", "gain=1.5"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={"PYTHONPATH": str(Path(baselines.__file__).parents[1]), "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "N = 2 solved" in done.stdout
+def test_from_the_command_line_in_the_current_directory(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The current directory is not on Python's path here. The threshold is low, because learning is tested elsewhere."""
+    options = "--cell mine:Good --cell-args gain=1.5 --n-max 2 --units 8 --threshold 0.1 --episodes 50 --out run"
+    assert main(["train", *options.split()]) == 0
+    assert "N = 2 solved" in capsys.readouterr().out
 
 
 BROKEN = {
