@@ -145,7 +145,7 @@ def test_readings_with_the_names_of_other_metrics_are_refused(module: Path) -> N
 
 
 def test_from_the_command_line_in_the_current_directory(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The current directory is not on Python's path here. The threshold is low, because learning is tested elsewhere."""
+    """The current directory is not on Python's path here. The threshold is low: learning is tested elsewhere."""
     options = "--cell mine:Good --cell-args gain=1.5 --n-max 2 --units 8 --threshold 0.1 --episodes 50 --out run"
     assert main(["train", *options.split()]) == 0
     assert "N = 2 solved" in capsys.readouterr().out
