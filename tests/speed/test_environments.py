@@ -46,7 +46,7 @@ def test_a_short_run_measures_every_form_that_it_is_asked_for(tmp_path: Path) ->
     options = (
         f"--envs dms --peers cartpole --copies scalar 8 --final --sample --repeats 1 --seconds 0.02 --out {tmp_path}"
     )
-    command = [sys.executable, "-m", "speed.environments", *f"{options}/speed.json".split()]
+    command = [sys.executable, "-m", "speed.environments", "--repeats", "1", *f"{options}/speed.json".split()]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
