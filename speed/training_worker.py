@@ -22,7 +22,7 @@ from baselines.core.process import keep_freed_memory
 from baselines.training.bptt_settings import Settings
 from baselines.training.learner import Learner
 from baselines.training.run import TrainingRun
-from speed.training import Case
+from speed.training_cases import Case
 
 Call = Callable[[], object]
 """What is timed."""
