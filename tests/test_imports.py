@@ -16,9 +16,9 @@ ROOT = Path(__file__).parent.parent
 ORDER = {
     "memory_envs": [
         "checks keys",
-        "bitstreams trials",
+        "tasks.bitstreams trials",
         "task",
-        "streams",
+        "tasks.streams",
         "tasks.bits tasks.accumulation_scores",
         "tasks.*",
         "tasks",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import bitstreams, keys
+from memory_envs import keys
+from memory_envs.tasks import bitstreams
 from memory_envs.tasks.bits import BitTask, posterior_mean
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_envs import checks, keys
-from memory_envs.streams import HeadedTask
 from memory_envs.tasks import accumulation_scores
+from memory_envs.tasks.streams import HeadedTask
 from memory_envs.trials import Trials, time_mask
 
 _PULSES, _DRIFT, _NOISE = 0, 2, 3  # lanes

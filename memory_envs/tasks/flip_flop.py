@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import bitstreams, checks, keys
-from memory_envs.streams import StreamTask
+from memory_envs import checks, keys
+from memory_envs.tasks import bitstreams
+from memory_envs.tasks.streams import StreamTask
 from memory_envs.trials import Trials
 
 _PULSES, _SIGNS = 0, 2  # lanes

@@ -30,7 +30,7 @@ from memory_envs import (
     keys,
     task_from_dict,
 )
-from tests.strategies import tasks
+from tests.memory_envs.strategies import tasks
 
 law = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 every_task = pytest.mark.parametrize("name", TASKS)

@@ -28,7 +28,7 @@ from memory_envs import (
     ReferenceAgent,
     Task,
 )
-from tests.strategies import tasks
+from tests.memory_envs.strategies import tasks
 
 Floats = npt.NDArray[np.float64]
 law = settings(max_examples=20, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import bitstreams, checks, keys
+from memory_envs import checks, keys
 from memory_envs.task import UNSET, Task
+from memory_envs.tasks import bitstreams
 
 LENGTH_LANE = 1
 """The lane of the words that draw a trial's length; lane 0 and those above 1 belong to the stimulus."""

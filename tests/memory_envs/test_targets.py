@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_envs import TASKS, DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, Trials
-from tests.strategies import tasks
+from tests.memory_envs.strategies import tasks
 
 GOLDEN = Path(__file__).parent / "golden"
 every_task = pytest.mark.parametrize("name", TASKS)
@@ -253,7 +253,7 @@ def golden_text(name: str) -> str:
 @every_task
 def test_golden_trials(name: str) -> None:
     """If a stimulus is meant to change, give its environment a new version number (``-v1``), then write the file anew:
-    ``python -c "from tests.test_targets import *; write_golden()"``.
+    ``python -c "from tests.memory_envs.test_targets import *; write_golden()"``.
     """
     assert golden_text(name) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
     assert TASKS[name].env_id.endswith("-v0")

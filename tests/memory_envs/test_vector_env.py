@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import memory_envs
 from memory_envs import TASKS, MemoryEnv, MemoryVectorEnv, Parity, Task
-from tests.strategies import tasks
+from tests.memory_envs.strategies import tasks
 
 MODES = list(AutoresetMode)
 law = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
