@@ -55,7 +55,7 @@ def apply_options(task: Task, options: Mapping[str, Any] | None) -> Task:
         raise ValueError(f"options has the unknown key {unknown[0]!r}; known: 'active_heads'")
     if not options:
         return task
-    if getattr(task, "heads", None) is None:
+    if task.heads is None:
         raise ValueError(f"options['active_heads'] needs a task with heads, and this one has none: {task}")
     changed = task.replace(active_heads=options["active_heads"])
     return task if changed == task else changed  # the very same task needs no trial drawn anew
@@ -96,6 +96,7 @@ def view(task: Task, trials: Trials, answers: npt.NDArray[Any]) -> TrialView:
     padded[:t, 0] = answers
     return TrialView(
         title=f"{task.env_id}  {title(task)}",
+        question=task.question,
         channels=task.channels,
         heads=task.head_labels,
         active=task.active,
@@ -113,10 +114,19 @@ def view(task: Task, trials: Trials, answers: npt.NDArray[Any]) -> TrialView:
 
 
 def title(task: Task) -> str:
-    """The task's N and what else was given, in few words."""
-    given = task.to_dict()
-    words = {"N": task.N} | {name: value for name, value in given.items() if name not in ("task", "N", "heads")}
-    return ", ".join(f"{name}={value}" for name, value in words.items() if value is not None)
+    """The task's N, or its heads, and what else was given, in few words: ``N=8, scoring=final``."""
+    return ", ".join(f"{name}={value}" for name, value in _given(task).items())
+
+
+def short_name(task: Task) -> str:
+    """A task as Python code without what follows from the rest: ``Parity(N=8, scoring='final')``."""
+    return f"{type(task).__name__}({', '.join(f'{name}={value!r}' for name, value in _given(task).items())})"
+
+
+def _given(task: Task) -> dict[str, Any]:
+    """What was given, and N in any case; but ``heads`` in its place, since N is then only the largest of them."""
+    names = [name for name in task.to_dict() if name not in ("task", "N", "heads")]
+    return {name: getattr(task, name) for name in ("N" if task.heads is None else "heads", *names)}
 
 
 def trial(task: Task, stream: keys.Words, number: int) -> Trials:

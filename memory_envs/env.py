@@ -118,7 +118,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
             answer = self._read_labels(action)
             target = self._targets[t].copy()
             correct = answer == self._asked[t]
-            reward = correct.tolist().count(True) * (weight * (2.0 * self._share)) - weight
+            reward = correct.tolist().count(True) / self._paid * (weight * 2.0) - weight
         self._t = t = t + 1
         if self.render_mode is not None:
             self._answers.append(np.array(answer))  # a copy: the caller may use its array again
@@ -153,6 +153,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         if self.render_mode == "rgb_array":
             return pixels
         self._window = self._window or Window()
+        self._window.caption = shown.title
         self._window.show(pixels, self.metadata["render_fps"])
         return None
 
@@ -161,6 +162,12 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         if self._window is not None:
             self._window.close()
             self._window = None
+
+    def __str__(self) -> str:
+        """Gymnasium's form, with the task in the place of its id: ``<MemoryEnv<Parity(N=8)>>``."""
+        return f"<{type(self).__name__}<{control.short_name(self.task)}>>"
+
+    __repr__ = __str__  # Gymnasium's wrappers do the same, its environments do not
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the window, which opens again when it is needed."""
@@ -176,7 +183,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         if self._playing is not task or not self._length:
             self._playing = task
             self._single, self._answer_shape = task.answer_shape == (), task.answer_shape
-            self._share = 1.0 / sum(task.active)
+            self._paid = sum(task.active)
             self._precision = 1.0 / task.target_variance if task.real_valued else 0.0
 
     def _begin(self, column: int) -> None:

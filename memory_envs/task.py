@@ -149,6 +149,24 @@ class Task(ABC):
         return len(self.head_labels)
 
     @property
+    def question(self) -> str:
+        """What is asked at a step, in a line for pictures: ``"parity of the last 8 bits? (1: odd)"``."""
+        return ""
+
+    @property
+    def heads(self) -> tuple[int, ...] | None:
+        """The N of each answer where a task asks for several N at once, increasing; None where it does not.
+
+        Tasks that can (``memory_envs.tasks.streams.HeadedTask``) have it as a parameter.
+        """
+        return None
+
+    @property
+    def active_heads(self) -> tuple[int, ...] | None:
+        """The entries of ``heads`` that are asked and paid; None where all are, or where there are no ``heads``."""
+        return None
+
+    @property
     def active(self) -> tuple[bool, ...]:
         """Which of the H answers are paid."""
         return (True,) * self.num_heads
@@ -257,7 +275,8 @@ class Task(ABC):
 
         At a counted step (2 correct - 1) / (number of counted steps) for labels; for real values
         max(1 - error^2 / variance, -1) over the same number, with the variance of the target. Labels are averaged over
-        active heads. 0 where the answer does not count.
+        active heads. 0 where the answer does not count. The division is that of ``Trials.weights``: the rewards of a
+        trial whose answers are all right add up to exactly 1.0, in whatever order they are added.
         """
         weights = trials.weights()
         if self.real_valued:
@@ -266,10 +285,13 @@ class Task(ABC):
             # A negative number times a weight of 0 is -0.0: adding 0.0 makes it the 0.0 of a step without pay.
             return np.asarray(points[..., 0] * weights + 0.0)
         right = self.correct(trials, answers).sum(axis=-1)
-        return np.asarray(right * (weights * (2.0 / sum(self.active))) - weights)
+        return np.asarray(right / sum(self.active) * (weights * 2.0) - weights)
 
     def score(self, trials: Trials, answers: npt.ArrayLike) -> Floats:
-        """The masked, weighted score of each trial, (B,): 1 is perfect, 0 is guessing (labels)."""
+        """The score of each trial, (B,): the sum of its ``rewards``.
+
+        1 is perfect (exactly 1.0, and the mean of perfect trials is 1.0 as well); 0 is guessing, for labels.
+        """
         return np.asarray(self.rewards(trials, answers).sum(axis=0))
 
     @property

@@ -158,9 +158,14 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             else:
                 if not counted.all():  # for few heads, this broadcast costs more than all the rest
                     correct &= counted[:, None]
-                rewards = _count(correct) * tape.pay[row]
+                rewards = _count(correct)
+                # Divided: a product with 1 / heads would not always be exactly 1 where all are right.
                 if tape.some_not_asked:
+                    rewards /= self.task.num_heads - _count(target < 0)
                     np.maximum(target, 0, out=target)
+                else:
+                    rewards /= self.task.num_heads
+                rewards *= tape.pay[row]
             rewards -= tape.weights[row]
         if self.render_mode is not None:
             self._history.answer(actions)
@@ -195,6 +200,10 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             raise error.ResetNeeded("render needs a trial: call reset first")
         draw = to_text if self.render_mode == "ansi" else to_pixels
         return tuple(draw(self._history.played[c].view()) for c in range(self.num_envs))
+
+    def __repr__(self) -> str:
+        """Gymnasium's form, with the task in the place of its id: ``MemoryVectorEnv(Parity(N=8), num_envs=3)``."""
+        return f"{type(self).__name__}({control.short_name(self.task)}, num_envs={self.num_envs})"
 
     # -- actions and rewards -----------------------------------------------------------------------------------
 

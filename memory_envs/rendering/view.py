@@ -18,6 +18,7 @@ class TrialView:
 
     Attributes:
         title: What is being played, such as ``"MemoryParity-v0  N=8"``.
+        question: what is asked, such as ``"parity of the last 3 bits? (1: odd)"``. May be empty.
         channels: I names, one for each input channel.
         heads: H names, one for each answer.
         active: (H,) which heads are paid.
@@ -35,6 +36,7 @@ class TrialView:
     """
 
     title: str
+    question: str
     channels: tuple[str, ...]
     heads: tuple[str, ...]
     active: tuple[bool, ...]

@@ -41,9 +41,9 @@ class Window:
         size = (pixels.shape[1], pixels.shape[0])
         if not self._mine(pygame) or self._surface.get_size() != size:
             pygame.display.init()
-            pygame.display.set_caption(self.caption)
             self._surface = pygame.display.set_mode(size)
             self._clock = pygame.time.Clock()
+        pygame.display.set_caption(self.caption)
         # Other events are left to whoever plays by keyboard, but mouse motions would in time fill the queue.
         if any(event.type == pygame.QUIT for event in pygame.event.get((pygame.QUIT, pygame.MOUSEMOTION))):
             self.close()

@@ -76,6 +76,10 @@ class DelayedAddition(Task):
         return self.N
 
     @property
+    def question(self) -> str:
+        return "sum of the two values with a cue?"
+
+    @property
     def channels(self) -> tuple[str, ...]:
         return ("value", "cue", "go")
 

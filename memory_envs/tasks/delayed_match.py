@@ -64,6 +64,11 @@ class DelayedMatch(BitTask):
     default_N = 5
     least_N = 2
 
+    @property
+    def question(self) -> str:
+        ago = "N - 1 steps" if self.heads else "1 step" if self.N == 2 else f"{self.N - 1} steps"
+        return f"same bit as {ago} ago? (1: yes)"
+
     def _answer(self, bits: keys.Words) -> keys.Words:
         return np.stack([~(bits ^ bitstreams.delay(bits, n - 1)) for n in self.asked], axis=-1)
 

@@ -111,6 +111,10 @@ class EvidenceAccumulation(HeadedTask):
         return self.heads is not None
 
     @property
+    def question(self) -> str:
+        return f"sign of the sum of {'the last N pulses' if self.heads else 'all pulses so far'}? (1: positive)"
+
+    @property
     def channels(self) -> tuple[str, ...]:
         return ("evidence", "go")
 

@@ -76,6 +76,10 @@ class FlipFlop(StreamTask):
             self._set(pulse_probability=checks.real("pulse_probability", self.pulse_probability, 0.0, 1.0))
 
     @property
+    def question(self) -> str:
+        return "sign of each channel's last pulse? (1: positive)"
+
+    @property
     def channels(self) -> tuple[str, ...]:
         return tuple(f"pulse {i + 1}" for i in range(self.bits))
 

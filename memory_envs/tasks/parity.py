@@ -61,6 +61,11 @@ class Parity(BitTask):
     env_id = "MemoryParity-v0"
     default_N = 8
 
+    @property
+    def question(self) -> str:
+        last = "N bits" if self.heads else "bit" if self.N == 1 else f"{self.N} bits"
+        return f"parity of the last {last}? (1: odd)"
+
     def _answer(self, bits: keys.Words) -> keys.Words:
         total = bitstreams.running_parity(bits)
         return np.stack([total ^ bitstreams.delay(total, n) for n in self.asked], axis=-1)

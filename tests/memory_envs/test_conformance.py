@@ -232,6 +232,18 @@ def test_the_registry(name: str) -> None:
     assert gym.make_vec(kind.env_id, num_envs=2).unwrapped.task == kind()  # type: ignore[attr-defined]
 
 
+def test_printed_environments_show_their_task() -> None:
+    """In Gymnasium's own forms: an environment, a wrapped one, a vector environment, a wrapped one."""
+    for show in (str, repr):
+        assert show(MemoryEnv("parity")) == "<MemoryEnv<Parity(N=8)>>"
+        assert show(make("parity", N=5)) == "<OrderEnforcing<PassiveEnvChecker<MemoryEnv<Parity(N=5)>>>>"
+        assert show(make("dms", heads=[2, 4], p=0.3).unwrapped) == "<MemoryEnv<DelayedMatch(heads=(2, 4), p=0.3)>>"
+        several = gym.make_vec("MemoryParity-v0", num_envs=3, N=8, scoring="final")
+        assert show(several) == "MemoryVectorEnv(Parity(N=8, scoring='final'), num_envs=3)"
+        wrapped = vector_wrappers.RecordEpisodeStatistics(several)
+        assert show(wrapped) == f"<RecordEpisodeStatistics, {several}>"
+
+
 def test_the_ids_are_those_documented() -> None:
     assert {name: kind.env_id for name, kind in TASKS.items()} == {
         "parity": "MemoryParity-v0",

@@ -127,7 +127,7 @@ def test_an_episode_is_paid_what_its_trial_scores(name: str, data: st.DataObject
         # The sums may be formed in another order.
         assert rewards.sum() == pytest.approx(task.score(trials, answers)[j], abs=1e-12)
         if kind == "perfect":
-            assert rewards.sum() == pytest.approx(task.perfect_score, abs=1e-12)
+            assert sum(rewards.tolist()) == rewards.sum() == task.score(trials, answers)[j] == 1.0
 
 
 @every_task
@@ -167,9 +167,39 @@ def test_rewards_are_those_of_the_definition(name: str, data: st.DataObject) -> 
                     worth = max(1 - 6 * (answer - target) ** 2, -1) if task.real_valued else 2 * right - 1
                     points.append(worth)
             assert rewards[t, j] == pytest.approx(sum(points) / len(heads) / counted, abs=1e-12)
-    assert task.score(trials, trials.targets) == pytest.approx(np.ones(3), abs=1e-12)
+    # Exactly, whatever N, the heads and the scoring.
+    assert task.score(trials, trials.targets).tolist() == [1.0] * 3
     if not task.real_valued:
-        assert task.score(trials, 1 - trials.targets) == pytest.approx(-np.ones(3), abs=1e-12)
+        assert task.score(trials, 1 - trials.targets).tolist() == [-1.0] * 3
+
+
+@pytest.mark.parametrize("counted", [*range(1, 60), 999, 4097])
+def test_weights_of_a_trial_add_up_to_one_in_every_order(counted: int) -> None:
+    """Exactly, and each of them is 1/n up to n 2^-53; where trials count at different steps as well."""
+    generator = np.random.default_rng(counted)
+    mask = np.zeros((counted + 5, 3), np.bool_)
+    for j in range(3):
+        mask[generator.permutation(len(mask))[:counted], j] = True
+    blank = np.zeros((len(mask), 3, 1), np.float32)
+    lengths = np.full(3, len(mask))
+    alike = np.broadcast_to(mask[:, :1], mask.shape)
+    for weights in (Trials(blank, blank, m, lengths).weights() for m in (mask, alike)):
+        for column in weights.T:
+            orders = [column, column[::-1], np.sort(column), generator.permutation(column)]
+            assert {order.sum() for order in orders} == {sum(order.tolist()) for order in orders} == {1.0}
+            assert np.abs(column[column != 0] - 1 / counted).max() < counted * 2**-53
+            assert np.count_nonzero(column) == counted
+
+
+def test_a_trial_that_counts_nowhere_is_worth_nothing() -> None:
+    trials = Parity(N=3).batch(size=2)
+    assert not Trials(trials.inputs, trials.targets, np.zeros_like(trials.mask), trials.lengths).weights().any()
+
+
+def test_printed_trials_are_short() -> None:
+    assert repr(Parity(N=8).batch(size=64)) == (
+        "Trials(inputs: float32 (32, 64, 1), targets: int64 (32, 64, 1), mask: bool (32, 64), lengths: int64 (64,))"
+    )
 
 
 def test_answers_of_another_shape_are_refused() -> None:
@@ -447,6 +477,20 @@ def test_replace_works_out_anew_what_follows_and_keeps_what_was_given(name: str)
         assert task.N == 6
         assert task.replace(scoring="dense") == kind(N=6)
         assert kind().replace(N=None) == kind()
+
+
+@every_task
+def test_tasks_without_heads_say_so(name: str) -> None:
+    """``heads`` is there to be read in every task, but a parameter of those only that can ask for several N."""
+    assert TASKS[name]().heads is TASKS[name]().active_heads is None
+    for parameter in ("heads", "active_heads"):
+        if parameter not in TASKS[name].parameters():
+            unknown: dict[str, Any] = {parameter: (3, 5)}
+            with pytest.raises(TypeError, match=parameter):
+                TASKS[name](**unknown)
+    if "heads" in TASKS[name].parameters():
+        task = TASKS[name](heads=(3, 5), active_heads=(3,))  # type: ignore[call-arg]
+        assert (task.heads, task.active_heads) == ((3, 5), (3,))
 
 
 def test_replace_of_streams() -> None:

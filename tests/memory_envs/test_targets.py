@@ -113,10 +113,9 @@ def oldest_needed(task: Any, shown: Rows, head: int) -> int:
         return next(i for i, (_, cue, _) in enumerate(shown) if cue == 1)
     if isinstance(task, FlipFlop):
         return max(i for i, row in enumerate(shown) if row[head] != 0)
-    heads = getattr(task, "heads", None)
-    if isinstance(task, EvidenceAccumulation) and heads is None:
+    if isinstance(task, EvidenceAccumulation) and task.heads is None:
         return 0
-    return t - (heads[head] if heads else task.N) + 1
+    return t - (task.heads[head] if task.heads else task.N) + 1
 
 
 def check_lags(task: Task, trials: Trials) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import memory_envs
-from memory_envs import TASKS, MemoryEnv, MemoryVectorEnv, Parity, Task
+from memory_envs import TASKS, MemoryEnv, MemoryVectorEnv, Parity, ReferenceAgent, Task
 from tests.memory_envs.strategies import tasks
 
 MODES = list(AutoresetMode)
@@ -193,6 +193,27 @@ def test_make_vec_takes_the_native_environment_and_agrees_with_sync() -> None:
         assert_same(native.step(actions), sync.step(actions))
     for mode in AutoresetMode:
         assert gym.make_vec("MemoryDMS-v0", num_envs=2, autoreset_mode=mode.value).metadata["autoreset_mode"] is mode
+
+
+@pytest.mark.parametrize(
+    "task", [Parity(N=5, num_steps=15), Parity(heads=(2, 3, 5), num_steps=11), Parity(N=6)], ids=repr
+)
+def test_perfect_episodes_return_exactly_one(task: Task) -> None:
+    """Also while trials that pay three heads and trials that pay two are in progress side by side."""
+    envs = MemoryVectorEnv(task, 4)
+    agent = ReferenceAgent(task)
+    observations, _ = envs.reset(seed=0)
+    state, starts, returns, ended = None, np.ones(4, np.bool_), np.zeros(4), 0
+    for step in range(4 * task.num_steps):
+        if step == task.num_steps + 3 and task.heads:
+            envs.set_task(task.replace(active_heads=(2, 5)))
+        answers, state = agent.predict(observations, state, starts)
+        observations, rewards, terminated, _, _ = envs.step(answers)
+        returns += rewards
+        assert returns[terminated].tolist() == [1.0] * terminated.sum()
+        ended += terminated.sum()
+        returns[terminated], starts = 0, terminated
+    assert ended == 12
 
 
 def test_unseeded_streams_differ_and_can_be_drawn_again() -> None:
