@@ -161,10 +161,10 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
                 rewards = _count(correct)
                 # Divided: a product with 1 / heads would not always be exactly 1 where all are right.
                 if tape.some_not_asked:
-                    rewards /= self.task.num_heads - _count(target < 0)
+                    rewards /= correct.shape[1] - _count(target < 0)
                     np.maximum(target, 0, out=target)
                 else:
-                    rewards /= self.task.num_heads
+                    rewards /= correct.shape[1]
                 rewards *= tape.pay[row]
             rewards -= tape.weights[row]
         if self.render_mode is not None:

@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 
 from memory_envs import TASKS, Task
+
+Parameters = dict[str, Any]
+
+
+def bits(draw: st.DrawFn, given: Parameters) -> None:
+    given["p"] = draw(st.sampled_from([0.5, 0.3, "uniform"]))
+
+
+def addition(draw: st.DrawFn, given: Parameters) -> None:
+    given["distractors"] = draw(st.booleans())
+
+
+def evidence(draw: st.DrawFn, given: Parameters) -> None:
+    given["bias"] = draw(st.sampled_from([0.0, 0.1, 0.4]))
+    given["noise"] = draw(st.sampled_from([0.0, 0.7]))
+    if "heads" not in given:
+        given["delay"] = draw(st.integers(0, given["N"] - 1))
+
+
+def pulses(draw: st.DrawFn, given: Parameters) -> None:
+    given["bits"] = draw(st.integers(1, 4))
+    given["pulse_probability"] = draw(st.sampled_from([None, 0.1, 0.6]))
+
+
+OWN_PARAMETERS: dict[str, Callable[[st.DrawFn, Parameters], None]] = {
+    "parity": bits,
+    "dms": bits,
+    "delayed-addition": addition,
+    "evidence-accumulation": evidence,
+    "flip-flop": pulses,
+}
+"""Draws what a task has beside N, scoring, heads and num_steps, given those that are drawn already (but num_steps)."""
+
+ODD_HEADS = {"evidence-accumulation"}
+"""Tasks whose heads must be odd."""
 
 
 @st.composite
@@ -19,34 +55,18 @@ def heads(draw: st.DrawFn, least: int, step: int = 1) -> tuple[int, ...]:
 def tasks(draw: st.DrawFn, name: str) -> Task:
     """A task of this kind: every parameter is drawn, or left out."""
     kind = TASKS[name]
-    given: dict[str, Any] = {"scoring": draw(st.sampled_from(["dense", "final"]))}
-    headed = name in ("parity", "dms", "evidence-accumulation") and draw(st.booleans())
-    if headed:
-        odd = name == "evidence-accumulation"
-        given["heads"] = draw(heads(1 if odd else kind.least_N, 2 if odd else 1))
+    given: Parameters = {"scoring": draw(st.sampled_from(["dense", "final"]))}
+    if "heads" in kind.parameters() and draw(st.booleans()):
+        odd = name in ODD_HEADS
+        given["heads"] = draw(heads(kind.least_N | 1 if odd else kind.least_N, 2 if odd else 1))
         if draw(st.booleans()):
             active = draw(st.lists(st.sampled_from(given["heads"]), min_size=1, unique=True))
             given["active_heads"] = tuple(sorted(active))
     else:
         given["N"] = draw(st.integers(kind.least_N, 12))
-    if name in ("parity", "dms"):
-        given["p"] = draw(st.sampled_from([0.5, 0.3, "uniform"]))
-    if name == "delayed-addition":
-        given["distractors"] = draw(st.booleans())
-    if name == "evidence-accumulation":
-        given["bias"] = draw(st.sampled_from([0.0, 0.1, 0.4]))
-        given["noise"] = draw(st.sampled_from([0.0, 0.7]))
-        if not headed:
-            given["delay"] = draw(st.integers(0, given["N"] - 1))
-    if name == "flip-flop":
-        given["bits"] = draw(st.integers(1, 4))
-        given["pulse_probability"] = draw(st.sampled_from([None, 0.1, 0.6]))
+    OWN_PARAMETERS[name](draw, given)
     task = kind(**given)
-    if name in ("parity", "dms", "flip-flop") or headed:
+    if task.free_length:
         # Across a word of 64 steps, too.
         task = task.replace(num_steps=draw(st.sampled_from([task.num_steps, 17 + task.num_steps, 70, 150])))
     return task
-
-
-def task_names() -> list[str]:
-    return list(TASKS)

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from memory_envs import (
     TASKS,
-    DelayedAddition,
     DelayedMatch,
     EvidenceAccumulation,
     FlipFlop,
@@ -301,13 +300,7 @@ def test_batches_are_contiguous_and_repeatable(name: str, data: st.DataObject) -
 
 def stimulus(name: str) -> Task:
     """A task with so much chance in a trial that two of them are never equal by accident."""
-    return {
-        "parity": Parity(N=64),
-        "dms": DelayedMatch(N=64),
-        "delayed-addition": DelayedAddition(N=40),
-        "evidence-accumulation": EvidenceAccumulation(N=200),
-        "flip-flop": FlipFlop(N=40),
-    }[name]
+    return TASKS[name](N=64)
 
 
 @every_task
@@ -557,7 +550,7 @@ def test_a_spec_survives_json(name: str, data: st.DataObject) -> None:
 
 @every_task
 def test_a_spec_with_tuples_and_wrappers_survives_json(name: str) -> None:
-    heads = {"heads": (3, 5), "active_heads": (3,)} if name in ("parity", "dms", "evidence-accumulation") else {}
+    heads = {"heads": (3, 5), "active_heads": (3,)} if "heads" in TASKS[name].parameters() else {}
     env = gym.wrappers.TimeLimit(gym.make(TASKS[name].env_id, scoring="final", render_mode="ansi", **heads), 7)  # type: ignore[arg-type]
     assert env.spec is not None
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))

@@ -137,8 +137,7 @@ def test_random_agents_repeat_with_their_seed() -> None:
 def test_reference_agents_play_environments_and_forget_between_trials(name: str, memory: int | None) -> None:
     """One after the other in the scalar environment, and side by side with ends at different times."""
     # Where the first steps count as well, what is left of the trial before would show.
-    early = name in ("delayed-addition", "evidence-accumulation")
-    task: Task = TASKS[name](N=5, scoring="dense" if early else "final")
+    task: Task = TASKS[name](N=5, scoring="final" if TASKS[name]().free_length else "dense")
     agent, env = ReferenceAgent(task, memory), MemoryEnv(task)
     expected = simulate(task, agent, 20, seed=9)
     for j in range(20):
