@@ -17,7 +17,7 @@ from memory_envs.trials import Trials
 
 
 def as_task(task: str | Task, parameters: Mapping[str, Any]) -> Task:
-    """A task, from its short name and its parameters or as it is."""
+    """The task of this short name with these parameters; a Task as it is, or with some parameters changed."""
     if isinstance(task, str):
         return make_task(task, **parameters)
     if not isinstance(task, Task):
@@ -26,7 +26,7 @@ def as_task(task: str | Task, parameters: Mapping[str, Any]) -> Task:
 
 
 def check_render_mode(render_mode: str | None, known: list[str]) -> str | None:
-    """One of the known modes or None."""
+    """``render_mode``, which must be None or in ``known``."""
     if render_mode is not None and render_mode not in known:
         raise ValueError(f"render_mode must be None or one of {known}, got {render_mode!r}")
     return render_mode
@@ -85,7 +85,7 @@ def check_seeds(seed: Any, columns: int) -> Sequence[int | None] | None:
 
 
 def refuse(action: object, space: Space[Any], why: str = "") -> NoReturn:
-    """Raise Gymnasium's error for an action that is none."""
+    """Raise Gymnasium's error for an action that is not in its space; ``why`` is added to the message."""
     raise error.InvalidAction(f"action must be an element of {space}, got {action!r} ({type(action).__name__}){why}")
 
 

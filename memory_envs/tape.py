@@ -21,7 +21,7 @@ _BLOCK_CELLS = 2**17  # written at a time, in all columns: long enough that the 
 _CHUNK_CELLS = 2**17  # drawn at a time: bounds the memory of a draw where there are very many columns
 _MOST_ROWS = 2**12
 NOT_ASKED = -1
-"""Stands on the tape for the label of a head that is not active: no answer equals it."""
+"""The label of a head that is not active, on the tape: no answer equals it."""
 
 Columns = npt.NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class Tape:
         weights: (R, B) float64, what a step is worth (``Trials.weights``).
         pay: (R, B) float64, twice ``weights``: what labels that are all right earn beyond labels that are all wrong.
         counted, ends, starts: (R, B) bool: the answer counts, is the last of its trial, the first.
-        numbers: (B,) uint64, of the trial that is written next.
+        numbers: (B,) uint64, the number of the trial that is written next in each column.
         some_not_asked: whether ``NOT_ASKED`` can occur.
     """
 

@@ -42,6 +42,9 @@ class Task(ABC):
         N: memory demand in steps: the oldest input that an answer needs can lie N - 1 steps back.
         scoring: ``"dense"`` (every step from the first one at which the answer is defined counts) or ``"final"``
             (only the last step of the trial counts).
+
+    Raises:
+        TypeError, ValueError: a parameter is not allowed; the message names it, its value and what is allowed.
     """
 
     name: ClassVar[str]
@@ -85,7 +88,11 @@ class Task(ABC):
 
     @abstractmethod
     def sample(self, keys: keys.Words) -> Trials:
-        """The trials of these keys, a pure function: keys (B,) uint64 -> Trials with T = ``num_steps``."""
+        """The trials of these keys, a pure function: keys (B,) uint64 -> Trials with T = ``num_steps``.
+
+        Raises:
+            TypeError: the keys are not a one-dimensional array of uint64.
+        """
 
     @abstractmethod
     def recall(self, window: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
@@ -224,6 +231,9 @@ class Task(ABC):
 
         Returns:
             The score before ``normalise``: 1 is perfect. Exact: a closed form, a finite sum, or quadrature to 1e-9.
+
+        Raises:
+            TypeError, ValueError: ``memory`` is not an integer of at least 0.
         """
         if checks.integer("memory", memory, 0) >= self.horizon:
             return self.perfect_score
@@ -262,7 +272,11 @@ class Task(ABC):
         return float(memory) if np.ndim(score) == 0 else memory
 
     def correct(self, trials: Trials, answers: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Which answers (T, B, H) are right, (T, B, H); False where the answer does not count or is not asked for."""
+        """Which answers are right: (T, B, H) -> (T, B, H) bool; False where an answer does not count or is not asked.
+
+        Raises:
+            ValueError: the answers have another shape than the targets, or are not labels 0 and 1 (numbers in [-1, 1]).
+        """
         given = self._answers(trials, answers)
         if self.real_valued:
             right = np.abs(given.astype(np.float64) - trials.targets) < CORRECT_WITHIN
@@ -291,18 +305,29 @@ class Task(ABC):
         """The score of each trial, (B,): the sum of its ``rewards``.
 
         1 is perfect (exactly 1.0, and the mean of perfect trials is 1.0 as well); 0 is guessing, for labels.
+
+        Raises:
+            ValueError: the answers have another shape than the targets, or are not labels 0 and 1 (numbers in [-1, 1]).
         """
         return np.asarray(self.rewards(trials, answers).sum(axis=0))
 
     @property
     def target_variance(self) -> float:
-        """Variance of a real-valued target."""
+        """Variance of a real-valued target.
+
+        Raises:
+            TypeError: the task asks for labels.
+        """
         raise TypeError(f"{self.name} asks for labels, which have no variance")
 
     def batch(self, seed: int = 0, index: int = 0, size: int = 64) -> Trials:
         """Batch number ``index`` of a seed's stream of trials: trials index * size ... of it, ``size`` of them.
 
         Trial j of seed s is episode j of the environment that was reset with seed s.
+
+        Raises:
+            gymnasium.error.Error: ``seed`` is not an integer of at least 0.
+            TypeError, ValueError: ``index`` or ``size`` is not an integer that is large enough.
         """
         size = checks.integer("size", size, 1, checks.LARGEST)
         index = checks.integer("index", index, 0, checks.LARGEST)

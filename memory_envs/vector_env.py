@@ -37,6 +37,9 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             ``final_info``) or ``"Disabled"`` (by ``reset(options={"reset_mask": ...})`` only).
         render_mode: None, ``"ansi"`` or ``"rgb_array"``: ``render`` then returns one drawing a column.
         parameters: the task's parameters.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed; the message names it.
     """
 
     metadata = {  # noqa: RUF012 (Gymnasium's form)
@@ -102,6 +105,14 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         Args:
             seed: an integer s (column i begins the stream of s + i), or one seed a column, where None goes on.
             options: ``reset_mask``, and ``active_heads`` as in the scalar environment (for all columns at once).
+
+        Returns:
+            Observations (B, I) float32, and an ``info`` in which nothing has been answered.
+
+        Raises:
+            gymnasium.error.Error: a seed is not an integer of at least 0.
+            gymnasium.error.ResetNeeded: a ``reset_mask`` before the first reset of all columns.
+            TypeError, ValueError: ``options`` or the number of seeds is not allowed; the message says why.
         """
         if options is not None and not isinstance(options, dict):
             raise TypeError(f"options must be a dictionary or None, got {options!r} ({type(options).__name__})")
@@ -134,6 +145,10 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
 
         Args:
             actions: (B,) labels, (B, H) labels, or (B, H) real values.
+
+        Returns:
+            Observations (B, I) float32, rewards (B,) float64, ``terminated`` (B,) bool, ``truncated`` (B,) bool (all
+            False), and ``info`` with one entry for each column.
 
         Raises:
             gymnasium.error.InvalidAction: they are not in the action space.

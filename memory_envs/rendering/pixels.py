@@ -38,12 +38,12 @@ class _Layout:
         columns: How many steps are drawn.
         cell: The width of a step.
         channels: Which channels are drawn.
-        channel_tops: Where the row of each begins; one entry more for the end of the last.
+        channel_tops: Where the row of each drawn channel begins; one entry more for the end of the last.
         heads: Which heads are drawn.
-        head_tops: Where the rows of each begin; one entry more for the end of the last.
+        head_tops: Where the rows of each drawn head begin; one entry more for the end of the last.
         answer_height: The height of what was asked, and of what was answered.
         legend: Where the legend begins.
-        shape: Of the picture.
+        shape: The shape of the picture: height, width, 3.
     """
 
     columns: int

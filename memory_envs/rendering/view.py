@@ -30,7 +30,7 @@ class TrialView:
         correct: (t, H) bool, whether the answer was right.
         num_steps: The longest that a trial of this task can be. It fixes the size of the picture.
         real_valued: Whether answers are numbers in [-1, 1] rather than labels.
-        score: Return so far.
+        score: The return so far.
         over: Whether every step has been answered.
         signed: (I,) which channels can show negative values. Left empty, what has been shown decides.
     """

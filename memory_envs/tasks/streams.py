@@ -83,8 +83,8 @@ class HeadedTask(StreamTask):
     Attributes:
         heads: the N of each answer, increasing, such as (2, 4, 8). N may then be left out: it is the largest. None
             (the default): one answer, for N.
-        active_heads: those of ``heads`` that are asked and paid, by default all. Trials are as long, and count from
-            the same step, as if only these existed: a curriculum can grow within a fixed action space.
+        active_heads: the entries of ``heads`` that are asked and paid, by default all. Trials are as long, and count
+            from the same step, as if only these existed: a curriculum can grow within a fixed action space.
     """
 
     heads: tuple[int, ...] | None = None

@@ -12,6 +12,10 @@ from memory_envs import TASKS, Task
 Parameters = dict[str, Any]
 
 
+def no_parameters(draw: st.DrawFn, given: Parameters) -> None:
+    """For tasks that have none of their own."""
+
+
 def bits(draw: st.DrawFn, given: Parameters) -> None:
     given["p"] = draw(st.sampled_from([0.5, 0.3, "uniform"]))
 

@@ -87,12 +87,12 @@ def play(env: Any, task: Task, trials: Trials, j: int, answers: Array) -> list[f
         assert terminated == (t == length - 1)
         assert not truncated
         shown = np.zeros(task.num_inputs, np.float32) if terminated else trials.inputs[t + 1, j]
-        np.testing.assert_array_equal(observation, shown)
+        assert np.array_equal(observation, shown)
         assert observation.dtype == np.float32
         assert info.keys() == {"target", "counted", "correct"}
         assert info["counted"] == trials.mask[t, j]
-        np.testing.assert_array_equal(info["target"], trials.targets[t, j].reshape(task.answer_shape))
-        np.testing.assert_array_equal(info["correct"], correct[t, j].reshape(task.answer_shape))
+        assert np.array_equal(info["target"], trials.targets[t, j].reshape(task.answer_shape))
+        assert np.array_equal(info["correct"], correct[t, j].reshape(task.answer_shape))
         rewards.append(reward)
     return rewards
 
