@@ -148,7 +148,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         )
 
     def render(self) -> Any:
-        """The trial so far: text (``"ansi"``), a picture (height, width, 3) uint8 (``"rgb_array"``) or None (``"human"``).
+        """The trial so far as text (``"ansi"``), as a picture (height, width, 3) uint8 (``"rgb_array"``), or None.
 
         Raises:
             gymnasium.error.ResetNeeded: no trial has begun.

@@ -40,7 +40,7 @@ class History:
             self.played[c] = Played(self.tape.task, streams[c : c + 1].copy(), int(numbers[c]))
 
     def answer(self, actions: npt.NDArray[Any]) -> None:
-        """Record the answers (B, ...) to the tape's current row; begin a new record where a trial ends, or has ended."""
+        """Record the answers (B, ...) to the tape's current row; begin a new one where a trial ends or has ended."""
         tape = self.tape
         resting = tape.ends[tape.row - 1] if tape.gap else np.zeros(len(tape.streams), np.bool_)
         for c in np.flatnonzero(~resting).tolist():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -73,6 +75,29 @@ def what_is_missing(kind: type[Task]) -> list[str]:
 def test_nothing_is_missing(name: str) -> None:
     missing = what_is_missing(TASKS[name])
     assert not missing, "\n" + "\n".join(missing)
+
+
+def unlisted(module: ModuleType) -> list[str]:
+    """A line for each task that a module defines in full and that ``TASKS`` does not have."""
+    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, Task)]
+    return [
+        f"class {kind.__name__} of {module.__name__} is not in TASKS: add it in memory_envs/tasks/__init__.py"
+        for kind in kinds
+        if kind.__module__ == module.__name__ and not inspect.isabstract(kind) and kind not in TASKS.values()
+    ]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "memory_envs" / "tasks").glob("*.py")), ids=lambda path: path.stem)
+def test_every_task_is_listed(path: Path) -> None:
+    missing = unlisted(importlib.import_module(f"memory_envs.tasks.{path.stem}".removesuffix(".__init__")))
+    assert not missing, "\n" + "\n".join(missing)
+
+
+def test_tasks_that_are_not_listed_are_named() -> None:
+    module = ModuleType("memory_envs.tasks.unknown")
+    vars(module).update(Unknown=type("Unknown", (memory_envs.Parity,), {"__module__": module.__name__}), Task=Task)
+    (line,) = unlisted(module)
+    assert line.startswith("class Unknown of memory_envs.tasks.unknown is not in TASKS")
 
 
 def test_what_is_missing_is_named() -> None:
