@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from memory_envs import TASKS, Task
 
+T = TypeVar("T")
+
 Parameters = dict[str, Any]
+
+
+class PerTask(dict[str, T]):
+    """A table with an entry for each task. Asked for one that is missing, it says which and where to write it."""
+
+    def __init__(self, place: str, entries: dict[str, T]) -> None:
+        super().__init__(entries)
+        self.place = place
+
+    def __missing__(self, name: str) -> T:
+        raise LookupError(f"task {name} has no entry in {self.place}")
 
 
 def no_parameters(draw: st.DrawFn, given: Parameters) -> None:
@@ -36,14 +49,20 @@ def pulses(draw: st.DrawFn, given: Parameters) -> None:
     given["pulse_probability"] = draw(st.sampled_from([None, 0.1, 0.6]))
 
 
-OWN_PARAMETERS: dict[str, Callable[[st.DrawFn, Parameters], None]] = {
-    "parity": bits,
-    "dms": bits,
-    "delayed-addition": addition,
-    "evidence-accumulation": evidence,
-    "flip-flop": pulses,
-}
+OWN_PARAMETERS: PerTask[Callable[[st.DrawFn, Parameters], None]] = PerTask(
+    "OWN_PARAMETERS of tests/memory_envs/strategies.py",
+    {
+        "parity": bits,
+        "dms": bits,
+        "delayed-addition": addition,
+        "evidence-accumulation": evidence,
+        "flip-flop": pulses,
+    },
+)
 """Draws what a task has beside N, scoring, heads and num_steps, given those that are drawn already (but num_steps)."""
+
+FEW_TRIALS: set[str] = set()
+"""Tasks with so few different trials, even for N = 64, that two of a hundred are likely to be equal."""
 
 ODD_HEADS = {"evidence-accumulation"}
 """Tasks whose heads must be odd."""

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_envs import TASKS, DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, Trials
-from tests.memory_envs.strategies import tasks
+from tests.memory_envs.strategies import PerTask, tasks
 
 GOLDEN = Path(__file__).parent / "golden"
 every_task = pytest.mark.parametrize("name", TASKS)
@@ -97,13 +97,16 @@ def flip_flop(task: FlipFlop, shown: Rows, last: int) -> Answer:
     return answers, t == last if task.scoring == "final" else t <= last
 
 
-ORACLES: dict[str, Any] = {
-    "parity": parity,
-    "dms": delayed_match,
-    "delayed-addition": delayed_addition,
-    "evidence-accumulation": evidence_accumulation,
-    "flip-flop": flip_flop,
-}
+ORACLES: PerTask[Any] = PerTask(
+    "ORACLES of tests/memory_envs/test_targets.py",
+    {
+        "parity": parity,
+        "dms": delayed_match,
+        "delayed-addition": delayed_addition,
+        "evidence-accumulation": evidence_accumulation,
+        "flip-flop": flip_flop,
+    },
+)
 
 
 # -- the same for lags: what is shown in steps 0 .. t -> the step of the oldest input that a head's answer needs ------
@@ -125,13 +128,16 @@ def last_pulse(task: FlipFlop, shown: Rows, head: int) -> int:
     return max(i for i, row in enumerate(shown) if row[head] != 0)
 
 
-OLDEST: dict[str, Any] = {
-    "parity": start_of_window,
-    "dms": start_of_window,
-    "delayed-addition": first_cue,
-    "evidence-accumulation": start_of_sum,
-    "flip-flop": last_pulse,
-}
+OLDEST: PerTask[Any] = PerTask(
+    "OLDEST of tests/memory_envs/test_targets.py",
+    {
+        "parity": start_of_window,
+        "dms": start_of_window,
+        "delayed-addition": first_cue,
+        "evidence-accumulation": start_of_sum,
+        "flip-flop": last_pulse,
+    },
+)
 
 
 def check_lags(task: Task, trials: Trials) -> None:
@@ -217,22 +223,25 @@ def test_a_lag_follows_from_what_has_been_shown_so_far(name: str) -> None:
 
 # -- golden trials -------------------------------------------------------------------------------------------------
 
-PINNED: dict[str, list[Task]] = {
-    "parity": [
-        Parity(),
-        Parity(heads=(2, 3, 5), active_heads=(2, 3), p=0.3),
-        Parity(N=3, p="uniform", scoring="final"),
-    ],
-    "dms": [DelayedMatch(), DelayedMatch(heads=(2, 4), p="uniform"), DelayedMatch(N=2, p=0.8, scoring="final")],
-    "delayed-addition": [DelayedAddition(), DelayedAddition(N=8, distractors=True, scoring="final")],
-    "evidence-accumulation": [
-        EvidenceAccumulation(),
-        EvidenceAccumulation(N=6, delay=2, bias=0.0, scoring="final"),
-        EvidenceAccumulation(N=5, noise=0.5),
-        EvidenceAccumulation(heads=(1, 3), scoring="final"),
-    ],
-    "flip-flop": [FlipFlop(), FlipFlop(N=4, bits=2, scoring="final"), FlipFlop(N=4, bits=2, pulse_probability=0.2)],
-}
+PINNED: PerTask[list[Task]] = PerTask(
+    "PINNED of tests/memory_envs/test_targets.py",
+    {
+        "parity": [
+            Parity(),
+            Parity(heads=(2, 3, 5), active_heads=(2, 3), p=0.3),
+            Parity(N=3, p="uniform", scoring="final"),
+        ],
+        "dms": [DelayedMatch(), DelayedMatch(heads=(2, 4), p="uniform"), DelayedMatch(N=2, p=0.8, scoring="final")],
+        "delayed-addition": [DelayedAddition(), DelayedAddition(N=8, distractors=True, scoring="final")],
+        "evidence-accumulation": [
+            EvidenceAccumulation(),
+            EvidenceAccumulation(N=6, delay=2, bias=0.0, scoring="final"),
+            EvidenceAccumulation(N=5, noise=0.5),
+            EvidenceAccumulation(heads=(1, 3), scoring="final"),
+        ],
+        "flip-flop": [FlipFlop(), FlipFlop(N=4, bits=2, scoring="final"), FlipFlop(N=4, bits=2, pulse_probability=0.2)],
+    },
+)
 
 
 def as_text(task: Task, seed: int = 0) -> str:
