@@ -63,6 +63,10 @@ def what_is_missing(kind: type[Task]) -> list[str]:
             any(line.startswith(f"| `{kind.env_id}`") for line in lines_of("README.md")),
             f"README.md: add a row to the table of tasks that begins with | `{kind.env_id}`",
         ),
+        (
+            any(kind.env_id in line for line in lines_of("examples/01_play.py")),
+            "examples/01_play.py: give the parameters of a short trial, and show in README.md what it draws",
+        ),
         (any(kind.env_id in line for line in lines_of("CHANGELOG.md")), f"CHANGELOG.md: name {kind.env_id}"),
     ]
     if (ROOT / "docs" / "tasks").is_dir():
@@ -119,6 +123,7 @@ def test_what_is_missing_is_named() -> None:
         "tests/memory_envs/test_reference.py",
         "tests/memory_envs/test_validation.py",
         "README.md",
+        "examples/01_play.py",
         "CHANGELOG.md",
     }
     assert what_is_missing(memory_envs.Parity) == []
