@@ -130,7 +130,7 @@ class Tape:
             self._write(np.arange(len(self.streams)))
 
     def playing(self) -> keys.Words:
-        """Number of each column's trial in progress (or, in a gap, of the one just ended), (B,)."""
+        """The number of each column's trial in progress, (B,); in a gap, that of the trial that has just ended."""
         return self.numbers - self._waiting() - np.uint64(1)
 
     def _arrays(self) -> list[npt.NDArray[Any]]:

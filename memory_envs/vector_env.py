@@ -233,7 +233,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         if actions.shape != self._answer_shape or actions.dtype.kind not in ("fiu" if real else "iu"):
             if not actions.ndim:  # no array at all
                 control.refuse(actions, self.action_space)
-            # Not the actions themselves: of many columns they would hide what is wrong with them.
+            # Without the actions themselves: those of many columns would hide what is wrong with them.
             wanted = f"{'numbers from -1 to 1' if real else 'integers 0 or 1'} of shape {self._answer_shape}"
             raise error.InvalidAction(f"action must be {wanted}, got {actions.dtype} of shape {actions.shape}")
         # The bitwise or of labels is 0 or 1 just if all of them are: one pass, and negative ones show as well.

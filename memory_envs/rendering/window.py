@@ -13,7 +13,7 @@ from gymnasium import error
 class Window:
     """One window on the screen, opened by the first picture.
 
-    pygame has a single window per process: of several that show pictures, the last to do so has the screen.
+    pygame has one window per process: where several of these show pictures, the latest picture is on the screen.
     """
 
     def __init__(self, caption: str = "memory-envs") -> None:

@@ -26,6 +26,7 @@ HEADINGS = [
     "Lag",
     "Version history",
 ]
+RELATIVES = "**Relatives in other suites:**"
 
 
 def lines_of(path: str) -> list[str]:
@@ -36,11 +37,13 @@ def what_is_missing(kind: type[Task]) -> list[str]:
     """A line for each thing that this task lacks."""
     name, parameters = kind.name, kind.parameters()
     tried = {parameter for given, _, _ in test_validation.BAD.get(name, []) for parameter in given}
-    headings = [line[3:] for line in inspect.getdoc(kind).splitlines() if line.startswith("## ")]  # type: ignore[union-attr]
+    page = inspect.getdoc(kind) or ""
+    headings = [line[3:] for line in page.splitlines() if line.startswith("## ")]
     # What must hold, and what to do where it does not.
     places = [
         (kind.__name__ in memory_envs.__all__, "memory_envs/__init__.py: import the class and add it to __all__"),
         (headings == HEADINGS, f"its docstring: write the headings {', '.join(HEADINGS)}, in this order"),
+        (f"\n{RELATIVES} " in page, f"its docstring: write a paragraph that begins with {RELATIVES}"),
         (kind().question, f"{kind.__name__}.question: write what is asked at a step, in a line"),
         (name in strategies.OWN_PARAMETERS, f"{HERE}/strategies.py: draw its parameters in OWN_PARAMETERS"),
         (name in test_targets.ORACLES, f"{HERE}/test_targets.py: write the slow twin of its targets in ORACLES"),
@@ -70,8 +73,8 @@ def what_is_missing(kind: type[Task]) -> list[str]:
         (any(kind.env_id in line for line in lines_of("CHANGELOG.md")), f"CHANGELOG.md: name {kind.env_id}"),
     ]
     if (ROOT / "docs" / "tasks").is_dir():
-        page = f"docs/tasks/{name}.md"
-        places.append(((ROOT / page).exists(), f"{page}: write its page"))
+        path = f"docs/tasks/{name}.md"
+        places.append(((ROOT / path).exists(), f"{path}: write its page"))
     return [f"task {name} lacks {what}" for there, what in places if not there]
 
 
