@@ -134,7 +134,7 @@ def test_record_episode_statistics(name: str, parameters: dict[str, Any]) -> Non
     env.reset(seed=0)
     for t in range(int(trials.lengths[0])):
         info = env.step(answers[t] if task.answer_shape else int(answers[t, 0]))[4]
-    assert info["episode"]["r"] == pytest.approx(1)
+    assert info["episode"]["r"] == 1.0
 
 
 @every_task

@@ -263,8 +263,8 @@ def best_scores(task: Any) -> tuple[float, ...]:
     times its stake: the answer's best sign makes that the stake's size. Nothing is assumed about what is best.
     """
     heads = 1 if isinstance(task, FlipFlop) else sum(task.active)
-    stakes: list[defaultdict[tuple[int, ...], Floats]]
-    stakes = [defaultdict(lambda: np.zeros(heads)) for _ in range(task.horizon + 1)]
+    stakes: list[defaultdict[tuple[int, tuple[int, ...]], float]]  # of each head and window
+    stakes = [defaultdict(float) for _ in range(task.horizon + 1)]
     total = 0.0
     for chance, shown, labels, counted in all_trials(task):
         total += chance
@@ -272,11 +272,12 @@ def best_scores(task: Any) -> tuple[float, ...]:
         weight = chance / sum(counted)
         for t, counts in enumerate(counted):
             if counts:
-                stake = weight * (2 * np.array(labels[t]) - 1)
-                for k in range(task.horizon + 1):
-                    stakes[k][padded[t + task.horizon + 1 - k : t + task.horizon + 1]] += stake
+                for head, label in enumerate(labels[t]):
+                    stake = weight if label else -weight
+                    for k in range(task.horizon + 1):
+                        stakes[k][head, padded[t + task.horizon + 1 - k : t + task.horizon + 1]] += stake
     assert total == pytest.approx(1, abs=1e-9)  # every trial once
-    return tuple(float(sum(np.abs(stake).sum() for stake in table.values()) / heads) for table in stakes)
+    return tuple(sum(map(abs, table.values())) / heads for table in stakes)
 
 
 ENUMERATED = [
