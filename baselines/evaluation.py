@@ -128,7 +128,7 @@ class Evaluation:
         task: the task that was played.
         episodes: B, the number of trials.
         seed: the seed of the environment.
-        score: the mean return of a trial: 1 is perfect, 0 is guessing.
+        score: the mean return of a trial: exactly 1.0 is perfect, 0 is guessing.
         standard_error: the standard error of ``score`` over trials.
         score_interval: the 95 % interval of ``score``.
         accuracy: label of each active head -> the share of its counted answers that was right.
@@ -261,8 +261,6 @@ def _play(agent: Agent, task: Task, episodes: int, seed: int) -> _Played:
             counted[step] = info["counted"] & playing
             playing &= ~(terminated | truncated)
             starts, step = np.zeros(episodes, np.bool_), step + 1
-    # A sum of T rewards is inexact in its last digits: a perfect trial must return exactly 1.
-    returns[np.isclose(returns, task.perfect_score, rtol=0, atol=1e-9)] = task.perfect_score
     return _Played(returns, shown, correct, counted)
 
 

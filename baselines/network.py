@@ -49,8 +49,7 @@ def head_keys(task: Task) -> tuple[str, ...]:
     If the task has ``heads``, each readout is named after its N: it keeps its name when heads are added or removed.
     Otherwise readouts are numbered from 0, so that the one readout of a single-head task serves every N.
     """
-    heads: tuple[int, ...] | None = getattr(task, "heads", None)
-    return tuple(map(str, range(task.num_heads) if heads is None else heads))
+    return tuple(map(str, range(task.num_heads) if task.heads is None else task.heads))
 
 
 class RecurrentNetwork(nn.Module):

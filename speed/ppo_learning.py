@@ -73,7 +73,7 @@ def learn(row: Row, cell: str, seed: int, folder: Path) -> Learned:
         if TASKS[row.task].real_valued:
             result = run.played.score
         else:  # with several heads the head of N; with several channels the worst one
-            result = correct[-1] if getattr(run.curriculum.stage, "heads", None) else min(correct)
+            result = correct[-1] if run.curriculum.stage.heads else min(correct)
         last = row.n == run.curriculum.stage.N
         passed = last and result > (SCORE if TASKS[row.task].real_valued else ACCURACY)
         if passed or run.steps >= row.limit:

@@ -77,7 +77,7 @@ class CurriculumCallback(BaseCallback):
         self.trial_length = trial_length if trial_length is None else checks.real("trial_length", trial_length, 1, 1e6)
         self.readout_scale = checks.real("readout_scale", readout_scale, 0, 1)
         self.stage = curriculum.first(task)
-        self._all = None if getattr(self.stage, "heads", None) is None else task.replace(heads=curriculum.ns)
+        self._all = None if self.stage.heads is None else task.replace(heads=curriculum.ns)
         self._next: Task | None = None
         self.solved: dict[int, int] = {}
         self.scores: dict[str, float] = {}
@@ -91,7 +91,7 @@ class CurriculumCallback(BaseCallback):
         if self._all is None:
             return stage
         length = {"num_steps": stage.num_steps} if stage.free_length else {}
-        return self._all.replace(active_heads=stage.heads, **length)  # type: ignore[attr-defined]
+        return self._all.replace(active_heads=stage.heads, **length)
 
     def state(self) -> dict[str, Any]:
         """The whole state of the callback between two calls of ``learn``, as plain JSON data."""

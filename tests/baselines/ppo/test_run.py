@@ -312,6 +312,9 @@ def test_without_stable_baselines3_everything_else_works(tmp_path: Path) -> None
         [sys.executable, "-c", code, "train-rl"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 1
-    wanted = r'python -m baselines: error: train-rl needs (stable_baselines3|sb3_contrib): pip install "\.\[rl\]"\n'
+    wanted = (
+        r"python -m baselines: error: train-rl needs (stable_baselines3|sb3_contrib), of the extra 'rl': "
+        r'pip install "memory-envs\[rl\]" \(from a checkout: "\.\[rl\]"\)\n'
+    )
     assert re.fullmatch(wanted, done.stderr)
     assert not list(tmp_path.iterdir())
