@@ -3,10 +3,10 @@
     python -m speed.ppo_learning --seeds 3
     python -m speed.ppo_learning --seeds 1 --tasks dms --cells lstm
 
-Each row of ``ROWS`` is trained as the ladder trains it (``baselines.benchmark.cells.ppo_ladder``). After every few
-rollouts the likeliest answers to 500 fresh trials are scored; a run ends when those of the last N pass the criterion:
-more than 95 % right, for real-valued answers a score above 0.8. The steps and CPU seconds are those up to there,
-evaluations included. Runs that do not pass within the limit are shown as such.
+Each row of ``ROWS`` is trained as the ladder trains it (``baselines.benchmark.cell_settings.ppo_ladder``). After every
+few rollouts the likeliest answers to 500 fresh trials are scored; a run ends when those of the last N pass the
+criterion: more than 95 % right, for real-valued answers a score above 0.8. The steps and CPU seconds are those up to
+there, evaluations included. Runs that do not pass within the limit are shown as such.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import torch
 
-from baselines.benchmark.cells import ppo_ladder
+from baselines.benchmark.cell_settings import ppo_ladder
 from baselines.ppo.run import RLRun
 from baselines.training.ppo_settings import RLSettings
 from memory_envs import TASKS

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-from baselines.commands import reproduce
+from baselines.commands import benchmark, reproduce
 from baselines.commands.analyze import add_analyze, analyze
-from baselines.commands.benchmark import BenchmarkOptions, benchmark
 from baselines.commands.evaluate import EvaluationSettings, evaluate
 from baselines.commands.options import Parser, add_option, add_options, add_run_options, merged
 from baselines.commands.sweep import SweepOptions, sweep
@@ -55,11 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     group = sweep_parser.add_argument_group("settings and axes", "each with one value or several; 0..4 is 0 1 2 3 4")
     for setting in SETTINGS.values():
         add_option(group, setting, getattr(Settings, setting.name, None), axis=True)
-    benchmark_help = "let agents climb: growing N on each task, with a budget of environment steps for each"
-    benchmark_parser = commands.add_parser(
-        "benchmark", help=benchmark_help, description=benchmark_help, allow_abbrev=False
-    )
-    add_options(benchmark_parser, BenchmarkOptions)
+    add = commands.add_parser("benchmark", help=benchmark.HELP, description=benchmark.HELP, allow_abbrev=False)
+    benchmark.add_options(add)
     add = commands.add_parser("reproduce", help=reproduce.HELP, description=reproduce.HELP, allow_abbrev=False)
     reproduce.add_options(add)
     given = vars(parser.parse_args(arguments))
@@ -77,9 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command == "sweep":
             return sweep(given.pop("file"), given)
         if command == "benchmark":
-            return benchmark(BenchmarkOptions(**merged(given)))
+            return benchmark.run(given)
         if command == "reproduce":
-            return reproduce.reproduce(given)
+            return reproduce.run(given)
         if command == "train-rl":
             return train_rl(given.pop("resume", None), given)
         return train(begin(given.pop("resume", None), given.pop("go_on"), given))

@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--write", type=Path, metavar="FILE.md", help="the page of --report")
 
 
-def reproduce(given: dict[str, Any]) -> int:
+def run(given: dict[str, Any]) -> int:
     """Do what is asked; the exit code: 0 done, 1 some run failed, 130 interrupted."""
     if (given["report"] is None) != (given["write"] is None):
         missing = "write" if given["write"] is None else "report"

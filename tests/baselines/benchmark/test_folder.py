@@ -303,7 +303,7 @@ BAD = [
     (f"--agent {AGENTS}:takes_one", r"--agent: agent must take \(observation_space, action_space, seed\), got .*"),
     (f"--agent {AGENTS}:BrokenCell", "--agent: cell .*BrokenCell must have a method .*"),
     (f"--agent {AGENTS}:remembers --method ppo", "--method: method must be left out where no agent is a cell, got ppo"),
-    ("--agent gru --method sarsa", "--method: method must be among ppo, bptt, got 'sarsa'"),
+    ("--agent gru --method sarsa", r"--method: method must be one of \['ppo', 'bptt'\], got 'sarsa'"),
     ("--agent gru --budget huge", "--budget: budget must be one of .*, got 'huge'"),
     ("--agent gru --tasks parity chess", "--tasks: tasks must be one of .*, got 'chess'"),
     ("--agent gru --seeds 3..1", "--seeds: seeds must be a range from a smaller to a larger number, got '3..1'"),

@@ -8,7 +8,7 @@ import pytest
 
 from baselines.benchmark import BUDGETS, Budget, BudgetSpent, CountedEnv
 from baselines.benchmark.budgets import ladder, rung_task
-from baselines.benchmark.cells import bptt_settings, ppo_settings
+from baselines.benchmark.cell_settings import bptt_settings, ppo_settings
 from baselines.benchmark.contestants import Contestant
 from baselines.benchmark.folder import COLUMNS
 from baselines.benchmark.rung import LONGEST_REASON, Row, play
