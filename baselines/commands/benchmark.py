@@ -14,7 +14,7 @@ from baselines.benchmark.contestants import METHODS, Contestant, contestants
 from baselines.benchmark.folder import BenchmarkFolder, check_folder
 from baselines.benchmark.plan import Benchmark, is_benchmark, read_benchmark
 from baselines.cells import CELLS
-from baselines.commands import options
+from baselines.commands.options import add_options_of, merged, note_versions
 from baselines.core import seeds
 from baselines.core.files import file_word
 from baselines.core.jobs import LocalEngine, available_cores
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from baselines.training.settings import RunSettings
-
-HELP = "let agents climb: growing N on each task, with a budget of environment steps for each"
 
 MOST_SEEDS = 10_000
 """Seeds in a range."""
@@ -108,14 +106,14 @@ class BenchmarkOptions:
     )
 
 
-def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str] = ()) -> None:
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """The options of the command."""
-    options.add_options(parser, BenchmarkOptions)
+    add_options_of(parser, BenchmarkOptions)
 
 
 def run(given: dict[str, Any]) -> int:
     """Climb what is left of a benchmark; the exit code: 0 done, 1 a climb has not ended, 130 interrupted."""
-    asked = BenchmarkOptions(**options.merged(given))
+    asked = BenchmarkOptions(**merged(given))
     benchmark, path = read(asked)
     workers = available_cores() if asked.workers is None else asked.workers
     _try_cells(benchmark)
@@ -196,7 +194,7 @@ def _climb(benchmark: Benchmark, path: Path, workers: int) -> int:
     from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line, print_ladder
 
     folder, console = BenchmarkFolder(path, benchmark), Console()
-    options.note_versions(path, folder.versions)
+    note_versions(path, folder.versions)
     try:
         with interruptible() as interrupt, BenchmarkDisplay(console, folder) as display:
             for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):

@@ -25,10 +25,8 @@ from baselines.reproduction.runs import RunSet, Source
 from baselines.training.sweep import SweepFolder
 from memory_envs import checks
 
-HELP = "run a published experiment again, and print ours beside the published values, with a verdict"
 
-
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """The options of the command."""
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"experiments: {', '.join(EXPERIMENTS)}")
     parser.add_argument("--list", action="store_true", help="list the experiments with their expected times")
