@@ -51,7 +51,7 @@ def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | No
     """A run of ``train-rl`` for a rung: it takes ``steps`` environment steps at most, in whole parts.
 
     Raises:
-        SettingsError: the cell cannot be.
+        SettingsError: a setting cannot be.
     """
     settings = ppo_ladder(task.name, cell, task.N)
     settings |= {
@@ -60,7 +60,7 @@ def ppo_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | No
         "episodes": EPISODES,
         "out": folder,
     }
-    recipe = RLSettings(**settings).plan().recipe
+    _, _, recipe = RLSettings(**settings).parts()
     longest = with_length(task, recipe.trial_length).num_steps
     trials, envs = recipe.rollout_trials, recipe.num_envs
     if trials * envs * longest > steps:  # a small budget or a large N: rollouts that fit
@@ -93,11 +93,7 @@ def ppo_ladder(task: str, cell: str, n: int) -> dict[str, Any]:
 
 
 def bptt_settings(cell: str, task: Task, seed: int, steps: int, folder: Path | None = None) -> Settings:
-    """A run of ``train`` for a rung: it takes ``steps`` environment steps at most.
-
-    Raises:
-        SettingsError: the cell cannot be.
-    """
+    """A run of ``train`` for a rung: it takes ``steps`` environment steps at most."""
     settings = bptt_ladder(task.name, cell, task.N)
     settings |= {"last_threshold": _last_threshold(settings, task, Settings.threshold, BPTT_SHARE)}
     # The rung's limit of wall time ends the run, not a budget of its own.

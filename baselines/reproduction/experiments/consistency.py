@@ -1,4 +1,4 @@
-"""Experiments on temporal consistency regularisation (TCR)."""
+"""Experiments on temporal consistency regularisation (TCR): there are no published numbers to compare with."""
 
 from __future__ import annotations
 
@@ -9,26 +9,228 @@ from typing import Any
 
 import numpy as np
 
-from baselines.analysis.geometry import measurement
-from baselines.analysis.geometry.measurement import GeometrySettings
-from baselines.analysis.subject import load
 from baselines.core.files import RunError, lock, writing
 from baselines.reproduction.claims import Larger, Statement
 from baselines.reproduction.experiment import Experiment, Quantity, Scale, parts
 from baselines.reproduction.experiments.run_sets import NO_BUDGET
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import RunSet, Source, Trained, check_kept, observed
+from baselines.reproduction.runs import RunSet, Trained, check_kept, observed
 from baselines.reproduction.tcr import run_all
 from baselines.reproduction.tcr.conditions import GROUPS, Condition
 from baselines.reproduction.tcr.results import Rows, Run, begin, read
 from baselines.training import run_files
 
 P2 = "Haputhanthri et al., arXiv 2502.07256 (2025)"
-_CRITERION = (
-    "Ours: mean squared error below 0.01 over 25 updates' batches, Adam 1e-3 unless said otherwise, 100 units; an "
-    "unsolved run counts with its limit. The paper's own numbers were not available to us. Rows that results.csv of "
-    "the set holds before, such as those of speed/results/tcr.csv, are not run again."
-)
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TrainedCondition:
+    """One seed of a condition of ``baselines.reproduction.tcr``."""
+
+    condition: Condition
+    seed: int
+    run: Run
+
+    @property
+    def name(self) -> str:
+        return f"{self.condition.label()}, seed {self.seed}"
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """The fields of the condition, ``N``, ``how`` (the optimizer if it is not Adam), ``regulariser``, ``rank``."""
+        one = self.condition
+        rank = f" of rank {one.cell_args['rank']}" if "rank" in one.cell_args else ""
+        how = f"{one.updating()}, " if one.updating() else ""
+        words = {"N": one.task_args["N"], "how": how, "regulariser": one.regulariser(), "rank": rank}
+        return asdict(one) | words
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return vars(self.run)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionSet:
+    """Conditions of ``baselines.reproduction.tcr``; their results are in ``results.csv``.
+
+    Rows that are there are not run again: a copy of ``speed/results/tcr.csv`` is gone on with.
+
+    Attributes:
+        groups: names of ``GROUPS``.
+        seeds: the seeds of each condition.
+        cpu_minutes: see ``RunSet``.
+    """
+
+    groups: Sequence[str]
+    seeds: Sequence[int]
+    cpu_minutes: float
+
+    def _rows(self, path: Path) -> Rows:
+        try:
+            return read(path / "results.csv")
+        except ValueError as error:
+            raise RunError(f"{path / 'results.csv'} {error}") from None
+
+    def _missing(self, path: Path) -> dict[Condition, list[int]]:
+        rows = self._rows(path)
+        return {one: [seed for seed in self.seeds if (one, seed) not in rows] for one in self._conditions()}
+
+    def _conditions(self) -> list[Condition]:
+        return list(dict.fromkeys(one for name in self.groups for one in GROUPS[name]))
+
+    def share_left(self, path: Path) -> float:
+        """See ``RunSet.share_left``."""
+        missing = self._missing(path)
+        return sum(map(len, missing.values())) / (len(missing) * len(self.seeds))
+
+    def train(self, path: Path, workers: int, say: Callable[[str], None], interrupted: Callable[[], bool]) -> list[str]:
+        """Train what has not ended.
+
+        Args:
+            path: the folder of the set.
+            workers: how many processes run at once.
+            say: what takes each line of progress.
+            interrupted: whether to stop.
+
+        Returns:
+            What went wrong, a line a condition.
+        """
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        release = lock(self, path / "lock")  # else two processes could train the same
+        try:
+            missing = {one: seeds for one, seeds in self._missing(path).items() if seeds}
+            begin(path / "results.csv")
+            return run_all(missing, workers, path / "results.csv", say, interrupted)
+        finally:
+            release()
+
+    def ended(self, path: Path) -> Sequence[TrainedCondition]:
+        """See ``RunSet.ended``."""
+        rows = self._rows(path)
+        for one, missing in self._missing(path).items():
+            if missing:
+                raise RunError(f"{path / 'results.csv'} has no row of {one.label()}, seed {missing[0]}")
+        return [TrainedCondition(one, seed, rows[one, seed]) for one in self._conditions() for seed in self.seeds]
+
+    def asked(self) -> dict[str, Any]:
+        """See ``RunSet.asked``."""
+        return {"groups": list(self.groups), "of": "baselines/reproduction/tcr/conditions.py"}
+
+
+_ADDITION: dict[str, Any] = {
+    "task": "delayed-addition",
+    "task_args": {"scoring": "final"},
+    "cell": "rate",
+    "curriculum": "none-single",
+    "n_max": 20,
+    "keep_every": 100,
+    "max_updates": 600,
+    "threshold": 0.999,
+    **NO_BUDGET,
+}
+
+_FLIP_FLOP: dict[str, Any] = {
+    "task": "flip-flop",
+    "task_args": {"pulse_probability": 0.05},
+    "cell": "rate",
+    "curriculum": "none-single",
+    "n_max": 16,
+    "tcr": [0.0, 0.03, 0.3],
+    "keep_every": 50,
+    "max_updates": 400,
+    "threshold": 0.9999,
+    **NO_BUDGET,
+}
+
+
+def _rate_networks(seeds: str, minutes: float) -> dict[str, RunSet]:
+    """TCR on networks that are small at either scale: the paper's have some hundred units."""
+    # Two hundred updates of TCR alone, then the task with it.
+    frozen = {**_ADDITION, "seed": seeds, "tcr": [0.03, 1.0], "tcr_schedule": "freeze-in", "tcr_updates": 200}
+    return {
+        "flip-flop": RunSet(settings={**_FLIP_FLOP, "seed": seeds}, cpu_minutes=2 * minutes),
+        "addition": RunSet(settings={**_ADDITION, "seed": seeds}, cpu_minutes=minutes),
+        "freeze-in": RunSet(settings=frozen, cpu_minutes=1.5 * minutes),
+    }
+
+
+RUN_SETS: dict[str, dict[str, RunSet | ConditionSet]] = {
+    "small": {
+        "tcr": ConditionSet(groups=("probes", "delays", "optimizers"), seeds=range(5), cpu_minutes=40),
+        "tcr-cells": ConditionSet(groups=("cells",), seeds=range(5), cpu_minutes=15),
+        **_rate_networks("0..4", 1.5),
+    },
+    "full": {
+        "tcr": ConditionSet(groups=("probes", "delays", "optimizers", "strong"), seeds=range(20), cpu_minutes=200),
+        "tcr-cells": ConditionSet(groups=("cells",), seeds=range(20), cpu_minutes=60),
+        **_rate_networks("0..19", 6),
+    },
+}
+"""Scale -> name -> runs."""
+
+
+# -- measures ------------------------------------------------------------------------------------------------------
+
+
+def geometry_course(
+    run: Trained, case: str, *, updates: Sequence[int], quantities: Mapping[str, str], **settings: Any
+) -> Iterator[Observation]:
+    """Columns of the analysis ``geometry`` after so many updates.
+
+    Args:
+        run: the run.
+        case: the kind of network.
+        updates: the updates after which it is measured.
+        quantities: column of the analysis -> what it is called.
+        settings: settings of the analysis.
+    """
+    from baselines.analysis.geometry import measurement
+    from baselines.analysis.subject import load
+
+    asked = measurement.GeometrySettings(**settings)
+    for update in updates:
+        if update <= run.summary["updates"] and run.summary["status"] != "diverged":
+            check_kept(run_files.checkpoint_file(run.path, update=update))
+    for subject in load([run.path], "course"):
+        if subject.update in updates:
+            table = measurement.measure(subject, asked)["geometry"]
+            for column, quantity in quantities.items():
+                value = float(table[column][0])
+                if np.isfinite(value):
+                    yield observed(run, case, quantity, float(subject.update), value)
+
+
+def task_loss(run: Trained, case: str, *, updates: Sequence[int]) -> Iterator[Observation]:
+    """The task's loss in training, without regularisers, in the test at each of these updates."""
+    for row in run.reports():
+        if row["update"] in updates:
+            yield observed(run, case, "loss of the task", row["update"], row["loss_task"])
+
+
+def updates_to_criterion(run: TrainedCondition, case: str, *, over_g: bool) -> Iterator[Observation]:
+    """Updates to the criterion (see ``reproduction.tcr``), by setting; of unsolved runs their limit, a lower bound."""
+    how = f", {run.condition.updating()}" if run.condition.updating() else ""
+    yield Observation(
+        quantity=f"updates, N = {run.condition.task_args['N']}{how}",
+        case=case,
+        x=run.condition.cell_args["g"] if over_g else None,
+        seed=run.seed,
+        value=run.run.updates,
+        bound="" if run.run.solved else "at least",
+        run=run.name,
+    )
+
+
+# -- claims --------------------------------------------------------------------------------------------------------
+
 _FIFTY, _HUNDRED = "updates, N = 50", "updates, N = 100"
 _NESTEROV = "updates, N = 50, nesterov 0.003 momentum 0.9"
 
@@ -60,7 +262,7 @@ _CELLS: list[Statement] = [
     for cell in ("plrnn", "lstm")
 ]
 
-_ATTRACTORS = {"stable": "stable fixed points", "separation": "separation of memory states", "loss": "loss"}
+
 _FORMATION: list[Statement] = [
     *(
         Larger(
@@ -81,16 +283,8 @@ _FORMATION: list[Statement] = [
         for weight in ("0.03", "0.3")
     ),
 ]
-_TIMES = (0, 100, 200, 400, 600)
-_FROZEN: dict[str, Any] = {
-    "quantities": {
-        "distance": "distance of memory states",
-        "participation_ratio": "participation ratio",
-    },
-    "trials": 32,
-    "points": 5,
-    "exponent_steps": 20,
-}
+
+
 _COLLAPSE: list[Statement] = [
     Larger(
         words=f"after 200 updates of TCR {weight} alone memory states are closer together than without",
@@ -111,49 +305,26 @@ _COLLAPSE += [
 ]
 
 
-def geometry_course(
-    run: Trained, case: str, *, updates: Sequence[int], quantities: Mapping[str, str], **settings: Any
-) -> Iterator[Observation]:
-    """Columns of the analysis ``geometry`` after so many updates; ``quantities``: column -> what it is called."""
-    asked = GeometrySettings(**settings)
-    for update in updates:
-        if update <= run.summary["updates"] and run.summary["status"] != "diverged":
-            check_kept(run_files.checkpoint_file(run.path, update=update))
-    for subject in load([run.path], "course"):
-        if subject.update in updates:
-            table = measurement.measure(subject, asked)["geometry"]
-            for column, quantity in quantities.items():
-                value = float(table[column][0])
-                if np.isfinite(value):
-                    yield observed(run, case, quantity, float(subject.update), value)
+# -- experiments ---------------------------------------------------------------------------------------------------
 
+_CRITERION = (
+    "Ours: mean squared error below 0.01 over 25 updates' batches, Adam 1e-3 unless said otherwise, 100 units; an "
+    "unsolved run counts with its limit. The paper's own numbers were not available to us. Rows that results.csv of "
+    "the set holds before, such as those of speed/results/tcr.csv, are not run again."
+)
 
-def task_loss(run: Trained, case: str, *, updates: Sequence[int]) -> Iterator[Observation]:
-    """The task's loss in training, without regularisers, in the test at each of these updates."""
-    for row in run.reports():
-        if row["update"] in updates:
-            yield Observation(
-                quantity="loss of the task",
-                case=case,
-                x=row["update"],
-                seed=run.settings.seed,
-                value=row["loss_task"],
-                run=run.name,
-            )
+_ATTRACTORS = {"stable": "stable fixed points", "separation": "separation of memory states", "loss": "loss"}
 
-
-def updates_to_criterion(run: TrainedCondition, case: str, *, over_g: bool) -> Iterator[Observation]:
-    """Updates to the criterion (see ``reproduction.tcr``), by setting; of unsolved runs their limit, a lower bound."""
-    how = f", {run.condition.updating()}" if run.condition.updating() else ""
-    yield Observation(
-        quantity=f"updates, N = {run.condition.task_args['N']}{how}",
-        case=case,
-        x=run.condition.cell_args["g"] if over_g else None,
-        seed=run.seed,
-        value=run.run.updates,
-        bound="" if run.run.solved else "at least",
-        run=run.name,
-    )
+_TIMES = (0, 100, 200, 400, 600)
+_FROZEN: dict[str, Any] = {
+    "quantities": {
+        "distance": "distance of memory states",
+        "participation_ratio": "participation ratio",
+    },
+    "trials": 32,
+    "points": 5,
+    "exponent_steps": 20,
+}
 
 
 CONSISTENCY = [
@@ -249,151 +420,4 @@ CONSISTENCY = [
         "when they are solved.",
     ),
 ]
-"""The experiments."""
-
-
-@dataclass(frozen=True)
-class TrainedCondition:
-    """One seed of a condition of ``baselines.reproduction.tcr``."""
-
-    condition: Condition
-    seed: int
-    run: Run
-
-    @property
-    def name(self) -> str:
-        return f"{self.condition.label()}, seed {self.seed}"
-
-    @property
-    def words(self) -> dict[str, Any]:
-        """The fields of the condition, ``N``, ``how`` (the optimizer if it is not Adam), ``regulariser``, ``rank``."""
-        one = self.condition
-        rank = f" of rank {one.cell_args['rank']}" if "rank" in one.cell_args else ""
-        how = f"{one.updating()}, " if one.updating() else ""
-        words = {"N": one.task_args["N"], "how": how, "regulariser": one.regulariser(), "rank": rank}
-        return asdict(one) | words
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        return vars(self.run)
-
-    @property
-    def versions(self) -> dict[str, str]:
-        return {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConditionSet:
-    """Conditions of ``baselines.reproduction.tcr``; their results are in ``results.csv``.
-
-    Rows that are there are not run again: ``speed/results/tcr.csv``, copied there, is gone on with.
-
-    Attributes:
-        groups: names of ``GROUPS``.
-        seeds: of each condition.
-        cpu_minutes: see ``Source``.
-    """
-
-    groups: Sequence[str]
-    seeds: Sequence[int]
-    cpu_minutes: float
-
-    def _rows(self, path: Path) -> Rows:
-        try:
-            return read(path / "results.csv")
-        except ValueError as error:
-            raise RunError(f"{path / 'results.csv'} {error}") from None
-
-    def _missing(self, path: Path) -> dict[Condition, list[int]]:
-        rows = self._rows(path)
-        return {one: [seed for seed in self.seeds if (one, seed) not in rows] for one in self._conditions()}
-
-    def _conditions(self) -> list[Condition]:
-        return list(dict.fromkeys(one for name in self.groups for one in GROUPS[name]))
-
-    def left(self, path: Path) -> float:
-        missing = self._missing(path)
-        return sum(map(len, missing.values())) / (len(missing) * len(self.seeds))
-
-    def train(self, path: Path, workers: int, say: Callable[[str], None], interrupted: Callable[[], bool]) -> list[str]:
-        """Train what has not ended.
-
-        Args:
-            path: the folder of the set.
-            workers: processes at a time.
-            say: takes each line of progress.
-            interrupted: whether to stop.
-
-        Returns:
-            What went wrong, a line a condition.
-        """
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-        release = lock(self, path / "lock")  # or two processes would train the same
-        try:
-            missing = {one: seeds for one, seeds in self._missing(path).items() if seeds}
-            begin(path / "results.csv")
-            return run_all(missing, workers, path / "results.csv", say, interrupted)
-        finally:
-            release()
-
-    def ended(self, path: Path) -> Sequence[TrainedCondition]:
-        rows = self._rows(path)
-        for one, missing in self._missing(path).items():
-            if missing:
-                raise RunError(f"{path / 'results.csv'} has no row of {one.label()}, seed {missing[0]}")
-        return [TrainedCondition(one, seed, rows[one, seed]) for one in self._conditions() for seed in self.seeds]
-
-    def asked(self) -> dict[str, Any]:
-        return {"groups": list(self.groups), "of": "baselines/reproduction/tcr/conditions.py"}
-
-
-# Two hundred updates of TCR alone, then the task with it.
-_ADDITION: dict[str, Any] = {
-    "task": "delayed-addition",
-    "task_args": {"scoring": "final"},
-    "cell": "rate",
-    "curriculum": "none-single",
-    "n_max": 20,
-    "keep_every": 100,
-    "max_updates": 600,
-    "threshold": 0.999,
-    **NO_BUDGET,
-}
-_FLIP_FLOP: dict[str, Any] = {
-    "task": "flip-flop",
-    "task_args": {"pulse_probability": 0.05},
-    "cell": "rate",
-    "curriculum": "none-single",
-    "n_max": 16,
-    "tcr": [0.0, 0.03, 0.3],
-    "keep_every": 50,
-    "max_updates": 400,
-    "threshold": 0.9999,
-    **NO_BUDGET,
-}
-
-
-def _consistency(seeds: str, minutes: float) -> dict[str, Source]:
-    """TCR on networks that are small at either scale: the paper's have some hundred units."""
-    frozen = {**_ADDITION, "seed": seeds, "tcr": [0.03, 1.0], "tcr_schedule": "freeze-in", "tcr_updates": 200}
-    return {
-        "flip-flop": RunSet(settings={**_FLIP_FLOP, "seed": seeds}, cpu_minutes=2 * minutes),
-        "addition": RunSet(settings={**_ADDITION, "seed": seeds}, cpu_minutes=minutes),
-        "freeze-in": RunSet(settings=frozen, cpu_minutes=1.5 * minutes),
-    }
-
-
-RUN_SETS: dict[str, dict[str, Source]] = {
-    "small": {
-        "tcr": ConditionSet(groups=("probes", "delays", "optimizers"), seeds=range(5), cpu_minutes=40),
-        "tcr-cells": ConditionSet(groups=("cells",), seeds=range(5), cpu_minutes=15),
-        **_consistency("0..4", 1.5),
-    },
-    "full": {
-        "tcr": ConditionSet(groups=("probes", "delays", "optimizers", "strong"), seeds=range(20), cpu_minutes=200),
-        "tcr-cells": ConditionSet(groups=("cells",), seeds=range(20), cpu_minutes=60),
-        **_consistency("0..19", 6),
-    },
-}
-"""Scale -> name -> runs."""
+"""The experiments on temporal consistency."""

@@ -18,15 +18,134 @@ from baselines.reproduction.experiment import (
     parts,
     without_x,
 )
+from baselines.reproduction.experiments.run_sets import BOTH, FULL_FAST, SMALL_FAST
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import Trained
+from baselines.reproduction.runs import RunSet, Trained, observed
+
+# -- published -----------------------------------------------------------------------------------------------------
+
+LARGEST_N: Published = {
+    "largest N": {
+        "parity single-head, tau trained": without_x(37, 33, 35, 35),
+        "parity multi-head, tau trained": without_x(100, 101, 100, 101),
+        "parity single-head, tau 1": without_x(24, 25, 24, 26),
+        "parity multi-head, tau 1": without_x(101, 101, 101, 101),
+        "parity single-head, tau 2": without_x(26, 25, 26, 26),
+        "parity multi-head, tau 2": without_x(87, 88, 87, 87),
+        "parity single-head, tau 3": without_x(25, 24, 24, 24),
+        "parity multi-head, tau 3": without_x(66, 70, 70, 72),
+        "parity single-head, tau 4": without_x(24, 23, 23, 23),
+        "dms single-head, tau trained": without_x(93),
+        "dms multi-head, tau trained": without_x(99),
+    }
+}
+"""DMS: every network solved this N or more. N = 101 is the ceiling: there were 100 heads."""
+
+EPOCHS: Published = {
+    "epochs": {
+        "single-head": against([11, 20, 28], [20, 99, 242]),
+        "multi-head": against([12], [12]),
+    }
+}
+"""Multi-head: one new N an epoch."""
+
+PUBLISHED_EPOCH = 600
+"""Updates in an epoch of Khajehabdollahi et al. (2024)."""
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------
+
+RUN_SETS: dict[str, dict[str, RunSet]] = {
+    "small": {
+        "fixed-tau-fast": RunSet(
+            settings={
+                **SMALL_FAST,
+                "curriculum": BOTH,
+                "n_max": 40,
+                "max_updates": 800,
+                "cell_args": [{"tau": 1}, {"tau": 3}],
+            },
+            cpu_minutes=4,
+        ),
+        "none-single-fast": RunSet(
+            settings={**SMALL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12], "max_updates": 800},
+            cpu_minutes=5,
+        ),
+        "none-multi-fast": RunSet(
+            settings={**SMALL_FAST, "curriculum": ["none-multi"], "n_max": 12, "max_updates": 800}, cpu_minutes=1
+        ),
+        "window-fast": RunSet(
+            settings={
+                **SMALL_FAST,
+                "curriculum": ["sliding-window"],
+                "window": 5,
+                "shift": 2,
+                "n_max": 40,
+                "max_updates": 800,
+            },
+            cpu_minutes=1.5,
+        ),
+        "gated-fast": RunSet(
+            settings={**SMALL_FAST, "cell": ["gru", "lstm"], "curriculum": BOTH, "n_max": 40, "max_updates": 800},
+            cpu_minutes=6,
+        ),
+    },
+    "full": {
+        "fixed-tau-fast": RunSet(
+            settings={**FULL_FAST, "curriculum": BOTH, "cell_args": [{"tau": tau} for tau in (1, 2, 3, 4)]},
+            cpu_minutes=800,
+        ),
+        "none-single-fast": RunSet(
+            settings={**FULL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12, 14]}, cpu_minutes=90
+        ),
+        "none-multi-fast": RunSet(settings={**FULL_FAST, "curriculum": ["none-multi"], "n_max": 30}, cpu_minutes=40),
+        "window-fast": RunSet(
+            settings={**FULL_FAST, "curriculum": ["sliding-window"], "window": 10, "shift": 5}, cpu_minutes=100
+        ),
+        "gated-fast": RunSet(settings={**FULL_FAST, "cell": ["gru", "lstm"], "curriculum": BOTH}, cpu_minutes=800),
+    },
+}
+"""Scale -> name -> runs."""
+
+
+# -- measures ------------------------------------------------------------------------------------------------------
+
+
+def largest_n(run: Trained, case: str, *, within: int) -> Iterator[Observation]:
+    """The largest N that was solved within so many updates; one less than the first N where none was."""
+    first = run.settings.parts()[1].stages()[0]
+    found = [n for n, update in run.solved_at.items() if update <= within]
+    asked_all = run.summary["status"] == "solved" and len(found) == len(run.solved_at)
+    yield observed(run, case, "largest N", None, max(found, default=first - 1), "at least" if asked_all else "")
+
+
+def epochs(run: Trained, case: str) -> Iterator[Observation]:
+    """Epochs of 600 updates until each N was solved."""
+    for n, update in run.solved_at.items():
+        yield observed(run, case, "epochs", n, update / PUBLISHED_EPOCH)
+
+
+def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
+    """Whether N was solved from scratch, alone (1 or 0); where all heads train at once, when each N first was."""
+    settings = run.settings
+    if settings.curriculum == "none-single":
+        yield observed(run, case, "share solved", settings.n_max, float(run.summary["status"] == "solved"))
+        return
+    rows = run.reports()
+    for n in range(settings.first_n or 2, settings.n_max + 1):
+        passed = [row["update"] for row in rows if row[f"accuracy_{n}"] > settings.threshold]
+        if passed:
+            yield observed(run, case, "update solved", n, passed[0])
+
+
+# -- claims --------------------------------------------------------------------------------------------------------
 
 _WITHIN = {"small": 800, "full": 20_000}
 """Updates within which the largest N counts: as many as all these runs have, unless they are solved before."""
-_PARITY_FAST = ["parity-single-fast", "parity-multi-fast"]
-_TAU_CASE = "{task} {curriculum}, tau {tau}"
 
+_PARITY_FAST = ["parity-single-fast", "parity-multi-fast"]
 _LARGEST = [*_PARITY_FAST, "fixed-tau-fast", "dms-fast"]
+_TAU_CASE = "{task} {curriculum}, tau {tau}"
 
 
 def _largest(taus: Sequence[int]) -> list[Statement]:
@@ -46,72 +165,7 @@ _EPOCHS: list[Statement] = [
 ]
 
 
-EPOCHS: Published = {
-    "epochs": {
-        "single-head": against([11, 20, 28], [20, 99, 242]),
-        "multi-head": against([12], [12]),
-    }
-}
-"""Multi-head: one new N an epoch."""
-
-
-LARGEST_N: Published = {
-    "largest N": {
-        "parity single-head, tau trained": without_x(37, 33, 35, 35),
-        "parity multi-head, tau trained": without_x(100, 101, 100, 101),
-        "parity single-head, tau 1": without_x(24, 25, 24, 26),
-        "parity multi-head, tau 1": without_x(101, 101, 101, 101),
-        "parity single-head, tau 2": without_x(26, 25, 26, 26),
-        "parity multi-head, tau 2": without_x(87, 88, 87, 87),
-        "parity single-head, tau 3": without_x(25, 24, 24, 24),
-        "parity multi-head, tau 3": without_x(66, 70, 70, 72),
-        "parity single-head, tau 4": without_x(24, 23, 23, 23),
-        "dms single-head, tau trained": without_x(93),
-        "dms multi-head, tau trained": without_x(99),
-    }
-}
-"""DMS: every network solved this N or more. N = 101 is the ceiling: there were 100 heads."""
-
-
-def epochs(run: Trained, case: str) -> Iterator[Observation]:
-    """Epochs of 600 updates until each N was solved."""
-    for n, update in run.solved_at.items():
-        yield Observation(
-            quantity="epochs", case=case, x=n, seed=run.settings.seed, value=update / PUBLISHED_EPOCH, run=run.name
-        )
-
-
-def largest_n(run: Trained, case: str, *, within: int) -> Iterator[Observation]:
-    """The largest N that was solved within so many updates; one less than the first N where none was."""
-    first = run.settings.plan().curriculum.stages()[0]
-    found = [n for n, update in run.solved_at.items() if update <= within]
-    yield Observation(
-        quantity="largest N",
-        case=case,
-        seed=run.settings.seed,
-        value=max(found, default=first - 1),
-        bound="at least" if run.summary["status"] == "solved" and len(found) == len(run.solved_at) else "",
-        run=run.name,
-    )
-
-
-def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
-    """Whether N was solved from scratch alone (1 or 0); of all heads at once, the update at which each first was."""
-    settings = run.settings
-    if settings.curriculum == "none-single":
-        solved = float(run.summary["status"] == "solved")
-        yield Observation(
-            quantity="share solved", case=case, x=settings.n_max, seed=settings.seed, value=solved, run=run.name
-        )
-        return
-    rows = run.reports()
-    for n in range(settings.first_n or 2, settings.n_max + 1):
-        passed = [row["update"] for row in rows if row[f"accuracy_{n}"] > settings.threshold]
-        if passed:
-            yield Observation(
-                quantity="update solved", case=case, x=n, seed=settings.seed, value=passed[0], run=run.name
-            )
-
+# -- experiments ---------------------------------------------------------------------------------------------------
 
 LEARNING = [
     Experiment(
@@ -234,8 +288,4 @@ LEARNING = [
         note="The settings of the published GRUs are not known. Recipe fast.",
     ),
 ]
-"""The experiments."""
-
-
-PUBLISHED_EPOCH = 600
-"""Updates in an epoch of Khajehabdollahi et al. (2024)."""
+"""The experiments on how far and how soon networks learn."""

@@ -1,4 +1,7 @@
-"""Experiments on trained networks: timescales of their activity, what they rest on and stand, what they forgot."""
+"""Experiments on trained networks: what their memory rests on and stands, and what they forgot.
+
+All of them are about runs that are shared (``run_sets``).
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
-from baselines.analysis import ablation, forgetting, generalisation, perturbation, stimuli
-from baselines.analysis.ablation import AblationSettings
-from baselines.analysis.forgetting import ForgettingSettings
-from baselines.analysis.generalisation import GeneralisationSettings
-from baselines.analysis.geometry.trajectories import components
-from baselines.analysis.perturbation import PerturbationSettings
-from baselines.core import style
 from baselines.reproduction.claims import Close, Larger, Published, Statement
 from baselines.reproduction.experiment import (
     MULTI,
@@ -31,6 +26,106 @@ from baselines.reproduction.experiment import (
 )
 from baselines.reproduction.measurements import Observation
 from baselines.reproduction.runs import Trained, observed, subjects_at
+
+# -- published -----------------------------------------------------------------------------------------------------
+
+ABLATION: Published = {
+    quantity: {"single-head, as published": without_x(single), "multi-head, as published": without_x(multi)}
+    for quantity, single, multi in (
+        ("accuracy", 0.959, 0.993),
+        ("accuracy, one of the fastest", 0.925, 0.891),
+        ("accuracy, one of the slowest", 0.708, 0.993),
+        ("tau of the slowest", 5.3, 1.95),
+    )
+}
+"""At N = 30, one unit at a time, means over 20; ablated in the published way, which is not the clean one."""
+
+PERTURBATION: Published = {
+    "relative accuracy, weights perturbed": {
+        "single-head": against([0.0464, 0.1, 0.215, 0.464, 1.0], [1.00, 0.960, 0.736, 0.167, 0.0]),
+        "multi-head": against([0.0464, 0.1, 0.215, 0.464, 1.0], [1.00, 0.995, 0.962, 0.653, 0.02]),
+    },
+    "relative accuracy, tau perturbed": {
+        "single-head": against([0.01, 0.0215, 0.0464, 0.1, 0.215], [0.993, 0.932, 0.713, 0.379, 0.045]),
+        "multi-head": against([0.01, 0.0215, 0.0464, 0.1, 0.215], [0.999, 0.998, 0.986, 0.894, 0.416]),
+    },
+}
+"""At N = 30."""
+
+
+# -- measures ------------------------------------------------------------------------------------------------------
+
+
+def ablations(run: Trained, case: str, *, n: int, singles: int, way: str) -> Iterator[Observation]:
+    """Accuracy for N = ``n`` of the whole network, and without single units: means over the fastest, and over others."""
+    from baselines.analysis import ablation
+
+    settings = ablation.AblationSettings(singles=singles, groups=(), way=way)
+    for subject in subjects_at(run, [n]):
+        table = ablation.measure(subject, settings)["ablation"]
+        yield observed(run, case, "accuracy", None, float(table["baseline"][0]))
+        for selection in ("fastest", "slowest", "random"):
+            rows = table.where(selection=selection)
+            yield observed(run, case, f"accuracy, one of the {selection}", None, float(rows["accuracy"].mean()))
+            if selection == "slowest":
+                yield observed(run, case, "tau of the slowest", None, float(rows["tau"].mean()))
+
+
+def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps: int) -> Iterator[Observation]:
+    """Principal components for 90 % of the variance of the output, and their participation ratio.
+
+    Protocol: ``trials`` trials of ``steps`` steps after 100 steps of warm-up, p = 0.5.
+    """
+    import torch
+
+    from baselines.analysis import stimuli
+    from baselines.analysis.geometry.trajectories import components
+
+    for subject in subjects_at(run, ns):
+        task = stimuli.changed(subject.task, {"p": 0.5}, subject.task.num_inputs)
+        inputs = stimuli.stream(task, trials, 100 + steps, 0)
+        with torch.no_grad():
+            outputs, _ = subject.network.unroll(inputs, subject.cell.initial_state(trials))
+        found = components(outputs[100:].flatten(0, 1).double().numpy())
+        yield observed(run, case, "dimensions for 90 %", subject.task.N, found.dimension())
+        yield observed(run, case, "participation ratio", subject.task.N, found.participation_ratio)
+
+
+def forgotten(run: Trained, case: str, *, n: int) -> Iterator[Observation]:
+    """Accuracy on every smaller N of the network at N = ``n``, as read by its readouts and by refitted ones."""
+    from baselines.analysis import forgetting
+
+    for subject in subjects_at(run, [n]):
+        table = forgetting.measure(subject, forgetting.ForgettingSettings())["forgetting"]
+        for asked, readout, accuracy in zip(table["asked"], table["readout"], table["accuracy"], strict=True):
+            if np.isfinite(accuracy):
+                yield observed(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
+
+
+def perturbations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
+    """Relative accuracy for N = ``n`` with perturbed weights and time constants, the mean over repetitions."""
+    from baselines.analysis import perturbation
+
+    asked = perturbation.PerturbationSettings(of=("weights", "tau"), **settings)
+    for subject in subjects_at(run, [n]):
+        table = perturbation.measure(subject, asked)["perturbation"]
+        for kind, size in table.distinct("of", "size"):
+            value = float(table.where(of=kind, size=size)["relative"].mean())
+            yield observed(run, case, f"relative accuracy, {kind} perturbed", size, value)
+
+
+def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], updates: int) -> Iterator[Observation]:
+    """Accuracy on other N after so many updates on each alone, begun with the network at N = ``n``."""
+    from baselines.analysis import generalisation
+
+    settings = generalisation.GeneralisationSettings(kinds=("n",), ns=tuple(ns), updates=updates, scopes=("network",))
+    for subject in subjects_at(run, [n]):
+        table = generalisation.measure(subject, settings)["generalisation"].where(retrained="network")
+        for other, accuracy in zip(table["value"], table["accuracy"], strict=True):
+            yield observed(run, case, "accuracy after retraining", float(other), float(accuracy))
+
+
+# -- claims --------------------------------------------------------------------------------------------------------
 
 
 def _ablation(suffix: str) -> list[Statement]:
@@ -69,6 +164,15 @@ _PERTURBATION: list[Statement] = [
     ),
     above("multi-head stands perturbed tau better (eps = 0.1)", "relative accuracy, tau perturbed", MULTI, SINGLE, 0.1),
 ]
+
+
+def _retraining(first: float, last: float) -> list[Statement]:
+    return [
+        above(f"multi-head lies above single-head at N = {n:g}", "accuracy after retraining", MULTI, SINGLE, float(n))
+        for n in (first, last)
+    ]
+
+
 _FORGETTING: list[Statement] = [
     above(
         "as trained, multi-head answers N = 3 better than single-head",
@@ -80,91 +184,7 @@ _FORGETTING: list[Statement] = [
 ]
 
 
-def _retraining(first: float, last: float) -> list[Statement]:
-    return [
-        above(f"multi-head lies above single-head at N = {n:g}", "accuracy after retraining", MULTI, SINGLE, float(n))
-        for n in (first, last)
-    ]
-
-
-ABLATION: Published = {
-    quantity: {"single-head, as published": without_x(single), "multi-head, as published": without_x(multi)}
-    for quantity, single, multi in (
-        ("accuracy", 0.959, 0.993),
-        ("accuracy, one of the fastest", 0.925, 0.891),
-        ("accuracy, one of the slowest", 0.708, 0.993),
-        ("tau of the slowest", 5.3, 1.95),
-    )
-}
-"""At N = 30, one unit at a time, means over 20; ablated in the published way, which is not the clean one."""
-
-PERTURBATION: Published = {
-    "relative accuracy, weights perturbed": {
-        "single-head": against([0.0464, 0.1, 0.215, 0.464, 1.0], [1.00, 0.960, 0.736, 0.167, 0.0]),
-        "multi-head": against([0.0464, 0.1, 0.215, 0.464, 1.0], [1.00, 0.995, 0.962, 0.653, 0.02]),
-    },
-    "relative accuracy, tau perturbed": {
-        "single-head": against([0.01, 0.0215, 0.0464, 0.1, 0.215], [0.993, 0.932, 0.713, 0.379, 0.045]),
-        "multi-head": against([0.01, 0.0215, 0.0464, 0.1, 0.215], [0.999, 0.998, 0.986, 0.894, 0.416]),
-    },
-}
-"""At N = 30."""
-
-
-def ablations(run: Trained, case: str, *, n: int, singles: int, way: str) -> Iterator[Observation]:
-    """Accuracy for N = ``n`` as it is, and with single units ablated: the mean over the fastest, and the slowest."""
-    settings = AblationSettings(singles=singles, groups=(), way=way)
-    for subject in subjects_at(run, [n]):
-        table = ablation.measure(subject, settings)["ablation"]
-        yield observed(run, case, "accuracy", None, float(table["baseline"][0]))
-        for selection in ("fastest", "slowest", "random"):
-            rows = table.where(selection=selection)
-            yield observed(run, case, f"accuracy, one of the {selection}", None, float(rows["accuracy"].mean()))
-            if selection == "slowest":
-                yield observed(run, case, "tau of the slowest", None, float(rows["tau"].mean()))
-
-
-@torch.no_grad()
-def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps: int) -> Iterator[Observation]:
-    """Principal components for 90 % of the variance of the output, and their participation ratio.
-
-    Protocol: ``trials`` trials of ``steps`` steps after 100 steps of warm-up, p = 0.5.
-    """
-    for subject in subjects_at(run, ns):
-        task = stimuli.changed(subject.task, {"p": 0.5}, subject.task.num_inputs)
-        inputs = stimuli.stream(task, trials, 100 + steps, 0)
-        outputs, _ = subject.network.unroll(inputs, subject.cell.initial_state(trials))
-        found = components(outputs[100:].flatten(0, 1).double().numpy())
-        yield observed(run, case, "dimensions for 90 %", subject.task.N, found.dimension())
-        yield observed(run, case, "participation ratio", subject.task.N, found.participation_ratio)
-
-
-def forgotten(run: Trained, case: str, *, n: int) -> Iterator[Observation]:
-    """Accuracy on every smaller N of the checkpoint of N = ``n``, as read by its readouts and by refitted ones."""
-    for subject in subjects_at(run, [n]):
-        table = forgetting.measure(subject, ForgettingSettings())["forgetting"]
-        for asked, readout, accuracy in zip(table["asked"], table["readout"], table["accuracy"], strict=True):
-            if np.isfinite(accuracy):
-                yield observed(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
-
-
-def perturbations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
-    """Relative accuracy for N = ``n`` with perturbed weights and time constants, the mean over repetitions."""
-    for subject in subjects_at(run, [n]):
-        table = perturbation.measure(subject, PerturbationSettings(of=("weights", "tau"), **settings))["perturbation"]
-        for kind, size in table.distinct("of", "size"):
-            value = float(table.where(of=kind, size=size)["relative"].mean())
-            yield observed(run, case, f"relative accuracy, {kind} perturbed", size, value)
-
-
-def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], updates: int) -> Iterator[Observation]:
-    """Accuracy on other N after so many updates on each alone, from the checkpoint of N = ``n``."""
-    settings = GeneralisationSettings(kinds=("n",), ns=tuple(ns), updates=updates, scopes=("network",))
-    for subject in subjects_at(run, [n]):
-        table = generalisation.measure(subject, settings)["generalisation"].where(retrained="network")
-        for other, accuracy in zip(table["value"], table["accuracy"], strict=True):
-            yield observed(run, case, "accuracy after retraining", float(other), float(accuracy))
-
+# -- experiments ---------------------------------------------------------------------------------------------------
 
 ROBUSTNESS = [
     Experiment(
@@ -259,7 +279,7 @@ ROBUSTNESS = [
         quantities=[
             Quantity(
                 name=f"relative accuracy, {kind} perturbed",
-                label=style.RELATIVE,
+                label="relative accuracy\n(0: chance, 1: unharmed)",
                 x=f"size eps of the perturbation of {kind}",
                 log="x",
             )
@@ -329,4 +349,4 @@ ROBUSTNESS = [
         ),
     ),
 ]
-"""The experiments."""
+"""The experiments on what trained networks rest on, stand and forget."""

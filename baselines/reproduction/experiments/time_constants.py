@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from baselines.analysis.timescales import measurement
-from baselines.analysis.timescales.measurement import TimescaleSettings
 from baselines.reproduction.claims import Changes, Close, Published, Statement, Turns
 from baselines.reproduction.experiment import (
     MULTI,
@@ -25,10 +23,35 @@ from baselines.reproduction.experiment import (
     over_n,
     parts,
 )
+from baselines.reproduction.experiments.run_sets import SMALL_FAST
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import Trained, observed, subjects_at
+from baselines.reproduction.runs import RunSet, Trained, observed, subjects_at
 
-_WIDE = "fast, 500 units"
+# -- published -----------------------------------------------------------------------------------------------------
+
+TAU: Published = {
+    "mean tau": {
+        "parity single-head": against(PUBLISHED_N[:7], [1.50, 1.48, 1.45, 1.44, 1.475, 1.55, 1.65]),
+        "parity multi-head": against(PUBLISHED_N, [1.50, 1.46, 1.41, 1.38, 1.36, 1.34, 1.32, 1.29, 1.265, 1.225, 1.18]),
+        "dms single-head": against([2, 10, 20, 30, 40, 50, 70], [1.5, 1.48, 1.48, 1.52, 1.59, 1.68, 1.88]),
+        "dms multi-head": against([2, 10, 20, 30, 40, 50, 99], [1.5, 1.40, 1.33, 1.28, 1.26, 1.24, 1.18]),
+    },
+    "SD of tau": {
+        "parity single-head": against([2, 15, 20, 25, 30], [0.30, 0.36, 0.465, 0.69, 1.00]),
+        "parity multi-head": dict.fromkeys((2, 10, 20, 30), (0.30, 0.33)),
+    },
+}
+"""SD of tau with several heads: about 0.30 to 0.33 throughout, whose ends are two values. DMS with one head: more than
+2 at N = 99."""
+
+TAU_NET: Published = {
+    "mean tau_net": {
+        "single-head": against([5, 10, 15, 20, 25, 30], [2.5, 3.3, 3.5, 4.4, 5.7, 7.0]),
+        "multi-head": against(
+            [5, 10, 15, 20, 25, 30, 40, 50, 70, 100], [2.5, 2.7, 3.9, 4.9, 5.0, 6.7, 6.8, 6.3, 8.6, 7.2]
+        ),
+    }
+}
 
 
 def _by_recipe(table: Published, recipes: Sequence[str] = RECIPES) -> Published:
@@ -37,6 +60,58 @@ def _by_recipe(table: Published, recipes: Sequence[str] = RECIPES) -> Published:
         quantity: {f"{case}, recipe {recipe}": points for case, points in cases.items() for recipe in recipes}
         for quantity, cases in table.items()
     }
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------
+
+RUN_SETS: dict[str, dict[str, RunSet]] = {
+    "small": {
+        "parity-single-wide": RunSet(
+            settings={**SMALL_FAST, "units": 500, "curriculum": ["single-head"], "n_max": 22, "max_updates": 10_000},
+            cpu_minutes=41,
+        ),
+    },
+    "full": {},
+}
+"""Scale -> name -> runs."""
+
+
+# -- measures ------------------------------------------------------------------------------------------------------
+
+
+def time_constants(run: Trained, case: str) -> Iterator[Observation]:
+    """Mean and standard deviation of tau over units, when each N was solved."""
+    for row in run.reports():
+        if row["solved"]:
+            yield observed(run, case, "mean tau", int(row["N"]), row["tau_mean"])
+            yield observed(run, case, "SD of tau", int(row["N"]), row["tau_sd"])
+
+
+def net_timescales(
+    run: Trained, case: str, *, ns: Sequence[int], quantities: Mapping[str, str], **settings: Any
+) -> Iterator[Observation]:
+    """Timescales of units' activity, over the units that the published filter keeps; fits chosen by AIC, as published.
+
+    Args:
+        run: the run.
+        case: the kind of network.
+        ns: the N at which its networks are measured.
+        quantities: column of the analysis' summary -> what it is called; ``kept`` is given as a share of all units.
+        settings: settings of the analysis.
+    """
+    from baselines.analysis.timescales import measurement
+
+    for subject in subjects_at(run, ns):
+        summary = measurement.measure(subject, measurement.TimescaleSettings(**settings))["summary"].where(way="aic")
+        for column, quantity in quantities.items():
+            value = float(summary[column][0]) / (float(summary["units"][0]) if column == "kept" else 1.0)
+            if np.isfinite(value):
+                yield observed(run, case, quantity, subject.task.N, value)
+
+
+# -- claims --------------------------------------------------------------------------------------------------------
+
+_WIDE = "fast, 500 units"
 
 
 def _taus(task: str) -> list[Statement]:
@@ -77,24 +152,29 @@ def _rises(kind: str) -> Changes:
     )
 
 
-def _single_taus(*runs: str, case: str = RECIPE_CASE) -> list[Part]:
-    only = {"curriculum": [SINGLE]}
-    return [Part(runs=name, measure=time_constants, case=case, only=only) for name in runs]
-
-
 _TAU_NET: list[Statement] = [
     *(
         Changes(words=f"{curriculum}: mean tau_net grows with N", of=("mean tau_net", curriculum), rises=True)
         for curriculum in (SINGLE, MULTI)
     ),
 ]
+
+_MET = [Close(words="the published numbers are met", quantity="mean tau_net")]
+
+
+# -- experiments ---------------------------------------------------------------------------------------------------
+
 _SUMMARY = {
     "tau_net_mean": "mean tau_net",
     "tau_net_sd": "SD of tau_net",
     "tau_net_median": "median tau_net",
     "kept": "share of units kept",
 }
-_MET = [Close(words="the published numbers are met", quantity="mean tau_net")]
+
+
+def _single_taus(*runs: str, case: str = RECIPE_CASE) -> list[Part]:
+    only = {"curriculum": [SINGLE]}
+    return [Part(runs=name, measure=time_constants, case=case, only=only) for name in runs]
 
 
 def _net_timescales(name: str, task: str, runs: str, ns: tuple[int, ...], values: Published) -> Experiment:
@@ -124,61 +204,6 @@ def _net_timescales(name: str, task: str, runs: str, ns: tuple[int, ...], values
         ),
         published=values,
     )
-
-
-def net_timescales(
-    run: Trained, case: str, *, ns: Sequence[int], quantities: Mapping[str, str], **settings: Any
-) -> Iterator[Observation]:
-    """Timescales of units' activity, over those that the published filter keeps; the published choice of fits (AIC).
-
-    ``quantities``: column of the summary -> what it is called; of ``kept`` the share of all units.
-    """
-    for subject in subjects_at(run, ns):
-        summary = measurement.measure(subject, TimescaleSettings(**settings))["summary"].where(way="aic")
-        for column, quantity in quantities.items():
-            value = float(summary[column][0]) / (float(summary["units"][0]) if column == "kept" else 1.0)
-            if np.isfinite(value):
-                yield observed(run, case, quantity, subject.task.N, value)
-
-
-TAU: Published = {
-    "mean tau": {
-        "parity single-head": against(PUBLISHED_N[:7], [1.50, 1.48, 1.45, 1.44, 1.475, 1.55, 1.65]),
-        "parity multi-head": against(PUBLISHED_N, [1.50, 1.46, 1.41, 1.38, 1.36, 1.34, 1.32, 1.29, 1.265, 1.225, 1.18]),
-        "dms single-head": against([2, 10, 20, 30, 40, 50, 70], [1.5, 1.48, 1.48, 1.52, 1.59, 1.68, 1.88]),
-        "dms multi-head": against([2, 10, 20, 30, 40, 50, 99], [1.5, 1.40, 1.33, 1.28, 1.26, 1.24, 1.18]),
-    },
-    "SD of tau": {
-        "parity single-head": against([2, 15, 20, 25, 30], [0.30, 0.36, 0.465, 0.69, 1.00]),
-        "parity multi-head": dict.fromkeys((2, 10, 20, 30), (0.30, 0.33)),
-    },
-}
-"""SD of tau with several heads: about 0.30 to 0.33 throughout, whose ends are two values. DMS with one head: more than
-2 at N = 99."""
-
-TAU_NET: Published = {
-    "mean tau_net": {
-        "single-head": against([5, 10, 15, 20, 25, 30], [2.5, 3.3, 3.5, 4.4, 5.7, 7.0]),
-        "multi-head": against(
-            [5, 10, 15, 20, 25, 30, 40, 50, 70, 100], [2.5, 2.7, 3.9, 4.9, 5.0, 6.7, 6.8, 6.3, 8.6, 7.2]
-        ),
-    }
-}
-
-
-def time_constants(run: Trained, case: str) -> Iterator[Observation]:
-    """Mean and standard deviation of tau over units, when each N was solved."""
-    for row in run.reports():
-        if row["solved"]:
-            for quantity, column in (("mean tau", "tau_mean"), ("SD of tau", "tau_sd")):
-                yield Observation(
-                    quantity=quantity,
-                    case=case,
-                    x=int(row["N"]),
-                    seed=run.settings.seed,
-                    value=row[column],
-                    run=run.name,
-                )
 
 
 TIME_CONSTANTS = [
@@ -230,3 +255,4 @@ TIME_CONSTANTS = [
     _net_timescales("tau-net", "parity", "parity-paper", (2, 5, 8, 10, 12), TAU_NET),
     _net_timescales("tau-net-dms", "dms", "dms-paper", (2, 4, 6, 8, 10), {}),
 ]
+"""The experiments on time constants and timescales."""
