@@ -68,9 +68,8 @@ def write(source: Path, target: Path) -> list[str]:
     if not known:
         raise SettingsError("report", f"report must be a folder with results of experiments, got {source}")
     rule = (inspect.getdoc(claims) or "").partition("\n\n")[2].replace("``", "`")
-    names = [
-        path.name if path.is_absolute() else path for path in (source, target)
-    ]  # a page must not name the paths of a machine
+    # A page must not name the paths of a machine.
+    names = [path.name if path.is_absolute() else path for path in (source, target)]
     parts = [HEAD.format(name=names[0], target=names[1], rule=rule)]
     parts += [_summary(known)]
     images = target.with_suffix("")

@@ -57,7 +57,7 @@ PERTURBATION: Published = {
 
 
 def ablations(run: Trained, case: str, *, n: int, singles: int, way: str) -> Iterator[Observation]:
-    """Accuracy for N = ``n`` of the whole network, and without single units: means over the fastest, and over others."""
+    """Accuracy for N = ``n`` of the whole network, and without single units: means over fastest, slowest, random."""
     from baselines.analysis import ablation
 
     settings = ablation.AblationSettings(singles=singles, groups=(), way=way)

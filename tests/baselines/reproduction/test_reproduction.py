@@ -185,7 +185,7 @@ def test_experiments_are_whole() -> None:
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_run_is_possible(scale: str) -> None:
     for source in RUN_SETS[scale].values():
-        assert source.left(Path("nowhere")) == 1  # they are checked as they are made
+        assert source.share_left(Path("nowhere")) == 1  # they are checked as they are made
         assert source.cpu_minutes > 0
 
 
@@ -196,70 +196,6 @@ def test_the_list_has_every_experiment_and_its_times(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == listed
     for name in EXPERIMENTS:
         assert re.search(rf"^{name} +small \d+ min, full \d+ (min|h|days) ", listed, re.MULTILINE)
-
-
-BAD = [
-    ("nothing", "argument NAME: NAME must be among largest-n, epochs"),
-    ("tau --scale huge", "--scale: invalid choice: 'huge'"),
-    ("tau --workers 0 --out {new}", "--workers: workers must be an integer from 1 to 1000, got 0"),
-    ("tau --scale full --out {out}", "--out: out must be a folder of scale 'full', got .*, of scale 'small'"),
-    ("tau --out {out}/runs", "--out: out must be a new folder or one of experiments, got .*, which holds .*"),
-    ("tau --out {out}/reproduction.json", "--out: out must be a folder to write in"),
-    ("--report {out}", "--write: write must be given with report"),
-    ("--write {new}.md", "--report: report must be given with write"),
-    ("tau --report {out} --write {new}.md", "--report: report must be given without NAME, got 'tau'"),
-    ("--report {out} --write {new}.txt", "--write: write must be a .md file"),
-    ("--report {new} --write {new}.md", "--report: report must be a folder with results of experiments"),
-    ("--report {done} --write {out}/reproduction.json/x.md", "--write: write must be a .md file in a folder to write"),
-    ("--report {done} --write {folder}", "--write: write must be a .md file, got"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "complaint"), BAD)
-def test_bad_input_is_refused_before_anything_is_written(
-    arguments: str,
-    complaint: str,
-    out: Path,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    own = tmp_path_factory.mktemp("own")
-    done, page = own / "done", own / "folder.md"
-    page.mkdir()
-    (done / "epochs").mkdir(parents=True)
-    stored = dict.fromkeys(folder.PARTS, "") | {"format": folder.RESULT_FORMAT, "name": "epochs"}
-    (done / "epochs" / "result.json").write_text(json.dumps(stored))
-    words = [word.format(out=out, new=tmp_path / "new", done=done, folder=page) for word in arguments.split()]
-    with pytest.raises(SystemExit) as left:
-        main(["reproduce", *words])
-    assert left.value.code == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert re.search(complaint, error), error
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        {},
-        {"format": 1, "name": "epochs"},
-        {"format": 2},
-        {"format": 2, "name": "epochs"},
-        {"format": 2, "name": ["tau"]},
-    ],
-)
-def test_a_result_of_another_version_is_refused(
-    stored: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "epochs").mkdir()
-    (tmp_path / "epochs" / "result.json").write_text(json.dumps(stored))
-    assert main(["reproduce", "--report", str(tmp_path), "--write", str(tmp_path / "new.md")]) == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "result.json must be the result of an experiment in format 2" in error
-    assert not (tmp_path / "new.md").exists()
 
 
 def _one_run_each(path: Path, out: Path) -> Path:
