@@ -44,10 +44,10 @@ def contestants(whats: Sequence[str], methods: Sequence[str] = ()) -> tuple[Cont
 
     Args:
         whats: what names each of them; see ``Contestant``.
-        methods: how cells are trained, of ``METHODS``; none: by PPO.
+        methods: how cells are trained, out of ``METHODS``; without any, by PPO.
 
     Raises:
-        SettingsError: one cannot be found or is neither a factory nor a cell, or methods are given and none is a cell.
+        SettingsError: one cannot be found or is neither a factory nor a cell; methods are given and there is no cell.
         RunError: a package is missing.
     """
     found: dict[Contestant, None] = {}

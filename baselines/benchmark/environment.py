@@ -13,7 +13,7 @@ from memory_envs.vector_env import Step
 class BudgetSpent(BaseException):
     """The step would take more than the budget: training is over.
 
-    It is no ``Exception``, as ``SystemExit`` is none: a training loop that catches every error must end all the same.
+    Like ``SystemExit`` it is not an ``Exception``: a training loop that catches every ``Exception`` must end, too.
     """
 
 

@@ -90,7 +90,7 @@ class BenchmarkFolder:
         self._release()
 
     def has_ended(self, name: str) -> bool:
-        """Whether a climb is over: a rung was not solved, or there is none left."""
+        """Whether a climb is over: a rung was not solved, or no rung is left."""
         rows = self.rows[name]
         return len(rows) == len(self._rungs(name)) or bool(rows and rows[-1]["status"] != "solved")
 
@@ -145,7 +145,7 @@ class BenchmarkFolder:
             self.write_results()
 
     def _note_death(self, name: str, code: int) -> None:
-        """A process has died in the middle of a rung: that is its result."""
+        """Make the death of a climb's process, with this exit code, the result of its rung."""
         n, budget, folder = self.next_rung(name), self.benchmark.budget, climb_folder(self.path, name)
         assert n is not None
         hang = folder / "hang.txt"

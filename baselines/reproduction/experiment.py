@@ -126,7 +126,7 @@ def without_x(*values: float) -> Mapping[float | None, Sequence[float]]:
 
 
 def parts(names: Sequence[str], measure: Measure, case: str = "{curriculum}", **settings: Any) -> list[Part]:
-    """The same measure of several sets of runs."""
+    """A part for each of several sets of runs, with the same measure."""
     return [Part(runs=name, measure=measure, case=case, settings=settings) for name in names]
 
 

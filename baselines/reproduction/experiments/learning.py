@@ -112,7 +112,7 @@ RUN_SETS: dict[str, dict[str, RunSet]] = {
 
 
 def largest_n(run: Trained, case: str, *, within: int) -> Iterator[Observation]:
-    """The largest N that was solved within so many updates; one less than the first N where none was."""
+    """The largest N that was solved within so many updates; one less than the first N where no N was solved."""
     first = run.settings.parts()[1].stages()[0]
     found = [n for n, update in run.solved_at.items() if update <= within]
     asked_all = run.summary["status"] == "solved" and len(found) == len(run.solved_at)

@@ -56,13 +56,13 @@ PERTURBATION: Published = {
 # -- measures ------------------------------------------------------------------------------------------------------
 
 
-def ablations(run: Trained, case: str, *, n: int, singles: int, way: str) -> Iterator[Observation]:
+def ablations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
     """Accuracy for N = ``n`` of the whole network, and without single units: means over fastest, slowest, random."""
     from baselines.analysis import ablation
 
-    settings = ablation.AblationSettings(singles=singles, groups=(), way=way)
+    asked = ablation.AblationSettings(groups=(), **settings)
     for subject in subjects_at(run, [n]):
-        table = ablation.measure(subject, settings)["ablation"]
+        table = ablation.measure(subject, asked)["ablation"]
         yield observed(run, case, "accuracy", None, float(table["baseline"][0]))
         for selection in ("fastest", "slowest", "random"):
             rows = table.where(selection=selection)
@@ -91,12 +91,12 @@ def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps
         yield observed(run, case, "participation ratio", subject.task.N, found.participation_ratio)
 
 
-def forgotten(run: Trained, case: str, *, n: int) -> Iterator[Observation]:
+def forgotten(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
     """Accuracy on every smaller N of the network at N = ``n``, as read by its readouts and by refitted ones."""
     from baselines.analysis import forgetting
 
     for subject in subjects_at(run, [n]):
-        table = forgetting.measure(subject, forgetting.ForgettingSettings())["forgetting"]
+        table = forgetting.measure(subject, forgetting.ForgettingSettings(**settings))["forgetting"]
         for asked, readout, accuracy in zip(table["asked"], table["readout"], table["accuracy"], strict=True):
             if np.isfinite(accuracy):
                 yield observed(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
@@ -114,13 +114,13 @@ def perturbations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterat
             yield observed(run, case, f"relative accuracy, {kind} perturbed", size, value)
 
 
-def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], updates: int) -> Iterator[Observation]:
+def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], **settings: Any) -> Iterator[Observation]:
     """Accuracy on other N after so many updates on each alone, begun with the network at N = ``n``."""
     from baselines.analysis import generalisation
 
-    settings = generalisation.GeneralisationSettings(kinds=("n",), ns=tuple(ns), updates=updates, scopes=("network",))
+    asked = generalisation.GeneralisationSettings(kinds=("n",), ns=tuple(ns), scopes=("network",), **settings)
     for subject in subjects_at(run, [n]):
-        table = generalisation.measure(subject, settings)["generalisation"].where(retrained="network")
+        table = generalisation.measure(subject, asked)["generalisation"].where(retrained="network")
         for other, accuracy in zip(table["value"], table["accuracy"], strict=True):
             yield observed(run, case, "accuracy after retraining", float(other), float(accuracy))
 

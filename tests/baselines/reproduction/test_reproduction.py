@@ -68,30 +68,37 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+PROBE = {"steps": 60, "warm_up": 10, "trials": 4}
+QUICK: dict[str, dict[str, Any]] = {
+    "net_timescales": {"ns": (2, 3), "steps": 300, "trials": 3},
+    "ablations": {"n": 3, "singles": 2, **PROBE},
+    "perturbations": {"n": 3, "repetitions": 2, **PROBE},
+    "retraining": {"n": 2, "ns": (3,), "updates": 1, **PROBE},
+    "forgotten": {"n": 3, "fit_trials": 4, **PROBE},
+    "dimensions": {"ns": (2, 3), "steps": 100, "trials": 2},
+    "geometry_course": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
+    "task_loss": {"updates": (0, 8)},
+}
+"""Measure -> settings that suit small networks and take little time."""
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measurements of small networks for the small scale."""
-    more: dict[str, Any] = {
-        "tau-net": {"ns": (2, 3), "steps": 300, "trials": 3},
-        "ablation": {"n": 3, "singles": 2},
-        "perturbation": {"n": 3, "repetitions": 2},
-        "retraining": {"n": 2, "ns": (3,), "updates": 1},
-        "forgetting": {"n": 3},
-        "dimensionality": {"ns": (2, 3), "steps": 100, "trials": 2},
-        "tcr-attractors": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
-        "tcr-freeze-in": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
-    }
-    for name, changes in more.items():
-        one = EXPERIMENTS[name]
+    for name, one in list(EXPERIMENTS.items()):
         scale = one.scales["small"]
         parts = [
-            dataclasses.replace(
-                part, settings=dict(part.settings) | {k: changes[k] for k in changes if k in part.settings}
-            )
+            dataclasses.replace(part, settings={**part.settings, **QUICK.get(part.measure.__name__, {})})
             for part in scale.parts
         ]
         scales = {**one.scales, "small": dataclasses.replace(scale, parts=parts)}
         monkeypatch.setitem(EXPERIMENTS, name, dataclasses.replace(one, scales=scales))
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figures, for tests of something else: each takes a CPU second."""
+    monkeypatch.setattr(folder, "_draw", lambda experiment, observed, path: None)
 
 
 ON_THESE = [name for name, one in EXPERIMENTS.items() if {part.runs for part in one.scales["small"].parts} <= set(SETS)]
@@ -116,7 +123,7 @@ def test_it_writes_numbers_figure_and_verdicts(
     assert result["sets"][0]["seeds"] == [0, 1]
 
 
-def test_numbers_are_those_of_the_runs(out: Path) -> None:
+def test_numbers_are_those_of_the_runs(out: Path, undrawn: None) -> None:
     assert main(["reproduce", "epochs", "--out", str(out), "--workers", "1"]) == 0
     with open(out / "epochs" / "epochs.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -126,7 +133,9 @@ def test_numbers_are_those_of_the_runs(out: Path) -> None:
         assert row["run"].endswith(f"curriculum={row['case']}_seed={row['seed']}")
 
 
-def test_what_was_measured_is_not_measured_again(out: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_measured_is_not_measured_again(
+    out: Path, quick: None, undrawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, whole = "forgetting", EXPERIMENTS["forgetting"]
     (part,) = whole.scales["small"].parts
     calls: list[str] = []
@@ -257,7 +266,7 @@ def test_a_course_without_one_of_its_checkpoints_is_damaged(out: Path, quick: No
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"observations": [{"quantity": "epochs"}]}', '{"observations": []}'])
-def test_what_is_left_of_a_measurement_is_measured_again(text: str, out: Path) -> None:
+def test_what_is_left_of_a_measurement_is_measured_again(text: str, out: Path, undrawn: None) -> None:
     command = ["reproduce", "epochs", "--out", str(out), "--workers", "1"]
     assert main(command) == 0
     before = (out / "epochs" / "epochs.csv").read_text()
@@ -279,7 +288,7 @@ def test_two_processes_do_not_work_on_the_same(
         release()
 
 
-def test_a_part_takes_the_runs_that_it_is_told_to(out: Path) -> None:
+def test_a_part_takes_the_runs_that_it_is_told_to(out: Path, undrawn: None) -> None:
     assert main(["reproduce", "tau-turn", "--out", str(out), "--workers", "1"]) == 0
     with open(out / "tau-turn" / "tau-turn.csv", newline="") as file:
         cases = {row["case"] for row in csv.DictReader(file)}
@@ -287,7 +296,7 @@ def test_a_part_takes_the_runs_that_it_is_told_to(out: Path) -> None:
     assert cases == {f"parity single-head, recipe {kind}" for kind in kinds}
 
 
-def test_stored_results_are_gone_on_with(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stored_results_are_gone_on_with(out: Path, undrawn: None, capsys: pytest.CaptureFixture[str]) -> None:
     stored = Path(__file__).parents[3] / "speed" / "results" / "tcr.csv"
     (out / "runs" / "tcr").mkdir()
     shutil.copyfile(stored, out / "runs" / "tcr" / "results.csv")
