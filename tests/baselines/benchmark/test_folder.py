@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import gc
 import io
 import json
 import os
@@ -21,6 +22,7 @@ from baselines.benchmark.folder import COLUMNS, UNWRITABLE, BenchmarkFolder, cli
 from baselines.benchmark.plan import Benchmark, read_benchmark
 from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line
 from baselines.commands.main import main
+from baselines.core import style
 from baselines.core.files import RunError
 from baselines.core.jobs import Ended, Event, Job, Progressed, Started
 from baselines.core.settings import SettingsError
@@ -30,10 +32,19 @@ Interrupted = Callable[[], bool]
 
 
 @pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
+def _as_it_was() -> Iterator[None]:
+    """A climb in this process changes a handler; and it collects garbage, which takes long among all these modules."""
     before = signal.getsignal(signal.SIGALRM)
+    gc.freeze()
     yield
+    gc.unfreeze()
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pictures, for tests of something else: each takes a CPU second."""
+    monkeypatch.setattr(style, "save", lambda figure, path: [])
 
 
 class InPlaceEngine:
@@ -206,7 +217,7 @@ def test_settings_of_before_versions_are_refused(tmp_path: Path) -> None:
         read_benchmark(tmp_path)
 
 
-def test_another_version_is_mentioned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_version_is_mentioned(tmp_path: Path, undrawn: None, capsys: pytest.CaptureFixture[str]) -> None:
     """Of what the benchmark was begun with, also when it has gone on since."""
     path = tmp_path / "a"
     asked = benchmark("returns_nothing", budget=BUDGETS["quick"])
@@ -305,6 +316,8 @@ def test_a_benchmark_from_the_command_line(
     assert path.name == "benchmark_quick_my-agents-mine-agent"
     files = f"runs/{path.name}: results.csv, ladder.csv, ladder.png"
     assert said.endswith(f"4 of 4 climbs have ended. Results, table and picture in {files}\n")
+    assert (path / "ladder.png").stat().st_size > 10_000
+    monkeypatch.setattr(style, "save", lambda figure, path: [])
     code, said, _ = command(f"--out runs/{path.name} --agent {AGENTS}:RaisesAtOnce --tasks parity", monkeypatch, capsys)
     assert code == 0
     assert "12 rungs of 4 of 8 climbs have been played before\n" in said
