@@ -18,7 +18,7 @@ from baselines.commands.options import add_options_of, merged, note_versions
 from baselines.core import seeds
 from baselines.core.files import file_word
 from baselines.core.jobs import LocalEngine, available_cores
-from baselines.core.process import interruptible
+from baselines.core.process import interruptible, prepare_to_compute
 from baselines.core.settings import RANGE, SettingsError, check_fields
 from memory_envs import TASKS, checks
 
@@ -116,6 +116,7 @@ def run(given: dict[str, Any]) -> int:
     asked = BenchmarkOptions(**merged(given))
     benchmark, path = read(asked)
     workers = available_cores() if asked.workers is None else asked.workers
+    prepare_to_compute("baselines.commands.display.jobs", "baselines.benchmark.cell_settings")
     _try_cells(benchmark)
     return _climb(benchmark, path, workers)
 
@@ -170,8 +171,6 @@ def _try_cells(benchmark: Benchmark) -> None:
     Raises:
         SettingsError: a cell cannot be made.
     """
-    if all(one.method == "agent" for one in benchmark.contestants):
-        return
     from baselines.benchmark.cell_settings import bptt_settings, ppo_settings
 
     settings: dict[str, Callable[..., RunSettings]] = {"ppo": ppo_settings, "bptt": bptt_settings}

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 from baselines.commands.options import add_options_of
 from baselines.commands.sweep import run_shown
 from baselines.core.jobs import available_cores
-from baselines.core.process import interruptible, prepare_for_training
-from baselines.core.settings import SettingsError, check, check_fields
+from baselines.core.process import interruptible, prepare_to_compute
+from baselines.core.settings import SettingsError, check_fields
 from baselines.reproduction import report, results
 from baselines.reproduction.experiment import SCALES, Experiment
 from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS, ConditionSet, Source
 from baselines.reproduction.folder import Reproduction, read_result
 from baselines.reproduction.runs import RunSet
 from baselines.training.sweep import SweepFolder
-from memory_envs import checks
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,7 +63,8 @@ def run(given: dict[str, Any]) -> int:
     asked = ReproduceOptions(**given)
     check_fields(asked)
     for name in names:
-        check("names", checks.choice, name, tuple(EXPERIMENTS))
+        if name not in EXPERIMENTS:
+            raise SettingsError("names", f"NAME must be among {', '.join(EXPERIMENTS)}, got {name!r}")
     if asked.report is not None and asked.write is not None:
         if names:
             raise SettingsError("report", f"report must be given without NAME, got {names[0]!r}")
@@ -80,6 +80,7 @@ def run(given: dict[str, Any]) -> int:
     workers = available_cores() if asked.workers is None else asked.workers
     out = Path("runs") / f"reproduction-{asked.scale}" if asked.out is None else asked.out
     reproduction = Reproduction(out, asked.scale)
+    prepare_to_compute("baselines.commands.display.jobs", "baselines.reproduction.figure")
     for name in names:
         if code := _reproduce(reproduction, EXPERIMENTS[name], workers):
             options = [f"--scale={asked.scale}", f"--out={out}", f"--workers={workers}"]
@@ -123,7 +124,6 @@ def _reproduce(reproduction: Reproduction, experiment: Experiment, workers: int)
     for one, source in reproduction.sources(experiment).items():
         if code := _train(source, reproduction.path / "runs" / one, workers):
             return code
-    prepare_for_training()  # measures train as well
     try:
         for words in reproduction.measure(experiment):
             print(f"{name}: measured {words}", flush=True)

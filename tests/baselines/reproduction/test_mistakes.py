@@ -13,7 +13,7 @@ from baselines.reproduction import folder
 from tests.baselines.without_torch import Answer, answers
 
 BAD = [
-    ("nothing", r"NAME: names must be one of \['largest-n', 'epochs', .*\], got 'nothing'"),
+    ("nothing", "NAME: NAME must be among largest-n, epochs, .*, got 'nothing'"),
     ("tau --scale huge", r"--scale: scale must be one of \['small', 'full'\], got 'huge'"),
     ("tau --workers 0 --out new", "--workers: workers must be an integer from 1 to 1000, got 0"),
     ("tau --scale full --out small", "--out: out must be a folder of scale 'full', got small, of scale 'small'"),
