@@ -173,7 +173,9 @@ def check_kept(file: Path) -> None:
         raise RunError(f"{file} must be there, for the run came so far")
 
 
-def observed(run: Trained, case: str, quantity: str, x: float | None, value: float, bound: str = "") -> Observation:
+def observation_of(
+    run: Trained, case: str, quantity: str, x: float | None, value: float, bound: str = ""
+) -> Observation:
     """A number that was measured of a run, at ``x`` (None: it is one number a network)."""
     return Observation(
         quantity=quantity, case=case, x=x, seed=run.settings.seed, value=value, bound=bound, run=run.name

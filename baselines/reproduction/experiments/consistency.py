@@ -14,7 +14,7 @@ from baselines.reproduction.claims import Larger, Statement
 from baselines.reproduction.experiment import Experiment, Quantity, Scale, parts
 from baselines.reproduction.experiments.run_sets import NO_BUDGET
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import RunSet, Trained, check_kept, observed
+from baselines.reproduction.runs import RunSet, Trained, check_kept, observation_of
 from baselines.reproduction.tcr import run_all
 from baselines.reproduction.tcr.conditions import GROUPS, Condition
 from baselines.reproduction.tcr.results import Rows, Run, begin, read
@@ -205,14 +205,14 @@ def geometry_course(
             for column, quantity in quantities.items():
                 value = float(table[column][0])
                 if np.isfinite(value):
-                    yield observed(run, case, quantity, float(subject.update), value)
+                    yield observation_of(run, case, quantity, float(subject.update), value)
 
 
 def task_loss(run: Trained, case: str, *, updates: Sequence[int]) -> Iterator[Observation]:
     """The task's loss in training, without regularisers, in the test at each of these updates."""
     for row in run.reports():
         if row["update"] in updates:
-            yield observed(run, case, "loss of the task", row["update"], row["loss_task"])
+            yield observation_of(run, case, "loss of the task", row["update"], row["loss_task"])
 
 
 def updates_to_criterion(run: TrainedCondition, case: str, *, over_g: bool) -> Iterator[Observation]:
@@ -235,7 +235,7 @@ _FIFTY, _HUNDRED = "updates, N = 50", "updates, N = 100"
 _NESTEROV = "updates, N = 50, nesterov 0.003 momentum 0.9"
 
 
-def _over_g(quantity: str, strengths: Sequence[float], weights: Sequence[str]) -> list[Statement]:
+def _shorter_claims(quantity: str, strengths: Sequence[float], weights: Sequence[str]) -> list[Statement]:
     return [
         Larger(
             words=f"{quantity.removeprefix('updates, ')}, g = {g:g}: TCR {weight} needs fewer updates than none",
@@ -248,12 +248,12 @@ def _over_g(quantity: str, strengths: Sequence[float], weights: Sequence[str]) -
     ]
 
 
-_TCR: list[Statement] = [
-    *_over_g(_FIFTY, (0.5, 1.0, 2.0, 3.0), ("0.03", "1")),
-    *_over_g(_HUNDRED, (0.5, 1.0), ("0.03", "1")),
-    *_over_g(_NESTEROV, (0.5, 1.0, 3.0), ("0.03",)),
+_TCR_CLAIMS: list[Statement] = [
+    *_shorter_claims(_FIFTY, (0.5, 1.0, 2.0, 3.0), ("0.03", "1")),
+    *_shorter_claims(_HUNDRED, (0.5, 1.0), ("0.03", "1")),
+    *_shorter_claims(_NESTEROV, (0.5, 1.0, 3.0), ("0.03",)),
 ]
-_CELLS: list[Statement] = [
+_CELL_CLAIMS: list[Statement] = [
     Larger(
         words=f"{cell}: TCR 0.03 needs fewer updates than none",
         of=(_FIFTY, f"{cell}, without"),
@@ -263,7 +263,7 @@ _CELLS: list[Statement] = [
 ]
 
 
-_FORMATION: list[Statement] = [
+_ATTRACTOR_CLAIMS: list[Statement] = [
     *(
         Larger(
             words=f"after 100 updates, TCR {weight} has more stable fixed points than none",
@@ -285,7 +285,7 @@ _FORMATION: list[Statement] = [
 ]
 
 
-_COLLAPSE: list[Statement] = [
+_FREEZE_IN_CLAIMS: list[Statement] = [
     Larger(
         words=f"after 200 updates of TCR {weight} alone memory states are closer together than without",
         of=("distance of memory states", "without"),
@@ -294,7 +294,7 @@ _COLLAPSE: list[Statement] = [
     )
     for weight in ("0.03", "1")
 ]
-_COLLAPSE += [
+_FREEZE_IN_CLAIMS += [
     Larger(
         words=f"after 600 updates the loss is larger for freeze-in with TCR {weight}",
         of=("loss of the task", f"freeze-in, TCR {weight}"),
@@ -307,16 +307,16 @@ _COLLAPSE += [
 
 # -- experiments ---------------------------------------------------------------------------------------------------
 
-_CRITERION = (
+_CRITERION_NOTE = (
     "Ours: mean squared error below 0.01 over 25 updates' batches, Adam 1e-3 unless said otherwise, 100 units; an "
     "unsolved run counts with its limit. The paper's own numbers were not available to us. Rows that results.csv of "
     "the set holds before, such as those of speed/results/tcr.csv, are not run again."
 )
 
-_ATTRACTORS = {"stable": "stable fixed points", "separation": "separation of memory states", "loss": "loss"}
+_ATTRACTOR_QUANTITIES = {"stable": "stable fixed points", "separation": "separation of memory states", "loss": "loss"}
 
-_TIMES = (0, 100, 200, 400, 600)
-_FROZEN: dict[str, Any] = {
+_FREEZE_IN_UPDATES = (0, 100, 200, 400, 600)
+_FREEZE_IN_GEOMETRY: dict[str, Any] = {
     "quantities": {
         "distance": "distance of memory states",
         "participation_ratio": "participation ratio",
@@ -336,7 +336,7 @@ CONSISTENCY = [
         scales={
             scale: Scale(
                 parts=parts(["tcr"], updates_to_criterion, "{regulariser}", over_g=True),
-                statements=_TCR,
+                statements=_TCR_CLAIMS,
             )
             for scale in ("small", "full")
         },
@@ -344,7 +344,7 @@ CONSISTENCY = [
             Quantity(name=name, label="updates to criterion, or the limit", x="connection strength g")
             for name in (_FIFTY, _HUNDRED, _NESTEROV)
         ],
-        note=_CRITERION + " At most 2,000 updates, with Nesterov 1,000.",
+        note=_CRITERION_NOTE + " At most 2,000 updates, with Nesterov 1,000.",
     ),
     Experiment(
         name="tcr-lstm",
@@ -359,12 +359,12 @@ CONSISTENCY = [
                     "{cell}{rank}, {regulariser}",
                     over_g=False,
                 ),
-                statements=_CELLS,
+                statements=_CELL_CLAIMS,
             )
             for scale in ("small", "full")
         },
         quantities=[Quantity(name=_FIFTY, label="updates to criterion, or the limit of 1,000")],
-        note=_CRITERION + " Delayed addition, N = 50, at most 1,000 updates.",
+        note=_CRITERION_NOTE + " Delayed addition, N = 50, at most 1,000 updates.",
     ),
     Experiment(
         name="tcr-attractors",
@@ -378,17 +378,17 @@ CONSISTENCY = [
                     geometry_course,
                     "TCR {tcr:g}",
                     updates=(0, 50, 100, 200, 400),
-                    quantities=_ATTRACTORS,
+                    quantities=_ATTRACTOR_QUANTITIES,
                     trials=32,
                     points=points,
                     exponent_steps=50,
                 ),
-                statements=_FORMATION,
+                statements=_ATTRACTOR_CLAIMS,
                 cpu_minutes=minutes,
             )
             for scale, points, minutes in (("small", 40, 4), ("full", 200, 60))
         },
-        quantities=[Quantity(name=name, label=name, x="update") for name in _ATTRACTORS.values()],
+        quantities=[Quantity(name=name, label=name, x="update") for name in _ATTRACTOR_QUANTITIES.values()],
         note="Three channels that pulse at 5 % of the steps: eight memory states. Stable fixed points under no input. "
         "Runs end when they are solved, so that later updates lack those that were solved before.",
     ),
@@ -403,18 +403,18 @@ CONSISTENCY = [
                     part
                     for runs, case in (("addition", "without"), ("freeze-in", "freeze-in, TCR {tcr:g}"))
                     for part in (
-                        *parts([runs], task_loss, case, updates=_TIMES),
-                        *parts([runs], geometry_course, case, updates=_TIMES, **_FROZEN),
+                        *parts([runs], task_loss, case, updates=_FREEZE_IN_UPDATES),
+                        *parts([runs], geometry_course, case, updates=_FREEZE_IN_UPDATES, **_FREEZE_IN_GEOMETRY),
                     )
                 ],
-                statements=_COLLAPSE,
+                statements=_FREEZE_IN_CLAIMS,
                 cpu_minutes=minutes,
             )
             for scale, minutes in (("small", 3), ("full", 30))
         },
         quantities=[
             Quantity(name="loss of the task", label="loss of the task", x="update", log="y"),
-            *(Quantity(name=name, label=name, x="update") for name in _FROZEN["quantities"].values()),
+            *(Quantity(name=name, label=name, x="update") for name in _FREEZE_IN_GEOMETRY["quantities"].values()),
         ],
         note="Delayed addition, rate RNN of g = 1; the task is trained from update 200 on. Runs end "
         "when they are solved.",

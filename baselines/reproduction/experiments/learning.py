@@ -20,7 +20,7 @@ from baselines.reproduction.experiment import (
 )
 from baselines.reproduction.experiments.run_sets import BOTH, FULL_FAST, SMALL_FAST
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import RunSet, Trained, observed
+from baselines.reproduction.runs import RunSet, Trained, observation_of
 
 # -- published -----------------------------------------------------------------------------------------------------
 
@@ -115,40 +115,40 @@ def largest_n(run: Trained, case: str, *, within: int) -> Iterator[Observation]:
     """The largest N that was solved within so many updates; one less than the first N where no N was solved."""
     first = run.settings.parts()[1].stages()[0]
     found = [n for n, update in run.solved_at.items() if update <= within]
-    asked_all = run.summary["status"] == "solved" and len(found) == len(run.solved_at)
-    yield observed(run, case, "largest N", None, max(found, default=first - 1), "at least" if asked_all else "")
+    solved_all = run.summary["status"] == "solved" and len(found) == len(run.solved_at)
+    yield observation_of(run, case, "largest N", None, max(found, default=first - 1), "at least" if solved_all else "")
 
 
 def epochs(run: Trained, case: str) -> Iterator[Observation]:
     """Epochs of 600 updates until each N was solved."""
     for n, update in run.solved_at.items():
-        yield observed(run, case, "epochs", n, update / PUBLISHED_EPOCH)
+        yield observation_of(run, case, "epochs", n, update / PUBLISHED_EPOCH)
 
 
 def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
     """Whether N was solved from scratch, alone (1 or 0); where all heads train at once, when each N first was."""
     settings = run.settings
     if settings.curriculum == "none-single":
-        yield observed(run, case, "share solved", settings.n_max, float(run.summary["status"] == "solved"))
+        yield observation_of(run, case, "share solved", settings.n_max, float(run.summary["status"] == "solved"))
         return
     rows = run.reports()
     for n in range(settings.first_n or 2, settings.n_max + 1):
         passed = [row["update"] for row in rows if row[f"accuracy_{n}"] > settings.threshold]
         if passed:
-            yield observed(run, case, "update solved", n, passed[0])
+            yield observation_of(run, case, "update solved", n, passed[0])
 
 
 # -- claims --------------------------------------------------------------------------------------------------------
 
-_WITHIN = {"small": 800, "full": 20_000}
+_UPDATES = {"small": 800, "full": 20_000}
 """Updates within which the largest N counts: as many as all these runs have, unless they are solved before."""
 
 _PARITY_FAST = ["parity-single-fast", "parity-multi-fast"]
-_LARGEST = [*_PARITY_FAST, "fixed-tau-fast", "dms-fast"]
+_LARGEST_N_SETS = [*_PARITY_FAST, "fixed-tau-fast", "dms-fast"]
 _TAU_CASE = "{task} {curriculum}, tau {tau}"
 
 
-def _largest(taus: Sequence[int]) -> list[Statement]:
+def _largest_n_claims(taus: Sequence[int]) -> list[Statement]:
     found: list[Statement] = []
     for task in ("parity", "dms"):
         multi, single = (f"{task} {curriculum}, tau trained" for curriculum in (MULTI, SINGLE))
@@ -160,7 +160,7 @@ def _largest(taus: Sequence[int]) -> list[Statement]:
     return [*found, above(words, "largest N", "parity multi-head, tau 1", "parity multi-head, tau 3")]
 
 
-_EPOCHS: list[Statement] = [
+_EPOCH_CLAIMS: list[Statement] = [
     above("single-head needs more epochs for the last N that both solve", "epochs", SINGLE, MULTI, "last"),
 ]
 
@@ -176,17 +176,17 @@ LEARNING = [
         source=f"{P1}: largest N solved within 1,000 epochs, four networks each",
         scales={
             "small": Scale(
-                parts=parts(_LARGEST, largest_n, _TAU_CASE, within=_WITHIN["small"]),
-                statements=_largest((1, 3)),
-                note=f"Ours: the largest N solved within {_WITHIN['small']} updates of recipe fast. Published "
+                parts=parts(_LARGEST_N_SETS, largest_n, _TAU_CASE, within=_UPDATES["small"]),
+                statements=_largest_n_claims((1, 3)),
+                note=f"Ours: the largest N solved within {_UPDATES['small']} updates of recipe fast. Published "
                 "single-head networks with trained and with fixed tau part between N = 24 and 37, which so few "
                 "updates do not reach.",
             ),
             "full": Scale(
-                parts=parts(_LARGEST, largest_n, _TAU_CASE, within=_WITHIN["full"]),
-                note=f"Ours: the largest N solved within {_WITHIN['full']} updates of recipe fast.",
+                parts=parts(_LARGEST_N_SETS, largest_n, _TAU_CASE, within=_UPDATES["full"]),
+                note=f"Ours: the largest N solved within {_UPDATES['full']} updates of recipe fast.",
                 statements=[
-                    *_largest((1, 2, 3, 4)),
+                    *_largest_n_claims((1, 2, 3, 4)),
                     Close(words="the published numbers are met", quantity="largest N"),
                 ],
             ),
@@ -201,10 +201,13 @@ LEARNING = [
         claim="With several heads a new N is solved about every epoch; with one head each takes longer.",
         source=f"{P1}: epochs of 600 updates, seed 0",
         scales={
-            "small": Scale(parts=parts(["parity-paper"], epochs), statements=_EPOCHS),
+            "small": Scale(parts=parts(["parity-paper"], epochs), statements=_EPOCH_CLAIMS),
             "full": Scale(
                 parts=parts(["parity-paper"], epochs),
-                statements=[*_EPOCHS, Close(words="the published numbers are met", quantity="epochs", share=0.25)],
+                statements=[
+                    *_EPOCH_CLAIMS,
+                    Close(words="the published numbers are met", quantity="epochs", share=0.25),
+                ],
             ),
         },
         quantities=[Quantity(name="epochs", label="epochs of 600 updates until solved", x="N")],
@@ -253,9 +256,9 @@ LEARNING = [
                         ["window-fast"],
                         largest_n,
                         "window of {window}, shift {shift}",
-                        within=_WITHIN[scale],
+                        within=_UPDATES[scale],
                     ),
-                    *parts(_PARITY_FAST, largest_n, within=_WITHIN[scale]),
+                    *parts(_PARITY_FAST, largest_n, within=_UPDATES[scale]),
                 ],
                 statements=[above("it reaches a larger N than single-head", "largest N", window, SINGLE)],
             )
@@ -271,7 +274,7 @@ LEARNING = [
         source=f"{P1}: claimed in the abstract, without numbers",
         scales={
             scale: Scale(
-                parts=parts(["gated-fast"], largest_n, "{cell}, {curriculum}", within=_WITHIN[scale]),
+                parts=parts(["gated-fast"], largest_n, "{cell}, {curriculum}", within=_UPDATES[scale]),
                 statements=[
                     above(
                         f"{cell}: multi-head reaches a larger N than single-head",

@@ -25,7 +25,7 @@ from baselines.reproduction.experiment import (
     without_x,
 )
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import Trained, observed, subjects_at
+from baselines.reproduction.runs import Trained, observation_of, subjects_at
 
 # -- published -----------------------------------------------------------------------------------------------------
 
@@ -63,12 +63,12 @@ def ablations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[O
     asked = ablation.AblationSettings(groups=(), **settings)
     for subject in subjects_at(run, [n]):
         table = ablation.measure(subject, asked)["ablation"]
-        yield observed(run, case, "accuracy", None, float(table["baseline"][0]))
+        yield observation_of(run, case, "accuracy", None, float(table["baseline"][0]))
         for selection in ("fastest", "slowest", "random"):
             rows = table.where(selection=selection)
-            yield observed(run, case, f"accuracy, one of the {selection}", None, float(rows["accuracy"].mean()))
+            yield observation_of(run, case, f"accuracy, one of the {selection}", None, float(rows["accuracy"].mean()))
             if selection == "slowest":
-                yield observed(run, case, "tau of the slowest", None, float(rows["tau"].mean()))
+                yield observation_of(run, case, "tau of the slowest", None, float(rows["tau"].mean()))
 
 
 def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps: int) -> Iterator[Observation]:
@@ -87,8 +87,8 @@ def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps
         with torch.no_grad():
             outputs, _ = subject.network.unroll(inputs, subject.cell.initial_state(trials))
         found = components(outputs[100:].flatten(0, 1).double().numpy())
-        yield observed(run, case, "dimensions for 90 %", subject.task.N, found.dimension())
-        yield observed(run, case, "participation ratio", subject.task.N, found.participation_ratio)
+        yield observation_of(run, case, "dimensions for 90 %", subject.task.N, found.dimension())
+        yield observation_of(run, case, "participation ratio", subject.task.N, found.participation_ratio)
 
 
 def forgotten(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
@@ -99,7 +99,7 @@ def forgotten(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[O
         table = forgetting.measure(subject, forgetting.ForgettingSettings(**settings))["forgetting"]
         for asked, readout, accuracy in zip(table["asked"], table["readout"], table["accuracy"], strict=True):
             if np.isfinite(accuracy):
-                yield observed(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
+                yield observation_of(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
 
 
 def perturbations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
@@ -111,7 +111,7 @@ def perturbations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterat
         table = perturbation.measure(subject, asked)["perturbation"]
         for kind, size in table.distinct("of", "size"):
             value = float(table.where(of=kind, size=size)["relative"].mean())
-            yield observed(run, case, f"relative accuracy, {kind} perturbed", size, value)
+            yield observation_of(run, case, f"relative accuracy, {kind} perturbed", size, value)
 
 
 def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], **settings: Any) -> Iterator[Observation]:
@@ -122,13 +122,13 @@ def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], **settings
     for subject in subjects_at(run, [n]):
         table = generalisation.measure(subject, asked)["generalisation"].where(retrained="network")
         for other, accuracy in zip(table["value"], table["accuracy"], strict=True):
-            yield observed(run, case, "accuracy after retraining", float(other), float(accuracy))
+            yield observation_of(run, case, "accuracy after retraining", float(other), float(accuracy))
 
 
 # -- claims --------------------------------------------------------------------------------------------------------
 
 
-def _ablation(suffix: str) -> list[Statement]:
+def _ablation_claims(suffix: str) -> list[Statement]:
     single, multi = SINGLE + suffix, MULTI + suffix
     fast, slow = "accuracy, one of the fastest", "accuracy, one of the slowest"
     # At N = 30 the 20 slowest units had a mean tau of 5.3 with one head and of 1.95 with several.
@@ -154,7 +154,7 @@ def _ablation(suffix: str) -> list[Statement]:
     ]
 
 
-_PERTURBATION: list[Statement] = [
+_PERTURBATION_CLAIMS: list[Statement] = [
     above(
         "multi-head stands perturbed weights better (eps = 0.215)",
         "relative accuracy, weights perturbed",
@@ -166,14 +166,14 @@ _PERTURBATION: list[Statement] = [
 ]
 
 
-def _retraining(first: float, last: float) -> list[Statement]:
+def _retraining_claims(first: float, last: float) -> list[Statement]:
     return [
         above(f"multi-head lies above single-head at N = {n:g}", "accuracy after retraining", MULTI, SINGLE, float(n))
         for n in (first, last)
     ]
 
 
-_FORGETTING: list[Statement] = [
+_FORGETTING_CLAIMS: list[Statement] = [
     above(
         "as trained, multi-head answers N = 3 better than single-head",
         "accuracy, readout as trained",
@@ -215,7 +215,7 @@ ROBUSTNESS = [
                 ],
                 note="Here N = 8, with recipe fast N = 11. Clean: nothing hears the unit; as published: its weights "
                 "are cut, but for its biases and all readouts but the first. The statements are about the clean way.",
-                statements=[*_ablation(""), *_ablation(", recipe fast")],
+                statements=[*_ablation_claims(""), *_ablation_claims(", recipe fast")],
                 cpu_minutes=2,
             ),
             "full": Scale(
@@ -228,7 +228,7 @@ ROBUSTNESS = [
                     way="published",
                 ),
                 statements=[
-                    *_ablation(", as published"),
+                    *_ablation_claims(", as published"),
                     Close(words="the published numbers are met", quantity="accuracy, one of the slowest"),
                 ],
                 cpu_minutes=6,
@@ -255,13 +255,13 @@ ROBUSTNESS = [
             "small": Scale(
                 parts=parts(["parity-paper"], perturbations, n=8, repetitions=10),
                 note="Here N = 8.",
-                statements=_PERTURBATION,
+                statements=_PERTURBATION_CLAIMS,
                 cpu_minutes=1.5,
             ),
             "full": Scale(
                 parts=parts(["parity-paper"], perturbations, n=30, repetitions=10),
                 statements=[
-                    *_PERTURBATION,
+                    *_PERTURBATION_CLAIMS,
                     Close(
                         words="with perturbed W the published numbers are met",
                         quantity="relative accuracy, weights perturbed",
@@ -296,13 +296,13 @@ ROBUSTNESS = [
         scales={
             "small": Scale(
                 parts=parts(["parity-paper"], retraining, n=8, ns=(9, 10, 12, 14, 16), updates=1_200),
-                statements=_retraining(9, 16),
+                statements=_retraining_claims(9, 16),
                 cpu_minutes=12,
                 note="Here from N = 8, for 1,200 updates (2 epochs).",
             ),
             "full": Scale(
                 parts=parts(["parity-paper"], retraining, n=16, ns=(17, 24, 32, 46), updates=12_000),
-                statements=_retraining(17, 46),
+                statements=_retraining_claims(17, 46),
                 cpu_minutes=2_500,
             ),
         },
@@ -316,7 +316,7 @@ ROBUSTNESS = [
         scales={
             scale: Scale(
                 parts=parts(["parity-paper"], forgotten, n=n),
-                statements=_FORGETTING,
+                statements=_FORGETTING_CLAIMS,
                 cpu_minutes=minutes,
                 note=f"Here the networks were trained up to N = {n}.",
             )

@@ -25,7 +25,7 @@ from baselines.reproduction.experiment import (
 )
 from baselines.reproduction.experiments.run_sets import SMALL_FAST
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import RunSet, Trained, observed, subjects_at
+from baselines.reproduction.runs import RunSet, Trained, observation_of, subjects_at
 
 # -- published -----------------------------------------------------------------------------------------------------
 
@@ -83,8 +83,8 @@ def time_constants(run: Trained, case: str) -> Iterator[Observation]:
     """Mean and standard deviation of tau over units, when each N was solved."""
     for row in run.reports():
         if row["solved"]:
-            yield observed(run, case, "mean tau", int(row["N"]), row["tau_mean"])
-            yield observed(run, case, "SD of tau", int(row["N"]), row["tau_sd"])
+            yield observation_of(run, case, "mean tau", int(row["N"]), row["tau_mean"])
+            yield observation_of(run, case, "SD of tau", int(row["N"]), row["tau_sd"])
 
 
 def net_timescales(
@@ -106,7 +106,7 @@ def net_timescales(
         for column, quantity in quantities.items():
             value = float(summary[column][0]) / (float(summary["units"][0]) if column == "kept" else 1.0)
             if np.isfinite(value):
-                yield observed(run, case, quantity, subject.task.N, value)
+                yield observation_of(run, case, quantity, subject.task.N, value)
 
 
 # -- claims --------------------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def net_timescales(
 _WIDE = "fast, 500 units"
 
 
-def _taus(task: str) -> list[Statement]:
+def _tau_claims(task: str) -> list[Statement]:
     found: list[Statement] = []
     for recipe in RECIPES:
         single, multi = (f"{task} {curriculum}, recipe {recipe}" for curriculum in (SINGLE, MULTI))
@@ -127,7 +127,7 @@ def _taus(task: str) -> list[Statement]:
     return found
 
 
-def _turns(kinds: Sequence[str]) -> list[Statement]:
+def _turn_claims(kinds: Sequence[str]) -> list[Statement]:
     found: list[Statement] = []
     for kind in kinds:
         single = f"parity single-head, recipe {kind}"
@@ -142,7 +142,7 @@ def _turns(kinds: Sequence[str]) -> list[Statement]:
     return found
 
 
-def _rises(kind: str) -> Changes:
+def _rise_claim(kind: str) -> Changes:
     # Up to N = 20 the published mean lies below its start: only further out is a rise what was published.
     return Changes(
         words=f"recipe {kind}: single-head mean tau rises above its start, at N = 25 or more",
@@ -152,19 +152,19 @@ def _rises(kind: str) -> Changes:
     )
 
 
-_TAU_NET: list[Statement] = [
+_TAU_NET_CLAIMS: list[Statement] = [
     *(
         Changes(words=f"{curriculum}: mean tau_net grows with N", of=("mean tau_net", curriculum), rises=True)
         for curriculum in (SINGLE, MULTI)
     ),
 ]
 
-_MET = [Close(words="the published numbers are met", quantity="mean tau_net")]
+_TAU_NET_MET = [Close(words="the published numbers are met", quantity="mean tau_net")]
 
 
 # -- experiments ---------------------------------------------------------------------------------------------------
 
-_SUMMARY = {
+_TAU_NET_QUANTITIES = {
     "tau_net_mean": "mean tau_net",
     "tau_net_sd": "SD of tau_net",
     "tau_net_median": "median tau_net",
@@ -172,12 +172,12 @@ _SUMMARY = {
 }
 
 
-def _single_taus(*runs: str, case: str = RECIPE_CASE) -> list[Part]:
+def _single_head_parts(*runs: str, case: str = RECIPE_CASE) -> list[Part]:
     only = {"curriculum": [SINGLE]}
     return [Part(runs=name, measure=time_constants, case=case, only=only) for name in runs]
 
 
-def _net_timescales(name: str, task: str, runs: str, ns: tuple[int, ...], values: Published) -> Experiment:
+def _net_timescale_experiment(name: str, task: str, runs: str, ns: tuple[int, ...], values: Published) -> Experiment:
     return Experiment(
         name=name,
         title=f"How does the timescale of the activity grow with N in {task}?",
@@ -185,14 +185,14 @@ def _net_timescales(name: str, task: str, runs: str, ns: tuple[int, ...], values
         source=f"{P1}: read off figures",
         scales={
             "small": Scale(
-                parts=parts([runs], net_timescales, ns=ns, quantities=_SUMMARY, steps=10_000, trials=10),
-                statements=_TAU_NET if values else [],
+                parts=parts([runs], net_timescales, ns=ns, quantities=_TAU_NET_QUANTITIES, steps=10_000, trials=10),
+                statements=_TAU_NET_CLAIMS if values else [],
                 cpu_minutes=5,
                 note="Here 10 trials of 10,000 steps (published: 100,000).",
             ),
             "full": Scale(
-                parts=parts([runs], net_timescales, ns=(5, 10, 15, 20, 25, 30), quantities=_SUMMARY),
-                statements=[*_TAU_NET, *_MET] if values else [],
+                parts=parts([runs], net_timescales, ns=(5, 10, 15, 20, 25, 30), quantities=_TAU_NET_QUANTITIES),
+                statements=[*_TAU_NET_CLAIMS, *_TAU_NET_MET] if values else [],
                 cpu_minutes=50,
             ),
         },
@@ -216,7 +216,7 @@ TIME_CONSTANTS = [
             scales={
                 scale: Scale(
                     parts=parts([f"{task}-paper", *fast], time_constants, RECIPE_CASE),
-                    statements=_taus(task),
+                    statements=_tau_claims(task),
                 )
                 for scale in ("small", "full")
             },
@@ -240,19 +240,20 @@ TIME_CONSTANTS = [
             # With 128 units recipe fast does not come past N = 14; with the published 500 it comes a little further.
             "small": Scale(
                 parts=[
-                    *_single_taus("parity-paper", "parity-single-fast"),
-                    *_single_taus("parity-single-wide", case=f"{RECIPE_CASE}, {{units}} units"),
+                    *_single_head_parts("parity-paper", "parity-single-fast"),
+                    *_single_head_parts("parity-single-wide", case=f"{RECIPE_CASE}, {{units}} units"),
                 ],
-                statements=[*_turns([*RECIPES, _WIDE]), _rises(_WIDE)],
+                statements=[*_turn_claims([*RECIPES, _WIDE]), _rise_claim(_WIDE)],
             ),
             "full": Scale(
-                parts=_single_taus("parity-paper", "parity-single-fast"), statements=[*_turns(RECIPES), _rises("fast")]
+                parts=_single_head_parts("parity-paper", "parity-single-fast"),
+                statements=[*_turn_claims(RECIPES), _rise_claim("fast")],
             ),
         },
         quantities=over_n(("mean tau", "mean of tau over units (steps)"), ("SD of tau", "SD of tau (steps)")),
         published=_by_recipe(TAU, [*RECIPES, _WIDE]),
     ),
-    _net_timescales("tau-net", "parity", "parity-paper", (2, 5, 8, 10, 12), TAU_NET),
-    _net_timescales("tau-net-dms", "dms", "dms-paper", (2, 4, 6, 8, 10), {}),
+    _net_timescale_experiment("tau-net", "parity", "parity-paper", (2, 5, 8, 10, 12), TAU_NET),
+    _net_timescale_experiment("tau-net-dms", "dms", "dms-paper", (2, 4, 6, 8, 10), {}),
 ]
 """The experiments on time constants and timescales."""
