@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from baselines.benchmark.cells import ppo_ladder
+from baselines.benchmark.cell_settings import ppo_ladder
 from baselines.cells import CELLS
 from baselines.core.settings import SettingsError
 from baselines.ppo.run import RLRun
