@@ -1,48 +1,74 @@
-"""The command ``analyze``: what a network learned, as a table and a figure."""
+"""The command ``analyze``: what a network learned, as tables and a figure."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from baselines.analysis import ANALYSES
 from baselines.analysis.run import AnalysisRun
-from baselines.commands.options import READERS, Parser, add_options, merged
+from baselines.analysis.settings import SETTINGS
+from baselines.commands import options
+from baselines.commands.options import READERS, Parser, merged
+
+HELP = "what a network learned: tables and a figure"
+MORE = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
 
 
-def add_analyze(commands: Any, arguments: Sequence[str]) -> Parser:
-    """The command ``analyze``, with the options of the analysis that ``arguments`` name."""
-    help = "what a network learned: a table and a figure"
-    more = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
-    parser: Parser = commands.add_parser("analyze", help=help, description=f"{help}. {more}", allow_abbrev=False)
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """The options of ``analyze``, and those of the one analysis that ``arguments`` name: so analyses can share names.
+
+    Args:
+        parser: the parser that gets the options.
+        arguments: the words of the command line, in which ``--what NAME`` is looked for.
+    """
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder, or several for intervals")
-    parser.add_argument("--what", choices=list(ANALYSES), required=True, help="the analysis")
+    parser.add_argument("--what", choices=list(SETTINGS), required=True, help="the analysis")
     help = "those kept when these N were solved (default: all, the latest or --keep-every's, by the analysis)"
     parser.add_argument("--checkpoints", type=READERS["tuple[int, ...]"], nargs="+", default=(), metavar="N", help=help)
     help = "folder to write into (default: analysis/WHAT in that of the run)"
     parser.add_argument("--out", type=Path, metavar="PATH", help=help)
-    for name, analysis in ANALYSES.items():
-        # The options of one analysis only, so that they can share names; argparse says the rest of what is wrong.
+    for name, settings in SETTINGS.items():
         if f"--what={name}" in arguments or ("--what", name) in pairwise(arguments):
-            add_options(parser.add_argument_group(f"options of {name}"), analysis.settings)
-            break
-    return parser
+            options.add_options(parser.add_argument_group(f"options of {name}"), settings)
+            break  # of two the parser takes the last one, and refuses the options that it does not have
 
 
-def analyze(given: dict[str, Any]) -> int:
-    """Measure, write and draw; the exit code. Ctrl-C leaves what is finished, drawn too."""
+def run(given: dict[str, Any]) -> int:
+    """Measure, write and draw. Ctrl-C leaves what is finished, drawn too.
+
+    Args:
+        given: the parsed options.
+
+    Returns:
+        The exit code: 0, or 130 after Ctrl-C.
+
+    Raises:
+        SettingsError, RunError: what is asked for cannot be. What needs no torch is refused before torch is imported.
+    """
     given = merged(given)
     paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))
-    run = AnalysisRun(paths, what, ANALYSES[what].settings(**given), checkpoints, out)
+    analysis = AnalysisRun(paths, what, SETTINGS[what](**given), checkpoints, out)
     stopped = False
     try:
-        for words in run.parts():
+        for words in analysis.parts():
             print(f"{what}: {words}", flush=True)
     except KeyboardInterrupt:
         stopped = True
-    files = run.draw() if run.tables else []
-    done = f"Saved in {run.folder}: {', '.join([*(f'{name}.csv' for name in run.tables), *(f.name for f in files)])}"
+    files = analysis.draw() if analysis.tables else []
+    names = ", ".join([*(f"{name}.csv" for name in analysis.tables), *(file.name for file in files)])
+    done = f"Saved in {analysis.folder}: {names}"
     print("interrupted. " + done if stopped else done)
     return 130 if stopped else 0
+
+
+def add_analyze(commands: Any, arguments: Sequence[str]) -> Parser:
+    """The command ``analyze`` among ``commands``, with its options."""
+    parser: Parser = commands.add_parser("analyze", help=HELP, description=f"{HELP}. {MORE}", allow_abbrev=False)
+    add_options(parser, arguments)
+    return parser
+
+
+analyze = run

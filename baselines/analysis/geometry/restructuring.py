@@ -10,7 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from baselines.analysis.geometry.trajectories import principal_angles
+from baselines.analysis.geometry.components import principal_angles
 from baselines.core.tables import Column, Table
 
 Floats = npt.NDArray[np.float64]

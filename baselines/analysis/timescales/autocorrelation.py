@@ -12,8 +12,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-DIVISORS = ("pairs", "published")
-
 
 @dataclass(frozen=True)
 class Curves:

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.analysis.geometry import measurement
-from baselines.analysis.geometry.measurement import GeometrySettings
+from baselines.analysis.geometry import Geometry, GeometrySettings
 from baselines.analysis.subject import load
 from baselines.core.files import RunError, lock, writing
 from baselines.reproduction.claims import Larger, Statement
@@ -121,7 +120,7 @@ def geometry_course(
             check_kept(run_folder.checkpoint_file(run.path, update=update))
     for subject in load([run.path], "course"):
         if subject.update in updates:
-            table = measurement.measure(subject, asked)["geometry"]
+            table = Geometry().measure(subject, asked)["geometry"]
             for column, quantity in quantities.items():
                 value = float(table[column][0])
                 if np.isfinite(value):

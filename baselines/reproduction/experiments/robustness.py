@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from baselines.analysis import ablation, forgetting, generalisation, perturbation, stimuli
-from baselines.analysis.ablation import AblationSettings
-from baselines.analysis.forgetting import ForgettingSettings
-from baselines.analysis.generalisation import GeneralisationSettings
-from baselines.analysis.geometry.trajectories import components
-from baselines.analysis.perturbation import PerturbationSettings
-from baselines.core import style
+from baselines.analysis import stimuli
+from baselines.analysis.ablation import Ablation
+from baselines.analysis.forgetting import Forgetting
+from baselines.analysis.generalisation import Generalisation
+from baselines.analysis.geometry.components import components
+from baselines.analysis.perturbation import Perturbation
+from baselines.analysis.probe import RELATIVE
+from baselines.analysis.settings import (
+    AblationSettings,
+    ForgettingSettings,
+    GeneralisationSettings,
+    PerturbationSettings,
+)
 from baselines.reproduction.claims import Close, Larger, Published, Statement
 from baselines.reproduction.experiment import (
     MULTI,
@@ -115,7 +121,7 @@ def ablations(run: Trained, case: str, *, n: int, singles: int, way: str) -> Ite
     """Accuracy for N = ``n`` as it is, and with single units ablated: the mean over the fastest, and the slowest."""
     settings = AblationSettings(singles=singles, groups=(), way=way)
     for subject in subjects_at(run, [n]):
-        table = ablation.measure(subject, settings)["ablation"]
+        table = Ablation().measure(subject, settings)["ablation"]
         yield observed(run, case, "accuracy", None, float(table["baseline"][0]))
         for selection in ("fastest", "slowest", "random"):
             rows = table.where(selection=selection)
@@ -142,7 +148,7 @@ def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps
 def forgotten(run: Trained, case: str, *, n: int) -> Iterator[Observation]:
     """Accuracy on every smaller N of the checkpoint of N = ``n``, as read by its readouts and by refitted ones."""
     for subject in subjects_at(run, [n]):
-        table = forgetting.measure(subject, ForgettingSettings())["forgetting"]
+        table = Forgetting().measure(subject, ForgettingSettings())["forgetting"]
         for asked, readout, accuracy in zip(table["asked"], table["readout"], table["accuracy"], strict=True):
             if np.isfinite(accuracy):
                 yield observed(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
@@ -151,7 +157,7 @@ def forgotten(run: Trained, case: str, *, n: int) -> Iterator[Observation]:
 def perturbations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
     """Relative accuracy for N = ``n`` with perturbed weights and time constants, the mean over repetitions."""
     for subject in subjects_at(run, [n]):
-        table = perturbation.measure(subject, PerturbationSettings(of=("weights", "tau"), **settings))["perturbation"]
+        table = Perturbation().measure(subject, PerturbationSettings(of=("weights", "tau"), **settings))["perturbation"]
         for kind, size in table.distinct("of", "size"):
             value = float(table.where(of=kind, size=size)["relative"].mean())
             yield observed(run, case, f"relative accuracy, {kind} perturbed", size, value)
@@ -161,7 +167,7 @@ def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], updates: i
     """Accuracy on other N after so many updates on each alone, from the checkpoint of N = ``n``."""
     settings = GeneralisationSettings(kinds=("n",), ns=tuple(ns), updates=updates, scopes=("network",))
     for subject in subjects_at(run, [n]):
-        table = generalisation.measure(subject, settings)["generalisation"].where(retrained="network")
+        table = Generalisation().measure(subject, settings)["generalisation"].where(retrained="network")
         for other, accuracy in zip(table["value"], table["accuracy"], strict=True):
             yield observed(run, case, "accuracy after retraining", float(other), float(accuracy))
 
@@ -259,7 +265,7 @@ ROBUSTNESS = [
         quantities=[
             Quantity(
                 name=f"relative accuracy, {kind} perturbed",
-                label=style.RELATIVE,
+                label=RELATIVE,
                 x=f"size eps of the perturbation of {kind}",
                 log="x",
             )

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.analysis.timescales import measurement
-from baselines.analysis.timescales.measurement import TimescaleSettings
+from baselines.analysis.timescales import Timescales, TimescaleSettings
 from baselines.reproduction.claims import Changes, Close, Published, Statement, Turns
 from baselines.reproduction.experiment import (
     MULTI,
@@ -134,7 +133,7 @@ def net_timescales(
     ``quantities``: column of the summary -> what it is called; of ``kept`` the share of all units.
     """
     for subject in subjects_at(run, ns):
-        summary = measurement.measure(subject, TimescaleSettings(**settings))["summary"].where(way="aic")
+        summary = Timescales().measure(subject, TimescaleSettings(**settings))["summary"].where(way="aic")
         for column, quantity in quantities.items():
             value = float(summary[column][0]) / (float(summary["units"][0]) if column == "kept" else 1.0)
             if np.isfinite(value):

@@ -1,6 +1,6 @@
-"""The shape of what a network does: principal components, dimensions, distances between what it holds.
+"""Memory states: what a network should hold at a step, and how far apart the states are that hold it.
 
-Axes: T steps, B trials, H heads, M states, S state size, C memory states.
+Axes: T steps, B trials, M states, S state size, C memory states.
 """
 
 from __future__ import annotations
@@ -18,55 +18,6 @@ Labels = npt.NDArray[np.int64]
 
 MOST_BITS = 4
 """Up to so many heads that are independent memories, all their combinations are told apart."""
-
-
-@dataclass(frozen=True)
-class Components:
-    """Principal components of states.
-
-    Attributes:
-        mean: (S,).
-        variances: along each component, decreasing, (S,).
-        axes: unit vectors, one a row, (S, S).
-    """
-
-    mean: Floats
-    variances: Floats
-    axes: Floats
-
-    @property
-    def participation_ratio(self) -> float:
-        """(sum of variances)^2 / sum of their squares: from 1 to S; NaN where nothing varies."""
-        total = float(self.variances.sum())
-        return total**2 / float((self.variances**2).sum()) if total > 0 else float("nan")
-
-    def dimension(self, share: float = 0.9) -> int:
-        """Components that hold this share of the variance. (Published values of this number are one less.)"""
-        total = np.cumsum(self.variances)
-        return int(np.searchsorted(total, share * total[-1])) + 1
-
-    def project(self, states: Floats, count: int = 3) -> Floats:
-        """Coordinates along the first components, (M, count); zeros where there are fewer."""
-        found = (states - self.mean) @ self.axes[:count].T
-        return np.pad(found, ((0, 0), (0, count - found.shape[1])))
-
-
-def components(states: Floats) -> Components:
-    """The principal components of states (M, S). The sign of an axis makes its largest entry positive."""
-    mean = states.mean(0)
-    variances, axes = np.linalg.eigh(np.cov(states.T, bias=True).reshape(states.shape[1], -1))
-    variances, axes = np.maximum(variances[::-1], 0), axes.T[::-1]
-    largest = np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1)
-    return Components(mean, variances, axes * np.where(largest < 0, -1, 1))
-
-
-def principal_angles(a: Floats, b: Floats) -> Floats:
-    """Angles between the spaces that the rows of a (k, S) and b (l, S) span, in radians, increasing, (min(k, l),).
-
-    The rows are orthonormal. Björck & Golub (1973), by cosines.
-    """
-    cosines = np.linalg.svd(a @ b.T, compute_uv=False)
-    return np.asarray(np.arccos(np.clip(cosines, -1, 1)))
 
 
 def memory_states(task: Task, trials: Trials) -> Labels:
