@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from baselines.core.files import RunError
 from baselines.core.settings import SettingsError
-from baselines.training.run_folder import kept_checkpoints, read_config
-
-METHOD = "train"
-"""The command whose runs can be analysed."""
+from baselines.training.run_files import kept_checkpoints, read_settings
 
 MAY_DIFFER = (
     "seed",
@@ -55,21 +50,13 @@ def check_runs(paths: Sequence[Path]) -> None:
     """
     if len({path.resolve() for path in paths}) < len(paths):
         raise SettingsError("runs", f"runs must differ, got {' '.join(map(str, paths))}")
-    kinds = [_kind(path) for path in paths]
-    for name in dict.fromkeys(name for kind in kinds for name in kind):
-        values = [kind.get(name) for kind in kinds]
-        if other := [value for value in values if value != values[0]]:
+    asked = [read_settings(path).to_dict() for path in paths]
+    kinds = [{name: value for name, value in one.items() if name not in MAY_DIFFER} | one["overrides"] for one in asked]
+    for name, value in kinds[0].items():
+        if other := [kind[name] for kind in kinds if kind[name] != value]:
             raise SettingsError(
-                "runs", f"runs must have one {name} for means over networks, got {values[0]!r} and {other[0]!r}"
+                "runs", f"runs must have one {name} for means over networks, got {value!r} and {other[0]!r}"
             )
-
-
-def _kind(path: Path) -> dict[str, Any]:
-    """What the run at ``path`` has in common with others of its kind: its settings and its recipe's values."""
-    config = read_config(path)
-    if (method := config.get("method", METHOD)) != METHOD:
-        raise RunError(f"{path} must be a run of {METHOD}, and is one of {method}")
-    return {name: value for name, value in config["settings"].items() if name not in MAY_DIFFER} | config["recipe"]
 
 
 def chosen(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Checkpoint]:

@@ -15,7 +15,7 @@ from baselines.cells import Cell
 from baselines.core.settings import SettingsError
 from baselines.core.tables import Column
 from baselines.network import RecurrentNetwork, head_keys
-from baselines.training import loading, run_folder
+from baselines.training import loading, run_files
 from baselines.training.bptt_settings import Plan
 from memory_envs import Task, task_from_dict
 
@@ -94,12 +94,12 @@ def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subjec
         SettingsError: a run has no such checkpoint.
         RunError: a folder holds no run of ``train``, or a checkpoint cannot be read.
     """
-    plans = {path: replace(loading.read_settings(path), device="cpu").plan() for path in paths}
+    plans = {path: replace(run_files.read_settings(path), device="cpu").plan() for path in paths}
     return [_load(one, plans[one.path]) for one in chosen(paths, checkpoints)]
 
 
 def _load(checkpoint: Checkpoint, plan: Plan) -> Subject:
-    tensors, plain = run_folder.read_checkpoint(checkpoint.path, checkpoint.n, checkpoint.update)
+    tensors, plain = loading.read_checkpoint(checkpoint.path, checkpoint.n, checkpoint.update)
     network = plan.new_network()
     for key in plain["readouts"]:
         network.add_readout(key)

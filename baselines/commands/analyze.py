@@ -10,11 +10,8 @@ from typing import Any
 
 from baselines.analysis.run import AnalysisRun
 from baselines.analysis.settings import SETTINGS
-from baselines.commands import options
-from baselines.commands.options import READERS, Parser, merged
-
-HELP = "what a network learned: tables and a figure"
-MORE = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
+from baselines.commands.options import READERS, add_options_of, merged
+from baselines.core.process import prepare_for_training
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -24,15 +21,16 @@ def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> No
         parser: the parser that gets the options.
         arguments: the words of the command line, in which ``--what NAME`` is looked for.
     """
+    parser.epilog = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder, or several for intervals")
     parser.add_argument("--what", choices=list(SETTINGS), required=True, help="the analysis")
     help = "those kept when these N were solved (default: all, the latest or --keep-every's, by the analysis)"
-    parser.add_argument("--checkpoints", type=READERS["tuple[int, ...]"], nargs="+", default=(), metavar="N", help=help)
+    parser.add_argument("--checkpoints", type=READERS[int], nargs="+", default=(), metavar="N", help=help)
     help = "folder to write into (default: analysis/WHAT in that of the run)"
     parser.add_argument("--out", type=Path, metavar="PATH", help=help)
     for name, settings in SETTINGS.items():
         if f"--what={name}" in arguments or ("--what", name) in pairwise(arguments):
-            options.add_options(parser.add_argument_group(f"options of {name}"), settings)
+            add_options_of(parser.add_argument_group(f"options of {name}"), settings)
             break  # of two the parser takes the last one, and refuses the options that it does not have
 
 
@@ -51,6 +49,7 @@ def run(given: dict[str, Any]) -> int:
     given = merged(given)
     paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))
     analysis = AnalysisRun(paths, what, SETTINGS[what](**given), checkpoints, out)
+    prepare_for_training()
     stopped = False
     try:
         for words in analysis.parts():
@@ -58,17 +57,7 @@ def run(given: dict[str, Any]) -> int:
     except KeyboardInterrupt:
         stopped = True
     files = analysis.draw() if analysis.tables else []
-    names = ", ".join([*(f"{name}.csv" for name in analysis.tables), *(file.name for file in files)])
-    done = f"Saved in {analysis.folder}: {names}"
+    names = [*(f"{name}.csv" for name in analysis.tables), *(file.name for file in files)]
+    done = f"Saved in {analysis.folder}: {', '.join(names)}"
     print("interrupted. " + done if stopped else done)
     return 130 if stopped else 0
-
-
-def add_analyze(commands: Any, arguments: Sequence[str]) -> Parser:
-    """The command ``analyze`` among ``commands``, with its options."""
-    parser: Parser = commands.add_parser("analyze", help=HELP, description=f"{HELP}. {MORE}", allow_abbrev=False)
-    add_options(parser, arguments)
-    return parser
-
-
-analyze = run
