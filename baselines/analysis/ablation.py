@@ -1,4 +1,4 @@
-"""Ablation of units: which ones does the memory rest on?
+"""Ablation of units: on which units does the memory depend?
 
 Axes: B trials, U units, S state size, V variants of a network, one for each ablation.
 """
@@ -30,7 +30,7 @@ from baselines.core.tables import Column, Table
 from baselines.network import Intervention, RecurrentNetwork
 from memory_envs import checks
 
-_MOST_TRIALS = 2_000  # side by side: V B
+_MOST_TRIALS = 2_000  # trials that are played side by side, V B: more would need more memory
 
 ABLATIONS = (
     *KEYS,
@@ -153,7 +153,10 @@ class Ablation(Analysis[AblationSettings]):
 
 
 def unit_states(cell: Cell) -> npt.NDArray[np.int64]:
-    """Which entries of the state are a unit's, (U, entries a unit): one, or one in each of the named parts.
+    """The entries of the state that belong to each unit: one, or one in each of the state's parts (h and c of an LSTM).
+
+    Returns:
+        Indices into the state, (U, entries of a unit).
 
     Raises:
         SettingsError: the state is not made of units.
@@ -170,7 +173,20 @@ def unit_states(cell: Cell) -> npt.NDArray[np.int64]:
 
 
 def silencing(cell: Cell, groups: Sequence[npt.NDArray[np.int64]], trials: int) -> tuple[Intervention, Tensor]:
-    """The clean way for V groups at once: an intervention on V ``trials`` states, and what is heard, (V, U)."""
+    """Ablate V groups of units in the clean way, side by side.
+
+    Args:
+        cell: the cell whose units they are.
+        groups: the units of each group.
+        trials: trials of each group, B.
+
+    Returns:
+        An intervention on the states of all V B trials that sets those of the units to 0, and what each unit's output
+        is multiplied by before it is read, (V, U).
+
+    Raises:
+        SettingsError: the state is not made of units.
+    """
     like, own = next(cell.parameters()), unit_states(cell)
     heard, kept = torch.ones(len(groups), cell.output_size), torch.ones(len(groups), cell.state_size)
     for row, units in enumerate(groups):
@@ -182,7 +198,10 @@ def silencing(cell: Cell, groups: Sequence[npt.NDArray[np.int64]], trials: int) 
 
 @torch.no_grad()
 def cut(network: RecurrentNetwork, units: npt.NDArray[np.int64]) -> RecurrentNetwork:
-    """The published way: a copy of a network of leaky units with these units' weights cut. See ``measure``."""
+    """Ablate units in the published way: a copy of a network of leaky units, in which their weights are 0.
+
+    See ``Ablation`` for which weights these are.
+    """
     network = copy.deepcopy(network)
     cell = network.cell
     assert isinstance(cell, LeakyTauRNN)
@@ -193,6 +212,7 @@ def cut(network: RecurrentNetwork, units: npt.NDArray[np.int64]) -> RecurrentNet
 
 
 def _taus(subject: Subject, settings: AblationSettings) -> Floats:
+    """The tau of each unit, (U,): the cell's own, or that of the gate over 1,000 steps."""
     own = time_constants(subject.cell)
     if own is not None:
         return own
@@ -210,7 +230,7 @@ def _taus(subject: Subject, settings: AblationSettings) -> Floats:
 def _cases(
     units: int, tau: Floats | None, settings: AblationSettings, generator: np.random.Generator
 ) -> Iterator[tuple[str, int, npt.NDArray[np.int64]]]:
-    """Selection, number within it, units."""
+    """Every ablation: its selection, its number in the selection, its units."""
     orders = {"random": generator.permutation(units)}
     if tau is not None:
         shuffled = generator.permutation(units)  # breaks ties, in another order than that of the random units
@@ -227,6 +247,7 @@ def _cases(
 
 
 def _play(network: RecurrentNetwork, probe: Probe, groups: list[npt.NDArray[np.int64]], way: str) -> Score:
+    """The score with each group ablated."""
     trials, scores = len(probe.counted), []
     if way == "published":
         scores = [probe.play(cut(network, units)) for units in groups]

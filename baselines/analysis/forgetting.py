@@ -1,4 +1,4 @@
-"""Catastrophic forgetting: what is left of the smaller N."""
+"""Catastrophic forgetting: what is left of the smaller N that were trained before."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ class Forgetting(Analysis[ForgettingSettings]):
     """Accuracy on every smaller N, with the readouts as they are and with readouts fitted anew.
 
     Protocol [ours]: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, each N asked alone. ``as
-    trained``: read by the network's own readout, for a single-head network the one there is. ``refitted``: the network
-    stays, and a linear readout is fitted to that N on ``fit_trials`` other trials (``readouts.refitted``). Where the
-    first fails and the second does not, the memory is there and only its use was forgotten.
+    trained``: the answer is read by the network's own readout for that N, or by the only one of a single-head network.
+    ``refitted``: the cell stays as it is, and a linear readout is fitted to that N on ``fit_trials`` other trials
+    (``forgetting.refitted``). Where the first fails and the second does not, the cell still remembers, and only the use
+    of its memory was forgotten.
 
     Table ``forgetting``: one row for each N asked and each readout.
     """
@@ -107,7 +108,7 @@ class Forgetting(Analysis[ForgettingSettings]):
 
 
 def _map(axes: Axes, table: Table) -> None:
-    """Accuracy by N of the checkpoint and N asked; grey where there is none."""
+    """Draw accuracy by N of the checkpoint and N asked; grey where there is none."""
     trained, asked = np.unique(table["N"]), np.unique(table["asked"])
     values = np.full((len(trained), len(asked)), np.nan)
     for i, n in enumerate(trained):
@@ -123,7 +124,7 @@ def _map(axes: Axes, table: Table) -> None:
 
 
 def _asked(subject: Subject, settings: ForgettingSettings) -> list[int]:
-    """Every N to ask, each of which the task allows."""
+    """Every N to ask: those of the settings, else all that the task can have up to the checkpoint's."""
     if settings.ns:
         return list(settings.ns)
     least = max(2, subject.task.least_N)
@@ -135,6 +136,7 @@ def _asked(subject: Subject, settings: ForgettingSettings) -> list[int]:
 
 
 def _possible(subject: Subject, n: int, settings: ForgettingSettings) -> bool:
+    """Whether the task can have this N."""
     try:
         return bool(head_keys(probed_task(subject, n, settings, known=False)))
     except SettingsError:
@@ -142,18 +144,18 @@ def _possible(subject: Subject, n: int, settings: ForgettingSettings) -> bool:
 
 
 PENALTY = 1e-4
-"""Weight of the squared readout weights, for activity scaled to a standard deviation of 1."""
+"""Penalty on the squares of the readout's weights, for activity scaled to a standard deviation of 1."""
 
 
 def refitted(network: RecurrentNetwork, probe: Probe) -> RecurrentNetwork:
-    """A network with the same cell and the best linear readouts of a probe's answers.
+    """A network with the same cell and the best linear readouts for what a probe asks.
 
-    Labels: logistic regression, each head alone; real values: ridge regression. Both are convex, so that nothing
-    depends on a start or on a number of updates. The cell is shared, not copied.
+    Labels are fitted by logistic regression, each head alone, real values by ridge regression. Both problems are
+    convex: the result depends neither on a start nor on a number of updates. The cell is shared, not copied.
 
     Args:
-        network: whose cell it is.
-        probe: the trials and the steps that the readouts are fitted to; take another one to test them.
+        network: the network whose cell is taken.
+        probe: the trials and steps that the readouts are fitted to. Test them with another probe.
     """
     with torch.no_grad():
         outputs, _ = network.unroll(probe.inputs, network.cell.initial_state(probe.inputs.shape[1]))
@@ -167,14 +169,14 @@ def refitted(network: RecurrentNetwork, probe: Probe) -> RecurrentNetwork:
     for key, w, b in zip(probe.heads, weight, bias, strict=True):
         readout = fitted.add_readout(key, torch.Generator())
         with torch.no_grad():
-            # Of two logits the first one stays at 0.
+            # Of two logits the first stays at 0, so that the second decides.
             readout.weight.zero_()[-1] = w
             readout.bias.zero_()[-1] = b
     return fitted
 
 
 def _labels(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Logistic regression: samples (M, U), labels (M, H) -> weights (H, U), biases (H,)."""
+    """Logistic regression: M samples (M, U) and their labels (M, H) -> weights (H, U), biases (H,)."""
     weight = samples.new_zeros(targets.shape[1], samples.shape[1], requires_grad=True)
     bias = samples.new_zeros(targets.shape[1], requires_grad=True)
     search = torch.optim.LBFGS(
@@ -194,7 +196,7 @@ def _labels(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _values(samples: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Ridge regression: samples (M, U), values (M, H) -> weights (H, U), biases (H,)."""
+    """Ridge regression: M samples (M, U) and their values (M, H) -> weights (H, U), biases (H,)."""
     bias = targets.mean(0)
     gram = samples.t() @ samples + PENALTY * len(samples) * torch.eye(samples.shape[1], device=samples.device)
     return torch.linalg.solve(gram, samples.t() @ (targets - bias)).t(), bias

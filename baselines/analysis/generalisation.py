@@ -1,4 +1,4 @@
-"""Generalisation: longer trials, other inputs, other N after some more training."""
+"""Generalisation: longer trials, other inputs, and another N after some more training."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ INPUTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "flip-flop": ("pulse_probability", (0.02, 0.05, 0.1, 0.2, 0.5)),
     "delayed-addition": ("distractors", (False, True)),
 }
-"""Task -> the argument that says what its input is like, and values of it to try."""
+"""Task -> the argument that says what its input is like, and the values of it that are tried."""
 
 GENERALISATION = (
     *KEYS,
-    Column("kind", "length (of trials), input (its statistics) or n (another N)"),
-    Column("case", "the length in multiples of N, the argument of the task and its value, or the N"),
-    Column("value", "the same as a number, where it is one"),
+    Column("kind", "what is new: length (of trials), input (its statistics) or n (another N)"),
+    Column("case", "length of trials in multiples of N; argument of the task and its value; or N"),
+    Column("value", "the same as a number, empty where it is none"),
     Column("retrained", "none, readout or network"),
     Column("updates", "updates of retraining"),
     *ACCURACY,
@@ -46,16 +46,17 @@ GENERALISATION = (
 
 
 class Generalisation(Analysis[GeneralisationSettings]):
-    """Accuracy where the network was not trained.
+    """Accuracy on what the network was not trained on.
 
-    Protocol: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, the largest N of the checkpoint
-    asked, unless said otherwise. ``length`` [ours]: trials of ``lengths`` times N steps, of which the last N are asked,
-    as many trials as give as many answers; streams only. ``input`` [ours]: other values of the argument that ``INPUTS``
-    names. ``n`` (after Khajehabdollahi et al., ICLR 2024, who retrain for 20 epochs): ``updates`` updates on one other
-    N alone, with the recipe of the run and a fresh optimizer, of the whole network or of the readout, always from the
-    same checkpoint; a head that is missing is made. ``none``: without any, where there is a readout for that N.
+    Protocol: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, in which the largest N of the
+    checkpoint is asked, unless said otherwise. ``length`` [ours], for tasks on a stream: trials of ``lengths`` times N
+    steps, of which the last N are asked; as many trials as give the same number of answers. ``input`` [ours]: other
+    values of the argument of the task that ``INPUTS`` names. ``n`` (after Khajehabdollahi et al., ICLR 2024, who
+    retrain for 20 epochs): ``updates`` updates on one other N alone, with the recipe of the run and a fresh optimizer,
+    of the whole network or of the readout, always from the same checkpoint; a readout that is missing is made.
+    ``none``: no retraining, where the network has a readout for that N.
 
-    Table ``generalisation``: one row a case; its baseline is the accuracy under the protocol's first sentence.
+    Table ``generalisation``: one row a case. Its baseline is the accuracy under the protocol's first sentence.
     """
 
     name = "generalisation"
@@ -129,7 +130,7 @@ class Generalisation(Analysis[GeneralisationSettings]):
 
 
 Case = tuple[str, float, str, Subject, Probe]
-"""Case, its number, what was retrained, the subject, the probe."""
+"""The case in words, its number, what was retrained, the subject after that, the probe that it plays."""
 
 
 def _cases(kind: str, subject: Subject, settings: GeneralisationSettings) -> Iterator[Case]:
@@ -162,7 +163,7 @@ def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Cas
     for other in others:
         try:
             task = subject.task_for(other, known=False)
-        except SettingsError:  # an even window of evidence, say, that nobody asked for
+        except SettingsError:  # an N that the task cannot have, such as an even window of evidence; nobody asked for it
             continue
         probe = Probe(subject, settings, other, known=False)
         if all(key in subject.network.readouts for key in probe.heads):
@@ -182,7 +183,7 @@ def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Cas
 
 
 def recipe_of(subject: Subject) -> Recipe:
-    """The recipe of the subject's run; of a network from elsewhere the fast one for any cell."""
+    """The recipe of the subject's run; for a network from elsewhere the fast recipe for any cell."""
     if subject.path is None:
         return recipes.find("fast", recipes.ANY, recipes.ANY)
     return run_files.read_settings(subject.path).plan().recipe
@@ -191,15 +192,15 @@ def recipe_of(subject: Subject) -> Recipe:
 def retrained(
     subject: Subject, task: Task, *, updates: int, scope: str, seed: int, learning_rate: float | None = None
 ) -> Subject:
-    """A copy of a subject after ``updates`` updates on a task; a readout that is missing is made.
+    """A copy of a subject after some more training. A readout that is missing is made.
 
     Args:
-        subject: where it starts; its optimizer's moments are not known, so that they start at zero.
-        task: one N alone.
-        updates: how many.
-        scope: ``"network"`` (all weights) or ``"readout"``.
-        seed: of the trials and the initial states.
-        learning_rate: in place of the recipe's.
+        subject: the subject that training starts from. Its optimizer's moments are not kept: they start at zero.
+        task: the task, with one N alone.
+        updates: how many updates.
+        scope: what is trained: ``"network"`` (all weights) or ``"readout"``.
+        seed: the seed of the trials, the initial states and the new readouts.
+        learning_rate: the learning rate; None: the recipe's.
     """
     recipe = recipe_of(subject)
     if learning_rate is not None:

@@ -1,4 +1,4 @@
-"""Perturbation of weights and time constants, and noise on the state: how much does the memory stand?
+"""Perturbation of weights and time constants, and noise on the state: how much of it can the memory bear?
 
 Axes: B trials, U units, S state size, V repetitions.
 """
@@ -39,11 +39,12 @@ class Perturbation(Analysis[PerturbationSettings]):
     """Accuracy with perturbed weights, perturbed time constants, or noise on the state.
 
     Protocol: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, the same ones throughout
-    (Khajehabdollahi et al., ICLR 2024); ``repetitions`` independent draws of each size eps.
-    ``weights``: W + eps |W| D / |D|, D Gaussian, Frobenius norms; entries that the cell holds at zero stay zero.
-    ``tau``: tau + eps |tau| |d| / |d|_2, d Gaussian, |d| its absolute values: taus only grow. Both as published.
-    ``noise`` [ours]: before each step s + eps v n, n Gaussian, v the standard deviation of each entry of the state over
-    time and trials in the unperturbed network.
+    (Khajehabdollahi et al., ICLR 2024); ``repetitions`` independent draws of each size eps. ``weights``, as published:
+    the recurrent weights W become W + eps |W| D / |D|, where D is Gaussian and |.| the Frobenius norm; entries that the
+    cell holds at zero stay zero. ``tau``, as published: the time constants tau become tau + eps |tau| abs(d) / |d|,
+    where d is Gaussian and |.| the Euclidean norm; so they only grow. ``noise`` [ours]: before each step the state s
+    becomes s + eps v n, where n is Gaussian and v the standard deviation of each entry of the state over time and
+    trials in the unperturbed network.
 
     Table ``perturbation``: one row a draw of one size.
     """
@@ -97,10 +98,14 @@ class Perturbation(Analysis[PerturbationSettings]):
 
 
 def recurrent_weights(cell: Cell, name: str | None = None) -> str:
-    """The name of a cell's recurrent weights: ``name``, or ``weight`` or ``weight_hh`` of ours.
+    """The name of the parameter that holds a cell's recurrent weights.
+
+    Args:
+        cell: the cell.
+        name: the name, where it is known; None: ``weight`` or ``weight_hh``, which our cells have.
 
     Raises:
-        SettingsError: it has no such parameter.
+        SettingsError: the cell has no such parameter.
     """
     known = dict(cell.named_parameters())
     for guess in ("weight", "weight_hh") if name is None else (name,):
@@ -113,10 +118,20 @@ def recurrent_weights(cell: Cell, name: str | None = None) -> str:
 def with_perturbed_weights(
     network: RecurrentNetwork, size: float, generator: torch.Generator, name: str | None = None
 ) -> RecurrentNetwork:
-    """A copy with W + size |W| D / |D|. The diagonal stays zero where the cell has an ``off_diagonal`` mask."""
+    """A copy of a network whose recurrent weights W are W + size |W| D / |D|, D Gaussian, Frobenius norms.
+
+    Args:
+        network: the network.
+        size: the size of the perturbation, relative to that of the weights.
+        generator: draws D.
+        name: the name of the weights; see ``recurrent_weights``.
+
+    Raises:
+        SettingsError: the cell has no such weights.
+    """
     network = copy.deepcopy(network)
     weights = network.cell.get_parameter(recurrent_weights(network.cell, name))
-    mask: Tensor | float = getattr(network.cell, "off_diagonal", 1.0)
+    mask: Tensor | float = getattr(network.cell, "off_diagonal", 1.0)  # such a cell does not use its diagonal
     change = torch.randn(weights.shape, generator=generator).to(weights) * mask
     weights.add_(size * (weights * mask).norm() * change / change.norm())
     return network
@@ -124,7 +139,13 @@ def with_perturbed_weights(
 
 @torch.no_grad()
 def with_perturbed_taus(network: RecurrentNetwork, size: float, generator: torch.Generator) -> RecurrentNetwork:
-    """A copy with tc + size |tc| |d| / |d|_2, tc the time constants that the cell uses."""
+    """A copy of a network of leaky units whose time constants tc are tc + size |tc| abs(d) / |d|, d Gaussian.
+
+    Args:
+        network: the network.
+        size: the size of the perturbation, relative to that of the time constants (Euclidean norms).
+        generator: draws d.
+    """
     network = copy.deepcopy(network)
     cell = network.cell
     assert isinstance(cell, LeakyTauRNN)
@@ -141,11 +162,12 @@ def with_perturbed_taus(network: RecurrentNetwork, size: float, generator: torch
 
 
 def noise(sd: Tensor, generator: torch.Generator) -> Intervention:
-    """Gaussian noise on every state: sd (S,) or a number."""
+    """An intervention that adds Gaussian noise of standard deviation ``sd``, (S,) or a number, to every state."""
     return lambda t, state: state + sd * torch.randn(state.shape, generator=generator).to(state, non_blocking=True)
 
 
 def _kinds(cell: Cell, parameter: str | None) -> list[str]:
+    """What can be perturbed in a network with this cell."""
     names = {name for name, _ in cell.named_parameters()}
     has = {
         "weights": parameter is not None or bool(names & {"weight", "weight_hh"}),
@@ -168,6 +190,7 @@ def _play_tau(
 
 
 def _together(probe: Probe, settings: PerturbationSettings, make: Callable[[], RecurrentNetwork]) -> Score:
+    """The score of as many networks as there are repetitions."""
     scores = [probe.play(make()) for _ in range(settings.repetitions)]
     return Score(np.concatenate([score.correct for score in scores]), probe.counted, probe.chance)
 

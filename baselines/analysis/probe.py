@@ -22,12 +22,12 @@ from baselines.core.tables import Column
 from baselines.network import Intervention, RecurrentNetwork, head_keys
 from memory_envs import Task
 
-_BLOCK = 10_000_000  # numbers in a block of activity: 40 MB
+_BLOCK = 10_000_000  # numbers of activity that are kept at once: 40 MB
 
 ACCURACY = (
     Column("accuracy", "share of right answers to the largest N (tasks without such heads: to all)"),
     Column("low", "lower end of its 95 % interval over trials"),
-    Column("high", "upper end of it"),
+    Column("high", "upper end of that interval"),
     Column("baseline", "accuracy of the network as it is"),
     Column(
         "relative",

@@ -18,9 +18,9 @@ class Components:
     """Principal components of states.
 
     Attributes:
-        mean: (S,).
-        variances: along each component, decreasing, (S,).
-        axes: unit vectors, one a row, (S, S).
+        mean: the mean state, (S,).
+        variances: the variance along each component, decreasing, (S,).
+        axes: the components, unit vectors, one a row, (S, S).
     """
 
     mean: Floats
@@ -29,17 +29,17 @@ class Components:
 
     @property
     def participation_ratio(self) -> float:
-        """(sum of variances)^2 / sum of their squares: from 1 to S; NaN where nothing varies."""
+        """Number of dimensions used: (sum of variances)^2 / sum of their squares, 1 to S; NaN where nothing varies."""
         total = float(self.variances.sum())
         return total**2 / float((self.variances**2).sum()) if total > 0 else float("nan")
 
     def dimension(self, share: float = 0.9) -> int:
-        """Components that hold this share of the variance. (Published values of this number are one less.)"""
+        """How many components hold this share of the variance. (Published values of this number are one less.)"""
         total = np.cumsum(self.variances)
         return int(np.searchsorted(total, share * total[-1])) + 1
 
     def project(self, states: Floats, count: int = 3) -> Floats:
-        """Coordinates along the first components, (M, count); zeros where there are fewer."""
+        """Coordinates of states (M, S) along the first components, (M, count); zeros where there are fewer."""
         found = (states - self.mean) @ self.axes[:count].T
         return np.pad(found, ((0, 0), (0, count - found.shape[1])))
 
@@ -54,9 +54,11 @@ def components(states: Floats) -> Components:
 
 
 def principal_angles(a: Floats, b: Floats) -> Floats:
-    """Angles between the spaces that the rows of a (k, S) and b (l, S) span, in radians, increasing, (min(k, l),).
+    """Principal angles between two spaces, in radians, increasing, (min(k, l),) (Björck & Golub 1973, by cosines).
 
-    The rows are orthonormal. Björck & Golub (1973), by cosines.
+    Args:
+        a: an orthonormal basis of one space, a vector a row, (k, S).
+        b: an orthonormal basis of the other, (l, S).
     """
     cosines = np.linalg.svd(a @ b.T, compute_uv=False)
     return np.asarray(np.arccos(np.clip(cosines, -1, 1)))

@@ -1,4 +1,4 @@
-"""Geometry of what a network does and of how it comes to: dimensions, memory states, slow points, chaos.
+"""The analysis ``geometry``: dimensions, memory states, fixed and slow points, chaos.
 
 Axes: T steps, B trials, I inputs, S state size, M states, P points.
 """
@@ -29,7 +29,7 @@ from baselines.training import losses
 from memory_envs import Task, Trials, checks
 
 HELD: dict[str, tuple[float, ...]] = {"evidence-accumulation": (0.0, 1.0)}
-"""Task -> the constant input under which points are sought; elsewhere zeros. Here no evidence, and go."""
+"""Task -> the constant input under which points are sought; for other tasks zeros. (0, 1): no evidence, and go."""
 _KEPT_COMPONENTS = 5
 _SHOWN_TRIALS = 8
 _EXPONENT_TRIALS = 8
@@ -44,7 +44,7 @@ GEOMETRY = (
     Column("within", "root mean squared distance of a state from the mean of its memory state", "activity"),
     Column("separation", "distance / within"),
     Column("lyapunov_driven", "largest Lyapunov exponent under the task's input, mean over trials", "1 / step"),
-    Column("lyapunov_held", "the same under the held input", "1 / step"),
+    Column("lyapunov_held", "largest Lyapunov exponent under the held input, mean over trials", "1 / step"),
     Column("stable", "stable fixed points"),
     Column("unstable", "unstable fixed points"),
     Column("slow", "slow points that are not fixed; how many are found depends on how many are sought"),
@@ -54,7 +54,7 @@ COMPONENTS = (
     Column("component", "principal component, from 1"),
     Column("variance", "share of the variance"),
     Column("entry", "entry of the state, from 0"),
-    Column("weight", "that entry of the component"),
+    Column("weight", "value of the component at that entry"),
 )
 TRAJECTORIES = (
     *KEYS,
@@ -81,7 +81,7 @@ POINTS = (
 DISTANCES = (
     *KEYS,
     Column("memory", "memory state"),
-    Column("other", "another one"),
+    Column("other", "another memory state"),
     Column("distance", "distance of their mean states", "activity"),
 )
 
@@ -99,14 +99,15 @@ TABLES = {
 class Geometry(Analysis[GeometrySettings]):
     """The geometry of one checkpoint.
 
-    Protocol [ours; after Haputhanthri et al. 2025, whose text was not available to us]: ``trials`` trials of the stage;
-    their states (an LSTM's h and c) from the first step on that counts. Principal components, participation ratio and
-    number of components for 90 % of the variance. Memory states: what should be held at a step (all channels of the
-    flip-flop together, the answer for the largest N elsewhere, real values in four intervals); distances between their
-    mean states. Fixed and slow points under a constant input, sought from ``points`` visited states
-    (``fixed_points.find_points``). Largest Lyapunov exponents (``lyapunov.largest_exponent``) over ``exponent_steps``
-    steps after as many again at most 100, under the task's stimulus and under the constant input, from the last states
-    of 8 trials. Over the checkpoints of a run: ``restructuring.conclude``.
+    Protocol [ours; after Haputhanthri et al. 2025, whose text was not available to us]: the states (an LSTM's h and c)
+    of ``trials`` trials of the stage, from the first step that counts. Their principal components, participation ratio
+    and number of components for 90 % of the variance. Memory states: what should be held at a step (all channels of the
+    flip-flop together; for other tasks the answer for the largest N; real values in four intervals), and the distances
+    between their mean states. Fixed and slow points under a constant input, sought from ``points`` visited states
+    (``fixed_points.find_points``). Largest Lyapunov exponents (``lyapunov.largest_exponent``) under the task's stimulus
+    and under the constant input, from the last states of 8 trials, over ``exponent_steps`` steps, which come after as
+    many others, but not more than 100, that are not measured. Over the checkpoints of a run:
+    ``restructuring.conclude``.
 
     Tables of each checkpoint: ``geometry``, ``components``, ``trajectories``, ``points`` and ``distances``. Table
     ``changes``: what changed between neighbouring checkpoints of a run.
@@ -194,7 +195,7 @@ def _task(subject: Subject, settings: GeometrySettings) -> Task:
 
 
 def _held(subject: Subject, settings: GeometrySettings) -> Tensor:
-    """The constant input as the cell gets it, (I,)."""
+    """The constant input in the code that the cell gets, (I,)."""
     usual = HELD.get(subject.task.name, (0.0,) * subject.task.num_inputs)
     given = torch.tensor(settings.held or usual, dtype=torch.float32, device=settings.device)
     return subject.network.encode(given)
@@ -219,7 +220,7 @@ def _exponents(subject: Subject, settings: GeometrySettings, task: Task, states:
 
 @torch.no_grad()
 def _answers(network: RecurrentNetwork, task: Task, held: Tensor, points: Points) -> Any:
-    """The memory state that is answered at each point, (P,)."""
+    """The memory state that the readouts answer at each point, (P,)."""
     if not len(points.states):
         return np.zeros(0, np.int64)
     states = torch.from_numpy(points.states).to(held)

@@ -17,14 +17,21 @@ Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 MOST_BITS = 4
-"""Up to so many heads that are independent memories, all their combinations are told apart."""
+"""With at most so many heads that are independent memories, each combination of theirs is a memory state."""
 
 
 def memory_states(task: Task, trials: Trials) -> Labels:
-    """What the network should hold at each step, as a number, (T, B); -1 where no answer is defined.
+    """What the network should hold at each step, as a number.
 
-    All heads together where they are independent memories (the flip-flop's channels), else that of the largest N; real
-    values in four equal intervals of [-1, 1].
+    It is the combination of all heads where these are independent memories (the flip-flop's channels), else the label
+    of the largest N; for real values, one of four equal intervals of [-1, 1].
+
+    Args:
+        task: the task.
+        trials: its trials.
+
+    Returns:
+        Memory states, (T, B); -1 where no answer is defined.
     """
     targets, mask = trials.targets, trials.mask
     if task.real_valued:
@@ -41,9 +48,9 @@ class Distances:
     """Distances between the mean states of what is held.
 
     Attributes:
-        labels: of the C memory states that occur, (C,).
-        between: Euclidean distances of the means, (C, C).
-        within: root mean squared distance of the states from the mean of their own.
+        labels: the C memory states that occur, (C,).
+        between: Euclidean distances between their mean states, (C, C).
+        within: root mean squared distance of a state from the mean of its memory state.
     """
 
     labels: Labels
@@ -52,13 +59,13 @@ class Distances:
 
     @property
     def separation(self) -> float:
-        """Mean distance between memory states over the spread within them; NaN where there is one only."""
+        """Mean distance between memory states, divided by ``within``; NaN where only one occurs."""
         pairs = self.between[np.triu_indices(len(self.labels), 1)]
         return float(pairs.mean() / self.within) if len(pairs) and self.within > 0 else float("nan")
 
 
 def distances(states: Floats, labels: Labels) -> Distances:
-    """Distances between memory states: states (M, S), labels (M,), those of -1 left out."""
+    """Distances between memory states, from M states (M, S) and their memory states (M,); -1 is left out."""
     known = np.unique(labels[labels >= 0])
     means = np.array([states[labels == label].mean(0) for label in known]).reshape(len(known), states.shape[1])
     squares = [((states[labels == label] - mean) ** 2).sum() for label, mean in zip(known, means, strict=True)]

@@ -1,4 +1,4 @@
-"""The figure of timescales."""
+"""The figure of the analysis ``timescales``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from baselines.core.tables import Table
 
 TAU, TAU_NET = "$\\tau$", "$\\tau_{net}$"
 
-WAY = "aic"  # what is drawn is the published way, and the other one's mean beside it
+WAY = "aic"
+"""The way that is drawn: the published one. Of the other way the mean stands beside it."""
 
 
 @style.styled
 def draw(units: Table, summary: Table) -> Figure:
-    """Over N where there are several, else the distributions of one checkpoint."""
+    """Of several N, tau, tau_net and counts of units over N; of one, the distributions of tau and tau_net."""
     return _over_n(summary) if len(summary.distinct("N")) > 1 else _distributions(units, summary)
 
 
@@ -61,7 +62,7 @@ def _over_n(summary: Table) -> Figure:
 
 
 def _band(axes: Axes, table: Table, mean: str, sd: str, label: str, index: int) -> None:
-    """Mean and standard deviation over units against N; of several networks, the averages of both."""
+    """Draw mean and standard deviation over units against N; of several networks, the averages of both."""
     at = np.unique(table["N"])
     middle, reach = (np.array([table.where(N=n)[name].mean() for n in at]) for name in (mean, sd))
     axes.plot(at, middle, label=label, **style.look(index))
@@ -69,7 +70,7 @@ def _band(axes: Axes, table: Table, mean: str, sd: str, label: str, index: int) 
 
 
 def _shares(axes: Axes, published: Table) -> None:
-    """Shares of units: kept by the filter, at a bound, without a fit and why."""
+    """Draw the shares of units that the filter keeps, that lie at a bound, and that have no fit."""
     for index, (column, words) in enumerate(
         [
             ("kept", f"{TAU_NET} above 1 (kept)"),

@@ -1,4 +1,4 @@
-"""Timescales of units and of the network's activity.
+"""The analysis ``timescales``: those that units have by themselves, and those of activity.
 
 Axes: T steps, B trials, I inputs, U units, L lags.
 """
@@ -28,7 +28,7 @@ from baselines.training import losses
 Flags = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
 
-_BLOCK = 5_000_000  # numbers in a block of activity: 20 MB
+_BLOCK = 5_000_000  # numbers of activity that are kept at once: 20 MB
 
 UNITS = (
     *KEYS,
@@ -60,7 +60,7 @@ SUMMARY = (
     Column("tau_mean", "mean of tau over all units", "steps"),
     Column("tau_sd", "standard deviation of tau over all units", "steps"),
     Column("tau_population", "tau_net of the activity averaged over units", "steps"),
-    Column("population_model", "model of that"),
+    Column("population_model", "model of tau_population, as ``model`` of a unit"),
 )
 
 
@@ -73,14 +73,15 @@ class Timescales(Analysis[TimescaleSettings]):
     trials in which it does not vary are left out. Lags 0 to ``lags`` are fitted, by least squares, with a exp(-k/tau)
     and with a [c exp(-k/tau1) + (1-c) exp(-k/tau2)], 0 <= a, c <= 1, tau at most 100 (``decay_fits``).
 
-    One or two decays is chosen in two ways. ``aic``, the published one: the smaller 2 P + n ln(RSS / n), P = 2 or 4, n
-    lags. It takes the n residuals for independent, which those of one autocorrelation are not: noise is fitted with a
-    second, slow decay of hardly any weight (of six Ornstein-Uhlenbeck processes of tau = 5 one came out at 100).
-    ``cross-validated`` [ours]: two decays only where, fitted to all trials but one, they predict the one left out
-    better than a single decay does, by more than two standard errors over trials; needs three trials.
+    Whether a unit has one decay or two is decided in two ways. ``aic``, the published one: the smaller of
+    2 P + n ln(RSS / n), with P = 2 or 4 parameters and n lags. It takes the n residuals for independent, which those of
+    one autocorrelation are not: so noise is fitted with a second, slow decay of hardly any weight (of six
+    Ornstein-Uhlenbeck processes with tau = 5, one came out at 100). ``cross-validated`` [ours]: two decays only if,
+    fitted to all trials but one, they predict the trial left out better than a single decay does, by more than two
+    standard errors over trials; with fewer than three trials, always one.
 
-    tau: the cell's ``time_constants``, or for GRU and LSTM 1 / (1 - g), g the mean over the same steps of the update
-    or forget gate: a leaky unit keeps 1 - 1/tau of its state.
+    tau is the cell's ``time_constants``. For GRU and LSTM it is 1 / (1 - g), where g is the mean over the same steps of
+    the update or forget gate: a leaky unit keeps 1 - 1/tau of its state in a step.
 
     Table ``units``: one row a unit and way. Table ``summary``: one row a way.
     """
@@ -134,9 +135,12 @@ def _stimulus(subject: Subject, settings: TimescaleSettings) -> Any:
 
 @torch.no_grad()
 def _curves(subject: Subject, settings: TimescaleSettings) -> tuple[Floats, Names, Floats | None]:
-    """Autocorrelation of every trial and unit and, last, of the mean over units; why there is none; gate-derived tau.
+    """Play the trials.
 
-    (B, U + 1, L), NaN where there is none; (U + 1,) ``""``, ``"silent"`` or ``"diverged"``; (U,).
+    Returns:
+        The autocorrelation of each trial and unit and, last, of the mean over units, (B, U + 1, L); NaN where there is
+        none. Why a unit has none in any trial, ``"silent"`` or ``"diverged"``, else ``""``, (U + 1,). The tau that the
+        gate gives, (U,).
     """
     network = subject.network
     cell = network.cell
@@ -164,11 +168,11 @@ def _curves(subject: Subject, settings: TimescaleSettings) -> tuple[Floats, Name
 
 
 def _decays(curves: Floats, why: Names) -> dict[str, dict[str, Any]]:
-    """Columns of ``UNITS``, (U,) each, for either way of choosing between one decay and two.
+    """The columns of ``UNITS`` that a fit gives, (U,) each, for either way to decide between one decay and two.
 
     Args:
-        curves: of each trial, (B, U, L), NaN where there is none.
-        why: there is none in any trial, (U,), else "".
+        curves: the autocorrelation of each trial and unit, (B, U, L); NaN where there is none.
+        why: why a unit has none in any trial, else "", (U,).
     """
     average = _average(curves)
     single, double = fit_single(average), fit_double(average)
@@ -189,7 +193,7 @@ def _decays(curves: Floats, why: Names) -> dict[str, dict[str, Any]]:
 
 
 def _predicts_better(curves: Floats) -> Flags:
-    """Where two decays predict a trial that they were not fitted to better than one, by two standard errors: (U,)."""
+    """Whether two decays predict a trial left out better than one does, by two standard errors over trials, (U,)."""
     if len(curves) < 3:
         return np.zeros(curves.shape[1], np.bool_)
     gains = []
@@ -207,7 +211,7 @@ def _predicts_better(curves: Floats) -> Flags:
 
 
 def _average(curves: Floats) -> Floats:
-    """Mean over the trials in which there is a curve, (U, L); zeros where there is none."""
+    """The mean curve over the trials that have one, (U, L); zeros where none has."""
     there = ~np.isnan(curves[..., :1])
     return np.asarray(np.where(there, curves, 0).sum(0) / np.maximum(there.sum(0), 1))
 

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +240,29 @@ def test_what_is_no_run_of_train_is_told(run: Path, tmp_path: Path, capsys: pyte
         assert f"{path}" in said
         assert words in said
         assert not (path / "analysis").exists()
+
+
+def test_mistakes_are_answered_without_torch(run: Path, tmp_path: Path) -> None:
+    by_ppo = changed(run, tmp_path / "ppo", "method", "train-rl")
+    mistakes = [
+        [run, "--what", "foo"],
+        [run, "--what", "timescales", "--steps", "200"],
+        [run, "--what", "geometry", "--device", "tpu"],
+        [run, "--what", "ablation", "--checkpoints", "9"],
+        [run, by_ppo, "--what", "ablation"],
+        [by_ppo, "--what", "ablation"],
+        [tmp_path, "--what", "ablation"],
+    ]
+    code = """
+import sys
+from contextlib import suppress
+from baselines.commands.main import main
+for words in eval(sys.argv[1]):
+    with suppress(SystemExit):
+        main(["analyze", *words])
+print([name for name in ("torch", "matplotlib", "scipy", "rich", "tensorboard") if name in sys.modules])
+"""
+    words = repr([[str(word) for word in mistake] for mistake in mistakes])
+    said = subprocess.run([sys.executable, "-c", code, words], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
+    assert said.stderr.count("\n") == len(mistakes)

@@ -102,8 +102,7 @@ def test_intervals_are_over_networks_not_repetitions() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.55, 0.9, 0.99])
-@pytest.mark.parametrize("trials", [50, 200])
+@pytest.mark.parametrize(("share", "trials"), [(0.55, 50), (0.9, 200), (0.99, 50), (0.99, 200)])
 def test_bootstrap_intervals_hold_the_truth_about_as_often_as_they_say(share: float, trials: int) -> None:
     """Answers of a trial go together: each trial has a share of its own around the true one."""
     random, held, closed = generator(), 0, 0
