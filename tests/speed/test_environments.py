@@ -5,12 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from speed.environments import parse_options
-from speed.report import markdown, without_nan
+from speed.report import Row, markdown, without_nan
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +33,7 @@ def test_what_cannot_be_is_refused(arguments: str, message: str, capsys: pytest.
 
 
 def test_tables_are_markdown_and_json_knows_no_nan() -> None:
-    sections: dict[str, list[dict[str, Any]]] = {"one": [{"note": "a|b", "rate": 2.5e6}, {"rate": float("nan")}]}
+    sections: dict[str, list[Row]] = {"one": [{"note": "a|b", "rate": 2.5e6}, {"rate": float("nan")}]}
     assert markdown(sections).splitlines() == [
         *("## one", ""),
         *("| rate  | note |", "| ----- | ---- |", "| 2.5 M | a/b  |", "| -     |      |"),
