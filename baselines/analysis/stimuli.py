@@ -52,7 +52,7 @@ def stream(task: Task, trials: int, steps: int, seed: int) -> Tensor:
         steps: how many steps, T.
         seed: the seed of the analysis. No training shows these trials.
     """
-    if getattr(task, "heads", None) is not None:  # targets are not needed
+    if task.heads is not None:  # targets are not needed
         task = task.replace(heads=(task.N,), active_heads=None)
     task = with_steps(task, steps)
     rounds = -(-steps // task.num_steps)

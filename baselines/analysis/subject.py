@@ -68,7 +68,7 @@ class Subject:
             SettingsError: the task cannot have this N, or the network has no readout for it.
         """
         stage = self.task
-        change: dict[str, Any] = {"N": n} if getattr(stage, "heads", None) is None else {"heads": (n,)}
+        change: dict[str, Any] = {"N": n} if stage.heads is None else {"heads": (n,)}
         try:
             task = stage.replace(**change, **({"num_steps": None} if stage.free_length else {}))
         except (ValueError, TypeError) as error:

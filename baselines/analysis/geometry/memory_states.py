@@ -36,7 +36,7 @@ def memory_states(task: Task, trials: Trials) -> Labels:
     targets, mask = trials.targets, trials.mask
     if task.real_valued:
         labels = np.clip(((targets[..., 0] + 1) * 2).astype(np.int64), 0, 3)
-    elif getattr(task, "heads", None) is None and task.num_heads <= MOST_BITS:
+    elif task.heads is None and task.num_heads <= MOST_BITS:
         labels = (targets * 2 ** np.arange(task.num_heads)).sum(-1)
     else:
         labels = targets[..., -1]
