@@ -15,20 +15,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from baselines import runs
-from baselines.analysis import style
-from baselines.checking import SettingsError
-from baselines.engines import available_cores
-from baselines.files import RunError, lock, read_format, read_json, replace_file, writing
+from baselines.core import files, style
+from baselines.core.files import RunError, file_word, lock, read_format, read_json, replace_file, writing
+from baselines.core.jobs import available_cores
+from baselines.core.settings import SettingsError
 from baselines.reproduction.experiment import Experiment, Part
+from baselines.reproduction.experiments import RUN_SETS
 from baselines.reproduction.figure import draw
-from baselines.reproduction.observations import Observation, Observed
+from baselines.reproduction.measurements import Observation, Observed
 from baselines.reproduction.results import conclude
-from baselines.reproduction.run_sets import RUN_SETS
-from baselines.reproduction.sources import Finished, Source
-from baselines.run_settings import file_word
+from baselines.reproduction.runs import Finished, Source
 
 FORMAT = 1
 """Of ``reproduction.json``."""
@@ -84,13 +80,6 @@ class Reproduction:
         for name, source in self.sources(experiment).items():
             minutes += source.cpu_minutes * source.left(self.path / "runs" / name)
         return minutes
-
-    def train(self, experiment: Experiment, workers: int, console: Console) -> int:
-        """Train what has not ended; 0, 1 (something failed) or 130 (interrupted)."""
-        for name, source in self.sources(experiment).items():
-            if code := source.train(self.path / "runs" / name, workers, console):
-                return code
-        return 0
 
     def ended(self, name: str) -> Sequence[Finished]:
         """The runs of a set, all of which have ended."""
@@ -173,9 +162,9 @@ class Reproduction:
         return {
             "sets": sets,
             "measuring_cpu_seconds": round(seconds, 1),
-            "processors": sorted({one.get("processor", "?") for one in versions}) or [runs.processor()],
+            "processors": sorted({one.get("processor", "?") for one in versions}) or [files.processor()],
             "cores": available_cores(),
-            "torch": sorted({one["torch"] for one in versions}) or [runs.versions()["torch"]],
+            "torch": sorted({one["torch"] for one in versions}) or [files.versions()["torch"]],
         }
 
 
