@@ -36,7 +36,7 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.baselines $(VENV)/.dev: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
-	@echo "Installing PyTorch, Gymnasium and what else pyproject.toml names into $(VENV): $(SIZE), a minute or two."
+$(VENV)/.rl $(VENV)/.dev: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing PyTorch, Gymnasium and what else pyproject.toml names into $(VENV): about 1 GB, a minute or two."
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	touch $@
