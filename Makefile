@@ -37,6 +37,6 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.rl $(VENV)/.dev: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
-	@echo "Installing PyTorch, Gymnasium and what else pyproject.toml names into $(VENV): about 1 GB, a minute or two."
+	@echo "Installing PyTorch, Gymnasium and others into $(VENV): about 1 GB (PyTorch's GPU build: several), a minute or two."
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	touch $@
