@@ -2,8 +2,9 @@
 
 In every page
 
-- ```` ```python ```` blocks are executed, and print what the comments behind their ``print(...)  # value`` say. A block
-  whose first line is ``# name.py`` is a file of that name, which the page's other blocks and commands import;
+- ```` ```python ```` blocks are executed, and print what the comments behind their ``print(...)  # value`` say. What a
+  last ``print`` without a comment prints is the ```` ```text ```` block that follows. A block whose first line is
+  ``# name.py`` is a file of that name, which the page's other blocks and commands import;
 - the commands of ```` ```sh ```` blocks are read by the real parser of options. A block behind the comment
   ``<!-- run -->`` is executed as well, in the folder of the page's files;
 - links lead to files and headings that are there.
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -65,13 +66,15 @@ class Block:
         kind: the word behind its fence, such as ``python``.
         code: what is in it.
         run: it is marked to be executed though it is a block of commands.
-        line: of the page.
+        line: where it begins in its page.
+        text: the block behind it, where that is one of text.
     """
 
     kind: str
     code: str
     run: bool
     line: int
+    text: str = ""
 
     @property
     def file(self) -> str | None:
@@ -93,8 +96,12 @@ def read(page: str) -> str:
 @lru_cache
 def blocks(page: str) -> tuple[Block, ...]:
     text = read(page)
-    fenced = re.finditer(r"^(<!-- run -->\n)?```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return tuple(Block(m[2], m[3], bool(m[1]), text[: m.start()].count("\n") + 1) for m in fenced)
+    found: list[Block] = []
+    for m in re.finditer(r"^(<!-- run -->\n)?```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        if found and m[2] == "text":
+            found[-1] = replace(found[-1], text=m[3])
+        found.append(Block(m[2], m[3], bool(m[1]), text[: m.start()].count("\n") + 1))
+    return tuple(found)
 
 
 def executed(page: str, slow: bool) -> list[Block]:
@@ -135,6 +142,9 @@ def execute(block: Block, page: str, folder: Path, capsys: pytest.CaptureFixture
         exec(compile(block.code, f"{page}:{block.line}", "exec"), {})
     printed = capsys.readouterr().out.splitlines()
     promised = re.findall(r"^print\(.*\)  # (.*)$", block.code, re.MULTILINE)
+    if re.search(r"^print\([^#]*\)\n\Z", block.code, re.MULTILINE):
+        assert printed[len(promised) :] == block.text.splitlines()
+        del printed[len(promised) :]
     assert len(printed) == len(promised)
     for line, promise in zip(printed, promised, strict=True):
         if numbers := re.match(r"(-?\d+\.\d+)(?=[:;]|$)", promise):
@@ -212,7 +222,7 @@ def check_options(module: str, arguments: list[str], monkeypatch: pytest.MonkeyP
         raise Accepted
 
     def read_options(self: argparse.ArgumentParser, *args: object, **kwargs: object) -> argparse.Namespace:
-        given = vars(parse(self, *args, **kwargs))  # type: ignore[arg-type]
+        given = vars(parse(self, *args, **kwargs))
         begun = given.get("resume") or given.get("go_on") or given.get("file")
         begins = {"train": True, "train-rl": True, "sweep": True, "benchmark": "agent" in given}
         if begun or not begins.get(given.get("command", "")):
