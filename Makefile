@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # `make test MARK=slow` runs only the long tests, `make test MARK="slow or not slow"` all of them.
 MARK ?= not slow
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: $(VENV)/.baselines
 	$(BIN)/python -m baselines train --task parity --cell leaky --curriculum multi-head --n-max 12 --seed 0
@@ -22,12 +22,16 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/env_throughput.py --quick
 	$(BIN)/python benchmarks/bptt.py --quick
 
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
+	@echo "Open build/docs/index.html"
+
 clean:
 	rm -rf $(VENV) build dist
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.baselines $(VENV)/.dev: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
+$(VENV)/.baselines $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	touch $@

@@ -1,0 +1,117 @@
+"""Configuration of the documentation site: ``make docs`` builds it, offline, with warnings as errors."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any, get_origin
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy.typing as npt  # noqa: E402
+from sphinx.util.typing import stringify_annotation  # noqa: E402
+
+import memory_envs  # noqa: E402
+from docs import _pages  # noqa: E402
+from docs._pages import api  # noqa: E402
+
+project = "memory-envs"
+author = "the memory-envs authors"
+copyright = author
+release = version = memory_envs.__version__
+
+# No intersphinx: it reads the other projects' inventories from the network at build, and this site is built offline.
+# So names of other projects stay plain text; every reference to a name of ours must be found.
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:.*", r"(abc|argparse|collections|enum|pathlib|typing|gymnasium|matplotlib|numpy|rich|torch)\..*"),
+    ("py:.*", r"(stable_baselines3|sb3_contrib)\..*"),
+    ("py:class", r"memory_envs\.task\.T"),  # a type variable
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_generated/*.md"]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+toc_object_entries = False  # the headings of a page are the names already
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = f"memory-envs {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+
+if (ROOT / "examples" / "tutorials").is_dir():
+    extensions.append("sphinx_gallery.gen_gallery")
+    sphinx_gallery_conf = {
+        "examples_dirs": "../examples/tutorials",
+        "gallery_dirs": "tutorials",
+        "filename_pattern": r"/[^_/]*\.py$",  # all of them run
+        "abort_on_example_error": True,
+        "write_computation_times": False,
+    }
+
+
+def mend_docstring(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Make a docstring fit for autodoc and Napoleon."""
+    if what in ("attribute", "property"):
+        lines[:0] = ["..", ""]  # an empty comment: Napoleon takes the words before a colon in the first line for a type
+    if what == "class" and issubclass(value, memory_envs.Task) and value is not memory_envs.Task:
+        del lines[next(i for i, line in enumerate(lines) if line.startswith("## ")) :]  # Markdown: on its own page
+
+
+def shorten_signature(
+    app: Any, what: str, name: str, value: Any, options: Any, arguments: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Write NumPy's types by the names that they have in the code, not by what these stand for."""
+    short = [text and ARRAY.sub(r"NDArray[\1]", text.replace(ARRAY_LIKE, "ArrayLike")) for text in (arguments, returned)]
+    return short[0], short[1]
+
+
+def shorten_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any]) -> None:
+    """Name the class that another extends without its type parameters."""
+    bases[:] = [get_origin(base) or base for base in bases]
+
+
+def find_reference(app: Any, env: Any, node: Any, text: Any) -> Any:
+    """Lead a reference to the module in which something is defined to where the reference documents it."""
+    public = ADDRESSES.get(node.get("reftarget"))
+    if public is None or node.get("refdomain") != "py":
+        return None
+    domain = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], public, node, text)
+
+
+ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[(~?[\w.]+)\]\]")
+ARRAY_LIKE = stringify_annotation(npt.ArrayLike, "smart")
+ADDRESSES = {
+    defined: public
+    for name in api.MODULES
+    for defined, public in api.addresses(importlib.import_module(name)).items()
+    if defined != public
+}
+
+
+def setup(app: Any) -> None:
+    """Write the generated pages before Sphinx looks for pages."""
+    _pages.write_all(DOCS)
+    app.connect("autodoc-process-docstring", mend_docstring, priority=400)  # before Napoleon's
+    app.connect("autodoc-process-signature", shorten_signature)
+    app.connect("autodoc-process-bases", shorten_bases)
+    app.connect("missing-reference", find_reference)
