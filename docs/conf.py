@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import sys
@@ -92,7 +91,7 @@ def shorten_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any
 def find_reference(app: Any, env: Any, node: Any, text: Any) -> Any:
     """Lead a reference to the module in which something is defined to where the reference documents it."""
     public = ADDRESSES.get(node.get("reftarget"))
-    if public is None or node.get("refdomain") != "py":
+    if public in (None, node.get("reftarget")) or node.get("refdomain") != "py":
         return None
     domain = env.get_domain("py")
     return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], public, node, text)
@@ -100,12 +99,7 @@ def find_reference(app: Any, env: Any, node: Any, text: Any) -> Any:
 
 ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[(~?[\w.]+)\]\]")
 ARRAY_LIKE = stringify_annotation(npt.ArrayLike, "smart")
-ADDRESSES = {
-    defined: public
-    for name in api.MODULES
-    for defined, public in api.addresses(importlib.import_module(name)).items()
-    if defined != public
-}
+ADDRESSES = {where: f"{module}.{name}" for module, names in api.public().items() for name, where in names.items()}
 
 
 def setup(app: Any) -> None:

@@ -5,42 +5,64 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import pkgutil
 import sys
 import textwrap
 from abc import ABC
+from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
 
 from docs._pages.files import GENERATED, put
 from memory_envs import Task
 
-MODULES = ("memory_envs",)
-"""The public doors: everything in their ``__all__`` has an entry."""
+DOORS = (
+    "memory_envs",
+    "baselines.cells",
+    "baselines.network",
+    "baselines.evaluation",
+    "baselines.training",
+    "baselines.ppo",
+    "baselines.analysis",
+    "baselines.benchmark",
+)
+"""The public modules, in the order in which they are listed."""
+
+OPEN = ("baselines.training", "baselines.analysis")
+"""Packages whose modules are public too."""
 
 
-def write(docs: Path) -> list[Path]:
-    """Write the page of each module and the list of all pages."""
-    modules = [importlib.import_module(name) for name in MODULES]
-    pages = [put(docs / "api" / f"{module.__name__}.rst", page(module)) for module in modules]
-    return [*pages, put(docs / GENERATED / "api.md", overview(modules))]
+def public() -> dict[str, dict[str, str]]:
+    """Public module -> name -> where that is defined. What several modules offer stands with the first of them."""
+    pages: dict[str, dict[str, str]] = {}
+    taken: set[str] = set()
+    for module in (importlib.import_module(one) for door in DOORS for one in (door, *modules_of(door))):
+        offered = {name: defined(module, name) for name in public_names(module)}
+        pages[module.__name__] = {name: where for name, where in offered.items() if where not in taken}
+        taken.update(offered.values())
+    return {name: entries for name, entries in pages.items() if entries}
+
+
+def modules_of(door: str) -> list[str]:
+    """The modules of an open package, those of its folders left out: a folder is a module by what its __init__ offers."""
+    if door not in OPEN:
+        return []
+    return [f"{door}.{one.name}" for one in pkgutil.iter_modules(importlib.import_module(door).__path__)]
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """The names that a module offers: its ``__all__``, or else what it defines itself without a leading underscore."""
+    """The names that a module offers: its ``__all__``, or else what it defines and documents, in the order of the code."""
     if hasattr(module, "__all__"):
         return sorted(module.__all__)
-    own = (name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__)
-    return sorted(name for name in own if not name.startswith("_"))
+    return [name for name in definitions(module) if not name.startswith("_")]
 
 
-def addresses(module: ModuleType) -> dict[str, str]:
-    """Where each public class or function is defined -> where a user imports it from."""
-    offered = {name: getattr(module, name) for name in public_names(module)}
-    return {
-        f"{value.__module__}.{value.__qualname__}": f"{module.__name__}.{name}"
-        for name, value in offered.items()
-        if inspect.isclass(value) or inspect.isroutine(value)
-    }
+def defined(module: ModuleType, name: str) -> str:
+    """Where a public name is defined: ``package.module.name``."""
+    value = getattr(module, name)
+    if inspect.isclass(value) or inspect.isroutine(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    return f"{module.__name__}.{name}"
 
 
 def overview(modules: list[ModuleType]) -> str:
@@ -55,11 +77,11 @@ def summary(module: ModuleType) -> str:
     return " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
 
 
-def page(module: ModuleType) -> str:
-    """The page of a module, in reStructuredText, the language of the docstrings."""
-    name = module.__name__
-    parts = [f"{name}\n{'=' * len(name)}", f".. automodule:: {name}\n   :no-members:"]
-    return "\n\n".join([*parts, *(entry(module, one) for one in public_names(module))]) + "\n"
+def page(module: ModuleType, names: list[str]) -> str:
+    """The page of a module and these of its names, in reStructuredText, the language of the docstrings."""
+    title = module.__name__
+    parts = [f"{title}\n{'=' * len(title)}", f".. automodule:: {title}\n   :no-members:"]
+    return "\n\n".join([*parts, *(entry(module, name) for name in names)]) + "\n"
 
 
 def entry(module: ModuleType, name: str) -> str:
@@ -85,13 +107,21 @@ def data_docstring(module: ModuleType, name: str) -> str:
     """
     value, package = getattr(module, name), module.__name__.split(".")[0]
     for path, one in sorted(sys.modules.items()):
-        if path.split(".")[0] != package or vars(one).get(name) is not value:
-            continue
-        body = ast.parse(inspect.getsource(one)).body
-        for statement, below in zip(body, body[1:], strict=False):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets) and (
-                isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-            ):
-                return inspect.cleandoc(str(below.value.value))
+        if path.split(".")[0] == package and vars(one).get(name) is value and (text := definitions(one).get(name)):
+            return text
     raise LookupError(f"{module.__name__}.{name} is public and needs a docstring: a string under its assignment")
+
+
+def definitions(module: ModuleType) -> dict[str, str]:
+    """Name -> docstring of what a module itself defines and documents: classes, functions, and assigned names."""
+    body = ast.parse(inspect.getsource(module)).body
+    found = {}
+    for statement, below in zip_longest(body, body[1:]):
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+            found[statement.name] = ast.get_docstring(statement) or ""
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+                text = inspect.cleandoc(str(below.value.value))
+                found |= {target.id: text for target in targets if isinstance(target, ast.Name)}
+    return {name: text for name, text in found.items() if text}

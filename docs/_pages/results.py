@@ -7,7 +7,7 @@ from pathlib import Path
 from baselines.benchmark.budgets import BUDGETS, SOLVED, ladder
 from baselines.benchmark.figure import WORDS, ladder_figure
 from baselines.benchmark.ranking import rank
-from baselines.benchmark.scores import stored_results, summary_row
+from baselines.benchmark.summary import stored_results, summary_row
 from docs._pages.files import GENERATED, put, put_figure, table
 from memory_envs import TASKS
 
