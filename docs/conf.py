@@ -30,9 +30,10 @@ release = version = memory_envs.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(abc|argparse|collections|enum|pathlib|typing|gymnasium|matplotlib|numpy|rich|torch)\..*"),
-    ("py:.*", r"(stable_baselines3|sb3_contrib)\..*"),
-    ("py:class", r"memory_envs\.task\.T"),  # a type variable
+    ("py:.*", r"(abc|argparse|collections|dataclasses|enum|pathlib|typing)\..*|Path"),
+    ("py:.*", r"(gymnasium|matplotlib|numpy|pandas|rich|sb3_contrib|stable_baselines3|torch)\..*|NDArray|ArrayLike"),
+    ("py:.*", r"(baselines|memory_envs)\..*\.[A-Z]"),  # type variables
+    ("py:.*", r"baselines\.ppo\.policy\.Evaluated"),  # a name for a tuple that Stable-Baselines3 asks for
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_generated/*.md"]
@@ -69,6 +70,10 @@ if (ROOT / "examples" / "tutorials").is_dir():
 
 def mend_docstring(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Make a docstring fit for autodoc and Napoleon."""
+    lines[:] = api.escape("\n".join(lines)).split("\n")
+    if "Attributes:" in lines:  # two names in one entry: Napoleon would take the first for the type of the second
+        start = lines.index("Attributes:")
+        lines[start:] = [re.sub(r"^ +\w+(, \w+)+: ", lambda m: m[0].replace(", ", ","), line) for line in lines[start:]]
     if what in ("attribute", "property"):
         lines[:0] = ["..", ""]  # an empty comment: Napoleon takes the words before a colon in the first line for a type
     if what == "class" and issubclass(value, memory_envs.Task) and value is not memory_envs.Task:
@@ -79,13 +84,24 @@ def shorten_signature(
     app: Any, what: str, name: str, value: Any, options: Any, arguments: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
     """Write NumPy's types by the names that they have in the code, not by what these stand for."""
-    short = [text and ARRAY.sub(r"NDArray[\1]", text.replace(ARRAY_LIKE, "ArrayLike")) for text in (arguments, returned)]
-    return short[0], short[1]
+
+    def short(text: str | None) -> str | None:
+        if text is None:
+            return None
+        # What stands for a default that is made anew each time is no Python, and Sphinx would not parse the rest.
+        return ARRAY.sub(r"NDArray[\1]", text.replace(ARRAY_LIKE, "ArrayLike").replace("<factory>", "..."))
+
+    return short(arguments), short(returned)
 
 
 def shorten_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any]) -> None:
-    """Name the class that another extends without its type parameters."""
-    bases[:] = [get_origin(base) or base for base in bases]
+    """Name the classes that another extends without type parameters, the nearest public ones in place of private ones."""
+
+    def known(one: type) -> bool:
+        ours = one.__module__.split(".")[0] in ("baselines", "memory_envs")
+        return not ours or f"{one.__module__}.{one.__qualname__}" in ADDRESSES
+
+    bases[:] = [next(filter(known, (get_origin(base) or base).__mro__)) for base in bases]
 
 
 def find_reference(app: Any, env: Any, node: Any, text: Any) -> Any:

