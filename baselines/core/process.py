@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: what is being done is brought to an end and saved."""
+"""The process that a command runs in: Ctrl-C as a request, memory that is kept, modules that users bring."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
 from importlib import import_module
 from types import FrameType
+from typing import Any
 
 
 class Interrupt:
@@ -85,3 +86,21 @@ def _current_directory() -> Iterator[None]:
         yield
     finally:
         sys.path.remove(here)
+
+
+def lazy_exports(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a package (PEP 562) whose names are imported when they are asked for.
+
+    So the package itself costs nothing, and importing a light module of it does not import a heavy one.
+
+    Args:
+        package: the ``__name__`` of the package.
+        places: public name -> the module of the package that holds it.
+    """
+
+    def get(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{places[name]}"), name)
+
+    return get
