@@ -95,7 +95,7 @@ def shorten_signature(
 
 
 def shorten_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any]) -> None:
-    """Name the classes that another extends without type parameters, the nearest public ones in place of private ones."""
+    """Name the classes that another extends without type parameters, and the nearest public ones only."""
 
     def known(one: type) -> bool:
         ours = one.__module__.split(".")[0] in ("baselines", "memory_envs")

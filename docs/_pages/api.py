@@ -63,14 +63,14 @@ def public() -> dict[str, dict[str, str]]:
 
 
 def modules_of(door: str) -> list[str]:
-    """The modules of an open package, those of its folders left out: a folder is a module by what its __init__ offers."""
+    """The modules and folders right inside an open package; of a folder, what its ``__init__`` offers is public."""
     if door not in OPEN:
         return []
     return [f"{door}.{one.name}" for one in pkgutil.iter_modules(importlib.import_module(door).__path__)]
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """The names that a module offers: its ``__all__``, or else what it defines and documents, in the order of the code."""
+    """The names that a module offers: its ``__all__``, or else what it defines and documents, as the code has them."""
     if module.__name__ in PARTS:
         return list(PARTS[module.__name__])
     if hasattr(module, "__all__"):
@@ -137,7 +137,8 @@ def data_docstring(module: ModuleType, name: str) -> str:
     for path, one in sorted(sys.modules.items()):
         if path.split(".")[0] == package and vars(one).get(name) is value and (text := definitions(one).get(name)):
             return text
-    print("MISSING", module.__name__, name); return "MISSING"
+    raise LookupError(f"{module.__name__}.{name} is public and needs a docstring: a string under its assignment")
+    return "MISSING"
 
 
 def definitions(module: ModuleType) -> dict[str, str]:

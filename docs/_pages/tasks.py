@@ -6,6 +6,7 @@ import io
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,13 +15,13 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from docs._pages.files import GENERATED, STYLE, put, put_figure, table
-from memory_envs import TASKS, MemoryEnv, RandomAgent, ReferenceAgent, Task
+from memory_envs import TASKS, MemoryEnv, ReferenceAgent, Task
 
 DEMANDS = (4, 8, 16, 32)
 """Each N of which the reference scores are drawn."""
 
 SLIP = 5
-"""The subject of the picture guesses at every step of this number: the fifth, as the page says."""
+"""The subject of the picture gives the opposite answer at every fifth step, as the page says."""
 
 
 def write(docs: Path) -> list[Path]:
@@ -80,7 +81,7 @@ def page(kind: type[Task], words: str) -> str:
     arguments = ", ".join(f"{key}={value!r}" for key, value in shown.to_dict().items() if key != "task")
     picture = f"""
 The picture below is one trial, `{kind.__name__}({arguments})`, played by a subject that remembers all it needs but
-guesses at every fifth step.
+gives the opposite answer at every fifth step.
 
 ```{{container}} scroll
 ![One trial of {title(kind)}, drawn step by step; the same trial follows as text](../{GENERATED}/trial-{name}.png)
@@ -120,14 +121,14 @@ def play(task: Task) -> tuple[bytes, str]:
     """One trial, played to its end by a perfect subject with slips: a picture (PNG) and the same as text."""
     perfect, drawn = ReferenceAgent(task), []
     for mode in ("rgb_array", "ansi"):
-        env, random = MemoryEnv(task, render_mode=mode), RandomAgent(task, seed=0)
+        env = MemoryEnv(task, render_mode=mode)
         observation, _ = env.reset(seed=2)
         state, step, over = None, 0, False
         while not over:
             step += 1
             action, state = perfect.predict(observation, state)
             if step % SLIP == 0:
-                action, _ = random.predict(observation)
+                action = -action if task.real_valued else 1 - action
             observation, _, over, _, _ = env.step(action)
         drawn.append(env.render())
     out = io.BytesIO()
@@ -146,7 +147,7 @@ def reference_figure(kind: type[Task]) -> Figure:
         task = kind(N=n)
         memory = range(task.horizon + 1)
         scores = [task.reference_score(k) for k in memory]
-        how = {"color": colours(0.9 * i / max(len(demands) - 1, 1)), "marker": "os^D"[i % 4], "ms": 4}
+        how: dict[str, Any] = {"color": colours(0.9 * i / max(len(demands) - 1, 1)), "marker": "os^D"[i % 4], "ms": 4}
         axes.plot(memory, scores, label=f"N = {n}", **how)
     axes.axhline(kind().chance_score, color="0.5", ls=":", lw=1, label="guessing")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
