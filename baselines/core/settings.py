@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import re
 import types
+from collections import abc
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -81,14 +81,13 @@ class Declared:
             (checks.integer if self.kind is int else checks.real)(name, value, *self.metadata["range"])
         elif self.kind is bool:
             checks.flag(name, value)
-        elif self.kind in (str, dict) and not isinstance(value, self.kind):
+        elif self.kind in (str, dict) and not isinstance(value, str if self.kind is str else Mapping):
             word = "a string" if self.kind is str else "a table (a dictionary)"
             raise TypeError(f"{name} must be {word}, got {value!r} ({type(value).__name__})")
         if "check" in self.metadata:
             self.metadata["check"](name, value)
 
 
-@cache
 def declared(kind: Any) -> tuple[Declared, ...]:
     """The fields of a dataclass of settings, in order."""
     hints = get_type_hints(kind)
@@ -101,6 +100,7 @@ def declared(kind: Any) -> tuple[Declared, ...]:
         if get_origin(hint) is tuple:
             many, hint = True, get_args(hint)[0]
         plain = get_origin(hint) or hint
+        plain = dict if plain is abc.Mapping else plain
         if plain not in (bool, int, float, str, Path, dict):
             raise TypeError(f"{kind.__name__}.{one.name} is of a kind that settings cannot be: {hint}")
         default = one.default_factory() if one.default_factory is not MISSING else one.default
