@@ -38,7 +38,7 @@ OPEN = ("baselines.training", "baselines.analysis")
 
 PARTS = {
     "baselines.core.files": ("RunError",),
-    "baselines.core.settings": ("SettingsError",),
+    "baselines.core.settings": ("Declared", "SettingsError"),
     "baselines.core.process": ("keep_freed_memory",),
 }
 """Modules of which users meet these names alone."""
