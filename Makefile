@@ -19,8 +19,8 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/env_throughput.py --quick
-	$(BIN)/python benchmarks/bptt.py --quick
+	$(BIN)/python -m speed.environments --quick
+	$(BIN)/python -m speed.training --quick
 
 clean:
 	rm -rf $(VENV) build dist

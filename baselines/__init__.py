@@ -2,3 +2,5 @@
 
 ``python -m baselines train`` is the command line; everything that it does is one import away.
 """
+
+from __future__ import annotations

@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -149,3 +152,47 @@ class RecurrentNetwork(nn.Module):
 def answer_width(task: Task) -> int:
     """K, the numbers that a readout gives for a task: 1 for real values, else one logit for each of the two labels."""
     return 1 if task.real_valued else 2
+
+
+class NetworkAgent:
+    """A trained network as an agent: it carries the network's state from step to step.
+
+    Args:
+        network: it must have a readout for each of the task's heads.
+        task: the task it plays, which says which readouts answer.
+    """
+
+    def __init__(self, network: RecurrentNetwork, task: Task) -> None:
+        self.network = network
+        self.task = task
+        self.heads = head_keys(task)
+        if missing := [key for key in self.heads if key not in network.readouts]:
+            raise ValueError(f"task must ask for heads among {list(network.readouts)}, got {task} (no {missing})")
+
+    @torch.no_grad()
+    def predict(
+        self,
+        observation: npt.ArrayLike,
+        state: tuple[npt.NDArray[np.float32], ...] | None = None,
+        episode_start: npt.ArrayLike | None = None,
+        deterministic: bool = True,
+    ) -> tuple[npt.NDArray[Any], tuple[npt.NDArray[np.float32], ...]]:
+        """The likelier label (or the value) for one observation (I,) or for B of them (B, I), and the state.
+
+        Args:
+            observation: what is shown now.
+            state: what the last call returned, one array (B, S); None at the start.
+            episode_start: (B,) bool, which observations begin a trial: there the cell's initial state is taken.
+            deterministic: has no effect; nothing is drawn.
+        """
+        like = next(self.network.parameters())
+        shown = np.asarray(observation, np.float32)
+        inputs = torch.from_numpy(shown.reshape(-1, shown.shape[-1])).to(like)
+        start = self.network.cell.initial_state(len(inputs))
+        now: Tensor = start if state is None else torch.from_numpy(state[0]).to(like)
+        if episode_start is not None:
+            fresh = torch.from_numpy(np.array(episode_start, np.bool_).reshape(-1, 1)).to(like.device)
+            now = torch.where(fresh, start, now)
+        answers, now = self.network.step(inputs, self.heads, now)
+        chosen = self.network.choose(answers).cpu().numpy()
+        return chosen.reshape((*shown.shape[:-1], *self.task.answer_shape)), (now.cpu().numpy(),)

@@ -9,13 +9,13 @@ python -m baselines benchmark --agent examples.04_a_cell_of_your_own:MinimalGate
 import torch
 from torch import Tensor
 
-from baselines import recipes
-from baselines.agents import NetworkAgent, evaluate
-from baselines.bptt import Learner, train
 from baselines.cells import Cell
-from baselines.curriculum import MultiHead
-from baselines.network import RecurrentNetwork, answer_width
-from baselines.seeds import evaluation_seed
+from baselines.core.seeds import evaluation_seed
+from baselines.evaluation import evaluate
+from baselines.network import NetworkAgent, RecurrentNetwork, answer_width
+from baselines.training import recipes
+from baselines.training.curriculum import MultiHead
+from baselines.training.learner import Learner, train
 from memory_envs import Parity
 
 

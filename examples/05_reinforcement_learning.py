@@ -2,9 +2,9 @@
 
 import torch
 
-from baselines.agents import evaluate
-from baselines.curriculum import MultiHead
+from baselines.evaluation import evaluate
 from baselines.ppo import CellPolicy, CurriculumCallback, RecurrentPPO, make_sb3_vec_env
+from baselines.training.curriculum import MultiHead
 from memory_envs import DelayedMatch
 
 torch.set_num_threads(1)

@@ -13,7 +13,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from sb3_contrib import RecurrentPPO
 
-from baselines.agents import evaluate
+from baselines.evaluation import evaluate
 from baselines.ppo import SB3VecEnv
 from memory_envs import DelayedMatch
 

@@ -19,7 +19,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
-from baselines.agents import evaluate
+from baselines.evaluation import evaluate
 from memory_envs import DelayedMatch
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import VectorEnv
 
-from baselines.agents import evaluate
+from baselines.evaluation import evaluate
 from memory_envs import Parity
 
 

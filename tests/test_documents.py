@@ -13,7 +13,7 @@ import pytest
 from baselines.benchmark import BUDGETS
 from baselines.benchmark.budgets import ladder
 from baselines.benchmark.ranking import rank
-from baselines.benchmark.scores import stored_results, summary_row
+from baselines.benchmark.summary import stored_results, summary_row
 from memory_envs import TASKS
 
 ROOT = Path(__file__).parents[1]

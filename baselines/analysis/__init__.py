@@ -13,8 +13,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from baselines.analysis import ablation, forgetting, generalisation, geometry, perturbation, timescales
-from baselines.analysis.subjects import Subject
-from baselines.analysis.tables import Column, Table
+from baselines.analysis.subject import Subject
+from baselines.core.tables import Column, Table
 
 __all__ = ["ANALYSES", "Analysis", "Column", "Subject", "Table", "analyse"]
 
@@ -32,7 +32,7 @@ class Analysis:
         draw: the figure of the tables of all subjects.
         columns: of each of its tables.
         checkpoints: which of a run are taken unless others are asked for: ``"all"``, ``"course"`` or ``"latest"``, see
-            ``subjects.load``.
+            ``subject.load``.
         conclude: tables that follow from those of all subjects.
     """
 

@@ -12,16 +12,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from baselines.analysis import probing, stimuli
-from baselines.analysis.ablation_figure import draw as draw  # the figure of these tables
-from baselines.analysis.probing import ACCURACY, Probe, ProbeSettings, Score
-from baselines.analysis.subjects import KEYS, Subject
-from baselines.analysis.tables import Column, Table
-from baselines.analysis.unit_timescales import Floats, GateMean, time_constants
+from baselines.analysis import stimuli
+from baselines.analysis.probe import ACCURACY, Probe, ProbeSettings, Score, check_probe
+from baselines.analysis.subject import KEYS, Subject
+from baselines.analysis.timescales.unit_timescales import Floats, GateMean, time_constants
 from baselines.cells import GRU, LSTM, Cell, LeakyTauRNN
-from baselines.checking import SettingsError, blame
+from baselines.core import style
+from baselines.core.settings import SettingsError, blame
+from baselines.core.statistics import over_networks
+from baselines.core.tables import Column, Table
 from baselines.network import Intervention, RecurrentNetwork
 from memory_envs import checks
 
@@ -76,7 +79,7 @@ def check(subject: Subject, settings: AblationSettings) -> None:
     Raises:
         SettingsError: it names the setting.
     """
-    probing.check(subject, settings)
+    check_probe(subject, settings)
     blame("way", checks.choice, "way", settings.way, WAYS)
     blame("by", checks.choice, "by", settings.by, ("tau", "random"))
     units = subject.cell.output_size
@@ -226,3 +229,51 @@ def _play(network: RecurrentNetwork, probe: Probe, groups: list[npt.NDArray[np.i
             intervention, heard = silencing(network.cell, now, trials)
             scores.append(probe.play(network, variants=len(now), intervention=intervention, heard=heard))
     return Score(np.concatenate([score.correct for score in scores]), probe.counted, probe.chance)
+
+
+@style.styled
+def draw(tables: dict[str, Table]) -> Figure:
+    """Relative accuracy with one unit ablated (or its mean over N), and with groups of the largest N."""
+    table = tables["ablation"]
+    largest = table.where(N=table["N"].max())
+    title = f"ablation, {table['way'][0]}"
+    several = len(table.distinct("N")) > 1
+    figure, (single, groups) = style.panels(["one unit at a time", f"groups, N = {table['N'].max()}"], title, width=3.8)
+    ones = table.where(count=1)
+    for index, (selection,) in enumerate(table.distinct("selection")):
+        chosen = ones.where(selection=selection)
+        if len(chosen) and several:
+            style.line(single, over_networks(chosen, ["N"], "relative"), selection, index)
+        elif len(chosen):
+            _units(single, chosen, selection, index)
+        style.line(
+            groups, over_networks(largest.where(selection=selection), ["count"], "relative"), selection, index, "count"
+        )
+    if several:
+        single.set_xlabel("N of the checkpoint")
+        single.legend(title="units")
+    else:
+        black = " and 95 % interval over networks" if len(table.distinct("run")) > 1 else ""
+        names = [selection for (selection,) in table.distinct("selection")]
+        single.set_xticks(range(len(names)), names)
+        single.set(xlabel="units", xlim=(-0.5, len(names) - 0.5))
+        single.set_title(f"one unit at a time, N = {table['N'].max()}\n(black: mean{black})")
+    groups.set(xlabel="units ablated at once", xscale="log")
+    groups.set_xticks(np.unique(largest["count"]).tolist(), [str(n) for n in np.unique(largest["count"])])
+    groups.minorticks_off()
+    groups.legend(title="units")
+    for axes in (single, groups):
+        axes.set_ylabel(style.RELATIVE)
+        axes.axhline(1, color="grey", ls=":", lw=0.8)
+        axes.axhline(0, color="grey", ls=":", lw=0.8)
+    return figure
+
+
+def _units(axes: Axes, chosen: Table, selection: str, index: int) -> None:
+    """A dot for each unit; the mean, and its interval where there are several networks."""
+    spread = np.linspace(-0.25, 0.25, len(chosen))
+    axes.scatter(index + spread, chosen["relative"], s=12, alpha=0.6, lw=0, color=style.look(index)["color"])
+    (mean, low, high) = (over_networks(chosen, ["selection"], "relative")[name][0] for name in ("mean", "low", "high"))
+    axes.plot([index - 0.3, index + 0.3], [mean, mean], color="black", lw=1.5)
+    if np.isfinite(low):
+        axes.errorbar([index], [mean], [[mean - low], [high - mean]], color="black", capsize=3)

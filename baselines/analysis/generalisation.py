@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Iterator
@@ -11,14 +12,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from baselines.analysis import probing, stimuli, style
-from baselines.analysis.intervals import over_networks
-from baselines.analysis.probing import ACCURACY, Probe, ProbeSettings
-from baselines.analysis.retraining import SCOPES, retrained
-from baselines.analysis.subjects import KEYS, Subject
-from baselines.analysis.tables import Column, Table
-from baselines.checking import SettingsError, blame
-from memory_envs import checks
+from baselines.analysis import stimuli
+from baselines.analysis.probe import ACCURACY, Probe, ProbeSettings, check_probe
+from baselines.analysis.subject import KEYS, Subject
+from baselines.core import style
+from baselines.core.settings import SettingsError, blame
+from baselines.core.statistics import over_networks
+from baselines.core.tables import Column, Table
+from baselines.training import loading, recipes
+from baselines.training.learner import Learner
+from baselines.training.recipes import Recipe
+from memory_envs import Task, checks
 
 KINDS = ("length", "input", "n")
 INPUTS: dict[str, tuple[str, tuple[Any, ...]]] = {
@@ -39,6 +43,9 @@ GENERALISATION = (
     Column("updates", "updates of retraining"),
     *ACCURACY,
 )
+
+
+SCOPES = ("network", "readout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +75,7 @@ def check(subject: Subject, settings: GeneralisationSettings) -> None:
     Raises:
         SettingsError: it names the setting.
     """
-    probing.check(subject, settings)
+    check_probe(subject, settings)
     for kind in settings.kinds:
         blame("kinds", checks.choice, "kinds", kind, KINDS)
     if "length" in settings.kinds and not subject.task.free_length:
@@ -209,3 +216,34 @@ def draw(tables: dict[str, Table]) -> Figure:
         axes.axhline(0.5, color="grey", ls=":", lw=0.8)
         axes.set(ylabel="accuracy (dotted: 0.5)", ylim=(0.4, 1.02))
     return figure
+
+
+def recipe_of(subject: Subject) -> Recipe:
+    """The recipe of the subject's run; of a network from elsewhere the fast one for any cell."""
+    if subject.path is None:
+        return recipes.find("fast", recipes.ANY, recipes.ANY)
+    return loading.read_settings(subject.path).plan().recipe
+
+
+def retrained(
+    subject: Subject, task: Task, *, updates: int, scope: str, seed: int, learning_rate: float | None = None
+) -> Subject:
+    """A copy of a subject after ``updates`` updates on a task; a readout that is missing is made.
+
+    Args:
+        subject: where it starts; its optimizer's moments are not known, so that they start at zero.
+        task: one N alone.
+        updates: how many.
+        scope: ``"network"`` (all weights) or ``"readout"``.
+        seed: of the trials and the initial states.
+        learning_rate: in place of the recipe's.
+    """
+    recipe = recipe_of(subject)
+    if learning_rate is not None:
+        recipe = dataclasses.replace(recipe, learning_rate=learning_rate)
+    network = copy.deepcopy(subject.network).requires_grad_(True)
+    network.cell.requires_grad_(scope == "network")
+    learner = Learner(network, task, recipe, seed=seed)
+    for _ in range(updates):
+        learner.learn()
+    return dataclasses.replace(subject, network=network.requires_grad_(False))

@@ -14,14 +14,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from baselines import seeds
-from baselines.analysis import probing, style
-from baselines.analysis.intervals import over_networks
-from baselines.analysis.probing import ACCURACY, Probe, ProbeSettings, Score
-from baselines.analysis.subjects import KEYS, Subject
-from baselines.analysis.tables import Column, Table
+from baselines.analysis.probe import ACCURACY, Probe, ProbeSettings, Score, check_probe
+from baselines.analysis.subject import KEYS, Subject
 from baselines.cells import Cell, LeakyTauRNN
-from baselines.checking import SettingsError, blame
+from baselines.core import seeds, style
+from baselines.core.settings import SettingsError, blame
+from baselines.core.statistics import over_networks
+from baselines.core.tables import Column, Table
 from baselines.network import Intervention, RecurrentNetwork
 from memory_envs import checks
 
@@ -56,7 +55,7 @@ def check(subject: Subject, settings: PerturbationSettings) -> None:
     Raises:
         SettingsError: it names the setting.
     """
-    probing.check(subject, settings)
+    check_probe(subject, settings)
     for size in settings.sizes:
         blame("sizes", checks.real, "sizes", size, 0.0, 1e6)
     blame("repetitions", checks.integer, "repetitions", settings.repetitions, 1, 1_000)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines import seeds
-from baselines.checking import SettingsError, blame
+from baselines.core import seeds
+from baselines.core.settings import SettingsError, blame
 from memory_envs import Task
 from memory_envs.trials import Trials
 

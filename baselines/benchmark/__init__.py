@@ -3,6 +3,8 @@
 ``python -m baselines benchmark --agent package.module:make_agent`` runs it.
 """
 
+from __future__ import annotations
+
 from baselines.benchmark.budgets import BUDGETS, SOLVED, Budget
 from baselines.benchmark.environment import BudgetSpent, CountedEnv
 

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from baselines.allocator import keep_freed_memory
 from baselines.benchmark.folder import UNWRITABLE, climb_folder, read_rung, write_rung
 from baselines.benchmark.plan import read_benchmark
 from baselines.benchmark.rung import play
-from baselines.files import RunError
+from baselines.core.files import RunError
+from baselines.core.process import keep_freed_memory
 
 GRACE = 5.0
 """Seconds after the limit at which the kernel ends what is still there."""

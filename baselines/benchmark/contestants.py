@@ -11,9 +11,9 @@ from typing import Any
 from torch import nn
 
 from baselines.cells import CELLS, ContractError, find_cell
-from baselines.checking import SettingsError
-from baselines.files import RunError
-from baselines.importing import import_object
+from baselines.core.files import RunError
+from baselines.core.process import import_object
+from baselines.core.settings import SettingsError
 from memory_envs import Task
 
 METHODS = ("ppo", "bptt")

@@ -11,8 +11,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from baselines.analysis import style
 from baselines.benchmark.ranking import Climb, Rungs, Standing, mean_curve
+from baselines.core import style
 from memory_envs import make_task
 
 WORDS = {"parity": "parity", "dms": "DMS", "delayed-addition": "addition", "evidence-accumulation": "evidence"}

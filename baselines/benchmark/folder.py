@@ -20,11 +20,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from baselines import runs
 from baselines.benchmark.plan import Benchmark, Climb, check_extends, is_benchmark, read_benchmark, read_versions
-from baselines.checking import SettingsError
-from baselines.engines import Ended, Engine, Event, Job
-from baselines.files import RunError, lock, read_json, replace_file, writing
+from baselines.core import files
+from baselines.core.files import RunError, lock, read_json, replace_file, writing
+from baselines.core.jobs import Ended, Engine, Event, Job
+from baselines.core.settings import SettingsError
 
 COLUMNS = (
     *("agent", "method", "task", "N", "seed", "status", "reason", "steps", "episodes"),
@@ -78,7 +78,7 @@ class BenchmarkFolder:
             )
         self._release = lock(self, path / "lock")
         try:
-            self.versions = runs.versions()
+            self.versions = files.versions()
             if is_benchmark(path):
                 check_extends(path, read_benchmark(path), benchmark)
                 self.versions = read_versions(path)

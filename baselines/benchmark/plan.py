@@ -9,12 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from baselines import seeds
 from baselines.benchmark.budgets import Budget, ladder
 from baselines.benchmark.contestants import Contestant
-from baselines.checking import SettingsError
-from baselines.files import RunError, read_format
-from baselines.run_settings import file_word
+from baselines.core import seeds
+from baselines.core.files import RunError, file_word, read_format
+from baselines.core.settings import SettingsError
 from memory_envs import TASKS, checks
 
 FORMAT = 1

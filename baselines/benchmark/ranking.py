@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from baselines import seeds
+from baselines.core import seeds
 
 Rungs = Mapping[str, Sequence[int]]
 """Task -> each N of its ladder, increasing."""

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
-from baselines import seeds
-from baselines.agents import Agent, Evaluation, evaluate
-from baselines.benchmark import training
+from baselines.benchmark import cells
 from baselines.benchmark.budgets import SOLVED, Budget, rung_task
 from baselines.benchmark.contestants import Contestant, make_agent
 from baselines.benchmark.environment import BudgetSpent, CountedEnv
-from baselines.files import RunError, writing
+from baselines.core import seeds
+from baselines.core.files import RunError, writing
+from baselines.evaluation import Agent, Evaluation, evaluate
 from memory_envs import Task, checks
 
 NUM_ENVS = 64
@@ -98,7 +98,7 @@ def _trained(contestant: Contestant, task: Task, seed: int, budget: Budget, fold
     with writing(folder):
         if folder.exists():
             shutil.rmtree(folder)
-    train = {"ppo": training.by_ppo, "bptt": training.by_bptt}[contestant.method]
+    train = {"ppo": cells.by_ppo, "bptt": cells.by_bptt}[contestant.method]
     with _blaming("training", but=RunError):  # a full disk is nobody's fault
         agent, row["steps"] = train(contestant.what, task, seed, budget.steps, folder)
     return agent

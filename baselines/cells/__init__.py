@@ -18,7 +18,7 @@ from baselines.cells.gated import GRU, LSTM
 from baselines.cells.leaky import LeakyTauRNN
 from baselines.cells.plrnn import PLRNN
 from baselines.cells.rate import RateRNN
-from baselines.importing import import_object
+from baselines.core.process import import_object
 
 __all__ = [
     "CELLS",

@@ -11,7 +11,7 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from baselines import kernels
+from baselines.cells import kernels
 from baselines.cells.base import Cell
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from baselines import kernels
+from baselines.cells import kernels
 from baselines.cells.base import Cell, off_diagonal, uniform
 from memory_envs import checks
 

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from baselines import kernels
+from baselines.cells import kernels
 from baselines.cells.base import Cell, off_diagonal, uniform
 
 

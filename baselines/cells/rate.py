@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from baselines import kernels
+from baselines.cells import kernels
 from baselines.cells.base import Cell, normal, uniform
 from memory_envs import checks
 

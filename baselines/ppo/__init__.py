@@ -3,8 +3,10 @@
 Needs stable-baselines3 and sb3-contrib: ``pip install ".[rl]"``.
 """
 
+from __future__ import annotations
+
 from baselines.ppo.algorithm import RecurrentPPO
-from baselines.ppo.callback import CurriculumCallback
+from baselines.ppo.callbacks import CurriculumCallback
 from baselines.ppo.policy import CellPolicy
 from baselines.ppo.vec_env import SB3VecEnv, make_sb3_vec_env
 

@@ -19,10 +19,10 @@ from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import explained_variance
 from torch import Tensor
 
-from baselines import losses
 from baselines.network import Rollout
 from baselines.ppo.buffer import SequenceBuffer
 from baselines.ppo.policy import CellPolicy
+from baselines.training import losses
 from memory_envs import checks
 
 
@@ -31,7 +31,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
 
     ``gamma`` and ``gae_lambda`` are 0 by default, not 0.99 and 0.95: in this suite actions do not change what comes
     next, so an answer is worth what it is paid at once, and all that a discount adds to an advantage is the noise of
-    later answers. ``benchmarks/rl.py`` shows what it costs. For environments where actions matter, give both.
+    later answers. ``speed/ppo.py`` shows what it costs. For environments where actions matter, give both.
 
     Args:
         policy: ``CellPolicy``, or a recurrent policy of sb3-contrib.
@@ -41,7 +41,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         gae_lambda: of generalised advantage estimation.
         whole_episodes: minibatches of whole sequences, about ``batch_size`` steps each (see ``SequenceBuffer``).
         tcr: weight of temporal consistency regularisation: the mean over the steps of a minibatch of |r(t) - r(t-1)|^2,
-            summed over units, r the activity of the actor's cell (``baselines.losses.temporal_consistency``). Within a
+            summed over units, r the activity of the actor's cell (``baselines.training.losses.temporal_consistency``). Within a
             sequence only: never across the start of an episode, nor across the cut between two sequences.
         tcr_on: r: ``"output"``, ``"state"``, or a part of the state that the cell names.
         args, kwargs: sb3-contrib's others, in its order and with its defaults.

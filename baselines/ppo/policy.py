@@ -19,9 +19,9 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from baselines.cells import Cell, make_cell
-from baselines.ppo.heads import HeadsDistribution
+from baselines.ppo.distribution import HeadsDistribution
 from baselines.ppo.recurrence import Recurrence, States
-from baselines.rl_settings import CRITICS
+from baselines.training.ppo_settings import CRITICS
 from memory_envs import checks
 
 

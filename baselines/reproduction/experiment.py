@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from baselines.reproduction.observations import Observation
-from baselines.reproduction.sources import Finished
-from baselines.reproduction.statements import Published, Statement
+from baselines.reproduction.claims import Larger, Published, Statement
+from baselines.reproduction.measurements import Observation
+from baselines.reproduction.runs import Finished
 
 SCALES = ("small", "full")
 
@@ -100,3 +100,39 @@ class Experiment:
     quantities: Sequence[Quantity]
     published: Published = field(default_factory=dict)
     note: str = ""
+
+
+RECIPES = ("paper", "fast")
+RECIPE_CASE = "{task} {curriculum}, recipe {recipe}"
+
+
+def against(xs: Sequence[float], values: Sequence[float | None]) -> dict[float | None, Sequence[float]]:
+    """Published values by x; None where there is none."""
+    return {x: (value,) for x, value in zip(xs, values, strict=True) if value is not None}
+
+
+def without_x(*values: float) -> Mapping[float | None, Sequence[float]]:
+    """Published values, one a network, of a quantity that has no x."""
+    return {None: values}
+
+
+PUBLISHED_N = (2, 5, 10, 15, 20, 25, 30, 40, 50, 70, 99)
+
+
+P1 = "Khajehabdollahi et al., ICLR 2024 (arXiv 2309.12927)"
+SINGLE, MULTI = "single-head", "multi-head"
+
+
+def parts(names: Sequence[str], measure: Measure, case: str = "{curriculum}", **settings: Any) -> list[Part]:
+    """The same measure of several sets of runs."""
+    return [Part(runs=name, measure=measure, case=case, settings=settings) for name in names]
+
+
+def above(words: str, quantity: str, of: str, than: str, x: float | str | None = None) -> Larger:
+    """One case lies above another in a quantity."""
+    return Larger(words=words, of=(quantity, of), than=(quantity, than), x=x)
+
+
+def over_n(*pairs: tuple[str, str]) -> Sequence[Quantity]:
+    """Quantities that are drawn over N, and their labels."""
+    return [Quantity(name=name, label=label, x="N") for name, label in pairs]

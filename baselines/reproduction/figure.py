@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from baselines.analysis import style
+from baselines.core import style
 from baselines.reproduction.experiment import Experiment, Quantity
-from baselines.reproduction.observations import Observed
+from baselines.reproduction.measurements import Observed
 
 
 @style.styled

@@ -17,18 +17,16 @@ from typing import Any
 
 from rich.console import Console
 
-from baselines import runs
-from baselines.analysis import style
-from baselines.checking import SettingsError
-from baselines.engines import available_cores
-from baselines.files import RunError, lock, read_format, read_json, replace_file, writing
+from baselines.core import files, style
+from baselines.core.files import RunError, file_word, lock, read_format, read_json, replace_file, writing
+from baselines.core.jobs import available_cores
+from baselines.core.settings import SettingsError
 from baselines.reproduction.experiment import Experiment, Part
+from baselines.reproduction.experiments.run_sets import RUN_SETS
 from baselines.reproduction.figure import draw
-from baselines.reproduction.observations import Observation, Observed
+from baselines.reproduction.measurements import Observation, Observed
 from baselines.reproduction.results import conclude
-from baselines.reproduction.run_sets import RUN_SETS
-from baselines.reproduction.sources import Finished, Source
-from baselines.run_settings import file_word
+from baselines.reproduction.runs import Finished, Source
 
 FORMAT = 1
 """Of ``reproduction.json``."""
@@ -173,9 +171,9 @@ class Reproduction:
         return {
             "sets": sets,
             "measuring_cpu_seconds": round(seconds, 1),
-            "processors": sorted({one.get("processor", "?") for one in versions}) or [runs.processor()],
+            "processors": sorted({one.get("processor", "?") for one in versions}) or [files.processor()],
             "cores": available_cores(),
-            "torch": sorted({one["torch"] for one in versions}) or [runs.versions()["torch"]],
+            "torch": sorted({one["torch"] for one in versions}) or [files.versions()["torch"]],
         }
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines.checking import SettingsError
-from baselines.files import replace_file, writing
-from baselines.reproduction import folder, results, statements
-from baselines.reproduction.catalogue import EXPERIMENTS
+from baselines.core.files import replace_file, writing
+from baselines.core.settings import SettingsError
+from baselines.reproduction import claims as statements
+from baselines.reproduction import folder, results
+from baselines.reproduction.experiments import EXPERIMENTS
 
 ENDS = {
     "solved": "solved all that was asked",

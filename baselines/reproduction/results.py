@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from baselines.reproduction.claims import overall
 from baselines.reproduction.experiment import Experiment
-from baselines.reproduction.observations import Observed, number
-from baselines.reproduction.statements import overall
+from baselines.reproduction.measurements import Observed, number
 
 MOST_COLUMNS = 8
 

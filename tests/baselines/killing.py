@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from baselines.runs import RunFolder
-from baselines.settings import Settings
-from baselines.training import TrainingRun
+from baselines.training.bptt_settings import Settings
+from baselines.training.run import TrainingRun
+from baselines.training.run_folder import RunFolder
 
 SETTINGS: dict[str, Any] = {
     "n_max": 4,

@@ -4,12 +4,13 @@ from typing import Any
 
 import torch
 
-from baselines import cells, seeds
-from baselines.bptt import Learner
+from baselines import cells
 from baselines.cells import CELLS, Cell
-from baselines.curriculum import MultiHead
+from baselines.core import seeds
 from baselines.network import RecurrentNetwork, answer_width, head_keys
-from baselines.recipes import Recipe
+from baselines.training.curriculum import MultiHead
+from baselines.training.learner import Learner
+from baselines.training.recipes import Recipe
 from memory_envs import Parity, Task
 
 PHIS = ("relu", "tanh", "sigmoid")

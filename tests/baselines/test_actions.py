@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.agents import AgentError, evaluate
+from baselines.evaluation import AgentError, evaluate
 from memory_envs import DelayedAddition, FlipFlop, Parity, Task
 
 

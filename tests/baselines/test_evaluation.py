@@ -1,189 +1,256 @@
-"""Checkpoints of a run play the environments."""
+"""Law 6: a network evaluated in one batch and the same network playing the environment give the same answers."""
 
-import csv
-import re
-from dataclasses import fields
-from pathlib import Path
+import itertools
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import DummyVecEnv
 
-from baselines import runs, seeds
-from baselines.checking import SettingsError
-from baselines.cli import main
-from baselines.evaluation import EvaluationSettings, evaluate_run
-from baselines.resampling import accuracy_interval
-from baselines.settings import Settings
-from baselines.training import TrainingRun
-from memory_envs import Parity
+from baselines.commands.display.scores import score_table
+from baselines.evaluation import evaluate
+from baselines.network import NetworkAgent
+from memory_envs import (
+    TASKS,
+    DelayedAddition,
+    DelayedMatch,
+    EvidenceAccumulation,
+    FlipFlop,
+    Parity,
+    RandomAgent,
+    ReferenceAgent,
+    Task,
+    Trials,
+)
+from tests.baselines.small import CELL_CASES, make_network
 
-
-def trained(out: Path, **changes: Any) -> TrainingRun:
-    usual: dict[str, Any] = {"n_max": 3, "episodes": 100, "overrides": {"units": 32, "batch_size": 32}, "out": out}
-    run = TrainingRun(Settings(**usual | changes))
-    for _ in run.train():
-        pass
-    run.play()
-    run.finish()
-    return run
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
-    return trained(tmp_path_factory.mktemp("runs") / "multi")
-
-
-@pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("runs") / "single", curriculum="single-head", budget=1e-9).folder.path
-
-
-def test_the_latest_checkpoint_plays_as_the_run_did(run: TrainingRun) -> None:
-    assert list(evaluate_run(run.folder.path, EvaluationSettings(episodes=100))) == [run.played]
-
-
-def test_a_kept_checkpoint_plays_the_stage_that_it_solved(run: TrainingRun) -> None:
-    (played,) = evaluate_run(run.folder.path, EvaluationSettings(checkpoint=2, episodes=100))
-    assert played.task == Parity(heads=(2,))
-    assert played.accuracy["N=2"] > 0.95
-
-
-def test_heads_length_and_arguments_are_as_asked_for(run: TrainingRun) -> None:
-    path = run.folder.path
-    (played,) = evaluate_run(path, EvaluationSettings(n=(3,), num_steps=70, task_args={"p": 0.3}, episodes=20))
-    assert played.task == Parity(heads=(3,), num_steps=70, p=0.3)
-    (longer,) = evaluate_run(path, EvaluationSettings(trial_length=10, episodes=20))
-    assert longer.task == Parity(heads=(2, 3), num_steps=30)
-    assert min(longer.accuracy.values()) > 0.9
-
-
-def test_the_largest_seed_of_a_run_can_be_evaluated(tmp_path: Path) -> None:
-    run = trained(tmp_path / "run", seed=seeds.LARGEST, curriculum="none-single", budget=1e-9)
-    assert list(evaluate_run(run.folder.path, EvaluationSettings(episodes=100))) == [run.played]
-
-
-def test_trials_too_long_to_play_are_refused(single: Path) -> None:
-    with pytest.raises(SettingsError, match="n must ask for trials of at most 100000 steps, got N = 25001: 100004 st"):
-        list(evaluate_run(single, EvaluationSettings(n=(2, 25001))))
-
-
-def test_a_single_readout_plays_any_n_one_after_the_other(single: Path) -> None:
-    played = list(evaluate_run(single, EvaluationSettings(n=(2, 9), episodes=50)))
-    assert [each.task for each in played] == [Parity(N=2), Parity(N=9)]
-
-
-BAD = [
-    ("--checkpoint 9", r"--checkpoint: checkpoint must be one of the kept ones, \[2, 3\], got 9"),
-    ("--n 2 7", r"--n: task must ask for heads among \['2', '3'\], got .*7"),
-    ("--n 0", "--n: .*0"),
-    ("--num-steps 1", "--num-steps: num_steps must be .* got 1"),
-    ("--num-steps 9 --trial-length 3", "--trial-length: trial_length must be left out where num_steps is given"),
-    ("--trial-length nan", "--trial-length: trial_length must be a number"),
-    ("--task-args q=1", r"--task-args: task_args must be among \['scoring', 'p'\] for parity, got 'q'"),
-    ("--task-args p=7", "--task-args: p must be .*7"),
-    ("--episodes 1", "--episodes: episodes must be an integer from 2 to 100000, got 1"),
-    ("--out nowhere/scores.csv", "--out: out must be a file in a folder that exists, got nowhere/scores.csv"),
-    ("--seed -1", "--seed: seed must be an integer from 0 to .*, got -1"),
-    ("--device tpu", "--device: device must be cpu, cuda or cuda:<number>, got 'tpu'"),
+CASES: list[Task] = [
+    *(kind() for kind in TASKS.values()),
+    Parity(heads=(2, 3, 5)),
+    Parity(N=3, scoring="final"),
+    DelayedMatch(heads=(2, 4), scoring="final"),
+    EvidenceAccumulation(heads=(1, 3)),
+    FlipFlop(N=4, bits=2),
+    DelayedAddition(N=8, scoring="final"),
 ]
+tasks = pytest.mark.parametrize("task", CASES, ids=str)
+COLUMNS, SEED = 5, 11
+cells = pytest.mark.parametrize(("cell", "options"), CELL_CASES, ids=str)
 
 
-@pytest.mark.parametrize(("options", "complaint"), BAD, ids=[options for options, _ in BAD])
-def test_bad_input_is_one_line(
-    options: str, complaint: str, run: TrainingRun, capsys: pytest.CaptureFixture[str]
+def environment(task: Task, **how: Any) -> Any:
+    parameters = {name: value for name, value in task.to_dict().items() if name != "task"}
+    if how:
+        return gym.make_vec(task.env_id, **parameters, **how)
+    return gym.make(task.env_id, **parameters)
+
+
+def answers_in_one_batch(network: Any, task: Task, trials: Trials) -> np.ndarray[Any, np.dtype[Any]]:
+    agent = NetworkAgent(network, task)
+    with torch.no_grad():
+        rollout = network(torch.from_numpy(np.array(trials.inputs)), agent.heads)
+    chosen: np.ndarray[Any, np.dtype[Any]] = network.choose(rollout.answers).numpy()
+    return chosen
+
+
+@tasks
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_the_vector_environment_gets_the_answers_of_the_batch(task: Task, mode: str) -> None:
+    """Two trials a column, across the automatic reset: ``episode_start`` must bring the initial state back."""
+    network = make_network(task)
+    agent, envs = NetworkAgent(network, task), environment(task, num_envs=COLUMNS, autoreset_mode=mode)
+    expected: list[list[Any]] = [[] for _ in range(COLUMNS)]
+    for i, number in itertools.product(range(COLUMNS), (0, 1)):
+        trials = task.batch(SEED + i, number, 1)
+        expected[i].append(answers_in_one_batch(network, task, trials)[: trials.lengths[0], 0])
+    played: list[list[list[Any]]] = [[[]] for _ in range(COLUMNS)]
+    observation, _ = envs.reset(seed=SEED)
+    state, starts, ended = None, np.ones(COLUMNS, np.bool_), np.zeros(COLUMNS, np.bool_)
+    for _ in range(2 * task.num_steps + 2):
+        action, state = agent.predict(observation, state, starts)
+        assert action.shape == (COLUMNS, *task.answer_shape)
+        observation, _, terminated, _, _ = envs.step(action)
+        resets = ended if mode == "NextStep" else np.zeros(COLUMNS, np.bool_)  # this action answered nothing
+        for i in range(COLUMNS):
+            if not resets[i]:
+                played[i][-1].append(action[i].reshape(-1))
+            if terminated[i]:
+                played[i].append([])
+        starts, ended = resets if mode == "NextStep" else terminated, terminated
+    for i, number in itertools.product(range(COLUMNS), (0, 1)):
+        np.testing.assert_allclose(played[i][number], expected[i][number], atol=1e-5)
+
+
+@tasks
+def test_the_scalar_environment_gets_the_answers_of_the_batch_and_pays_their_score(task: Task) -> None:
+    network = make_network(task)
+    agent, env = NetworkAgent(network, task), environment(task)
+    trials = task.batch(SEED, 0, 3)
+    expected = answers_in_one_batch(network, task, trials)
+    observation, _ = env.reset(seed=SEED)
+    for j in range(3):
+        state, total, answers, over = None, 0.0, [], False
+        while not over:
+            action, state = agent.predict(observation, state)
+            observation, reward, over, _, _ = env.step(action)
+            answers.append(action.reshape(-1))
+            total += reward
+        np.testing.assert_allclose(answers, expected[: trials.lengths[j], j], atol=1e-5)
+        assert total == pytest.approx(task.score(trials, expected)[j], abs=1e-5)
+        observation, _ = env.reset()
+
+
+@tasks
+def test_evaluation_measures_what_supervision_does(task: Task) -> None:
+    network = make_network(task)
+    got = evaluate(NetworkAgent(network, task), task, episodes=40, seed=SEED)
+    scores, right, counted = [], np.zeros(task.num_heads), 0
+    for i in range(40):
+        trials = task.batch(SEED + i, 0, 1)
+        answers = answers_in_one_batch(network, task, trials)
+        scores.append(task.score(trials, answers)[0])
+        right += task.correct(trials, answers).sum(axis=(0, 1))
+        counted += trials.mask.sum()
+    assert got.score == pytest.approx(np.mean(scores), abs=1e-4)
+    assert got.standard_error == pytest.approx(np.std(scores, ddof=1) / np.sqrt(40), rel=1e-3)
+    assert list(got.accuracy) == list(task.head_labels)
+    assert list(got.accuracy.values()) == pytest.approx(right / counted, abs=1e-3)
+    if not task.real_valued and task.scoring == "final":
+        assert got.score == pytest.approx(np.mean([2 * a - 1 for a in got.accuracy.values()]))
+
+
+@cells
+@pytest.mark.parametrize("task", [kind() for kind in TASKS.values()], ids=str)
+def test_every_cell_gives_the_answers_of_the_batch_on_every_task(
+    cell: str, options: dict[str, Any], task: Task
 ) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(["evaluate", str(run.folder.path), *options.split()])
-    assert left.value.code == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert re.fullmatch(rf"python -m baselines evaluate: error: argument {complaint}.*\n", said.err)
+    network = make_network(task, 6, cell=cell, options=options)
+    agent, envs = NetworkAgent(network, task), environment(task, num_envs=COLUMNS)
+    trials = [task.batch(SEED + i, 0, 1) for i in range(COLUMNS)]
+    expected = np.concatenate([answers_in_one_batch(network, task, trial) for trial in trials], axis=1)
+    observation, _ = envs.reset(seed=SEED)
+    state, starts = None, np.ones(COLUMNS, np.bool_)
+    for t in range(task.num_steps):
+        action, state = agent.predict(observation, state, starts)
+        np.testing.assert_allclose(action.reshape(COLUMNS, -1), expected[t], atol=1e-5)
+        observation, _, _, _, _ = envs.step(action)
+        starts = np.zeros(COLUMNS, np.bool_)
 
 
-def test_what_does_not_fit_the_network_or_the_task_is_refused(tmp_path: Path) -> None:
-    changes: dict[str, Any] = {"curriculum": "single-head", "budget": 1e-9, "n_max": 4}
-    flip_flop = trained(tmp_path / "flip", task="flip-flop", **changes).folder.path
-    with pytest.raises(SettingsError, match=r"task_args must leave the 3 inputs of the network, got .* with 4"):
-        list(evaluate_run(flip_flop, EvaluationSettings(task_args={"bits": 4})))
-    addition = trained(tmp_path / "sum", task="delayed-addition", **changes).folder.path
-    with pytest.raises(SettingsError, match="num_steps must be left out for delayed-addition"):
-        list(evaluate_run(addition, EvaluationSettings(num_steps=30)))
-    with pytest.raises(runs.RunError, match="cannot be read"):
-        list(evaluate_run(tmp_path / "nowhere", EvaluationSettings()))
+@tasks
+def test_reference_agents_are_agents(task: Task) -> None:
+    perfect = evaluate(ReferenceAgent(task), task, episodes=20, seed=0)
+    assert perfect.score == pytest.approx(1.0)
+    assert perfect.normalised == pytest.approx(1.0)
+    assert min(perfect.accuracy.values()) == 1.0
+    chance = evaluate(RandomAgent(task, seed=0), task, episodes=400, seed=0)
+    assert abs(chance.score - task.chance_score) < 5 * chance.standard_error
 
 
-def test_the_command_prints_scores_with_intervals_and_changes_nothing(
-    run: TrainingRun, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = {file: file.read_bytes() for file in run.folder.path.rglob("*") if file.is_file()}
-    assert main(["evaluate", str(run.folder.path), "--n", "2", "3", "--episodes", "50"]) == 0
-    said = capsys.readouterr().out
-    assert len(re.findall(r"N=[23] +[01]\.\d{4} +[01]\.\d{3}\.\.[01]\.\d{3}", said)) == 2
-    assert "chance" in said
-    assert "perfect" in said
-    assert {file: file.read_bytes() for file in run.folder.path.rglob("*") if file.is_file()} == before
+@tasks
+def test_every_agent_gets_the_same_episodes(task: Task) -> None:
+    """Those of the environments reset with the seed, whatever an agent writes into its observations."""
+
+    class Watcher(RandomAgent):
+        def __init__(self, seed: int) -> None:
+            super().__init__(task, seed)
+            self.seen: list[Any] = []
+
+        def predict(self, observation: Any, *rest: Any, **how: Any) -> tuple[Any, Any]:
+            self.seen.append(observation.copy())
+            answers = super().predict(observation, *rest, **how)
+            observation[:] = 7
+            return answers
+
+    seen = []
+    for seed in (0, 1):
+        watcher = Watcher(seed)
+        evaluate(watcher, task, episodes=6, seed=SEED)
+        seen.append(np.array(watcher.seen))
+    np.testing.assert_array_equal(seen[0], seen[1])
+    for i in range(6):
+        trials = task.batch(SEED + i, 0, 1)
+        np.testing.assert_array_equal(seen[0][: trials.lengths[0], i], trials.inputs[: trials.lengths[0], 0])
 
 
-def test_memory_lags_and_a_file_of_all_numbers(
-    run: TrainingRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "scores.csv"
-    assert main(["evaluate", str(run.folder.path), "--lags", "--episodes", "50", "--out", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"normalised +[01]\.\d{4} +[01]\.\d{3}\.\.[01]\.\d{3} +1\.000", said)
-    assert re.search(r"memory \(steps\) +\d\.\d\d +\d\.\d\d\.\.3\.00 +0\.0 +3\.0", said)
-    assert len(re.findall(r"^ +[12] +500 +[01]\.\d{4} +[01]\.\d{3}\.\.1\.000 +$", said, re.MULTILINE)) == 2
-    with out.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["measure"], row["of"]) for row in rows] == [
-        *(("score", ""), ("normalised", ""), ("equivalent_memory", "")),
-        *(("accuracy", "N=2"), ("accuracy", "N=3"), ("accuracy_by_lag", "1"), ("accuracy_by_lag", "2")),
-    ]
-    assert {row["arguments"] for row in rows} == {'{"N": 3, "heads": [2, 3]}'}
-    assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in rows)
-    assert rows[-1]["answers"] == "500"
+@tasks
+def test_accuracy_by_lag_is_that_of_the_answers_with_this_lag(task: Task) -> None:
+    agent = ReferenceAgent(task, max(1, task.horizon // 2))
+    got = evaluate(agent, task, episodes=50, seed=SEED)
+    hits: dict[int, list[bool]] = {}
+    for i in range(50):
+        trials = task.batch(SEED + i, 0, 1)
+        state, answers = None, []
+        for shown in trials.inputs:
+            answer, state = agent.predict(shown, state)
+            answers.append(answer.reshape(1, -1))
+        right, lags = task.correct(trials, np.array(answers)), task.lags(trials.inputs)
+        for t in np.flatnonzero(trials.mask[:, 0]):
+            for head in np.flatnonzero(task.active):
+                hits.setdefault(int(lags[t, 0, head]), []).append(bool(right[t, 0, head]))
+    assert [(one.lag, one.answers) for one in got.by_lag] == [(lag, len(hits[lag])) for lag in sorted(hits)]
+    assert [one.accuracy for one in got.by_lag] == pytest.approx([np.mean(hits[lag]) for lag in sorted(hits)])
+    assert all(one.interval[0] <= one.accuracy <= one.interval[1] for one in got.by_lag)
 
 
-def test_no_digit_is_cut_where_the_terminal_is_narrow(
-    run: TrainingRun, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "30")
-    assert main(["evaluate", str(run.folder.path), "--episodes", "50", "--task-args", "scoring=final"]) == 0
-    said = capsys.readouterr().out
-    number = r" +-?\d\.\d{4} +-?\d\.\d{3}\.\.-?\d\.\d{3}"
-    assert len(re.findall(rf"N=[23]{number}{number} +0\.000 +1\.000", said)) == 2
-    assert re.search(rf"mean return{number} +0\.000 +1\.000", said)
+def test_accuracy_falls_where_the_memory_ends() -> None:
+    task = FlipFlop(N=8)
+    got = evaluate(ReferenceAgent(task, 5), task, episodes=400, seed=SEED)
+    assert [one.lag for one in got.by_lag] == list(range(8))
+    assert [one.accuracy for one in got.by_lag[:5]] == [1.0] * 5
+    assert all(one.interval[0] < 0.5 < one.interval[1] for one in got.by_lag[5:])
+    assert got.equivalent_memory_interval[0] < 5 < got.equivalent_memory_interval[1]
+    assert got.normalised_interval[0] < task.normalise(task.reference_score(5)) < got.normalised_interval[1]
+    assert got.score_interval[1] - got.score_interval[0] == pytest.approx(2 * 1.96 * got.standard_error, rel=0.1)
 
 
-def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["evaluate", "--help"])
-    said = " ".join(capsys.readouterr().out.split())
-    for setting in fields(EvaluationSettings):
-        assert f"--{setting.name.replace('_', '-')} " in said
-        assert setting.metadata["help"][:20] in said
+def test_perfect_play_is_not_certain() -> None:
+    task = DelayedMatch(N=3)
+    got = evaluate(ReferenceAgent(task), task, episodes=50, seed=SEED)
+    assert (got.score, got.normalised, got.equivalent_memory) == pytest.approx((1.0, 1.0, 3.0))
+    assert got.intervals["N=3"] == pytest.approx((0.929, 1.0), abs=0.001)  # Wilson's for 50 of 50
+    assert got.score_interval == pytest.approx((2 * 0.929 - 1, 1.0), abs=0.002)
+    assert got.normalised_interval[0] < 0.9
+    assert got.equivalent_memory_interval[0] < 3.0
 
 
-@pytest.mark.parametrize("share", [0.55, 0.9, 0.99])
-def test_intervals_hold_the_truth_as_often_as_they_say(share: float) -> None:
-    """Answers of a trial go together: each trial has a share of its own around the true one."""
-    random = np.random.default_rng(0)
-    held = 0
-    for _ in range(400):
-        counted = random.integers(5, 30, 200).astype(float)
-        own = random.beta(20 * share, 20 * (1 - share), 200)
-        low, high = accuracy_interval(random.binomial(counted.astype(int), own).astype(float), counted)
-        assert 0 <= low < high <= 1
-        held += low < share < high
-    assert 0.92 < held / 400 < 0.98
+def test_a_task_that_needs_no_memory_has_no_normalised_score() -> None:
+    task = Parity(N=1)
+    got = evaluate(ReferenceAgent(task), task, episodes=10, seed=SEED)
+    assert np.isnan([got.normalised, *got.normalised_interval]).all()
+    assert got.equivalent_memory == 1.0
 
 
-@pytest.mark.parametrize("right", [0.0, 7.0])
-def test_an_interval_is_never_of_no_width(right: float) -> None:
-    low, high = accuracy_interval(np.full(50, right), np.full(50, 7.0))
-    assert high - low == pytest.approx(0.071, abs=0.001)  # Wilson's for 0 or 50 of 50
+def test_a_model_without_a_memory_is_an_agent() -> None:
+    for task in (Parity(N=2), FlipFlop(N=2), DelayedAddition(N=4)):
+        envs = DummyVecEnv([lambda task=task: environment(task)])  # type: ignore[misc]
+        model = PPO("MlpPolicy", envs, n_steps=8, batch_size=8, seed=0, device="cpu")
+        assert evaluate(model, task, episodes=10, seed=SEED) == evaluate(model, task, episodes=10, seed=SEED)
 
 
-def test_the_usual_seed_is_none_of_training() -> None:
-    assert seeds.evaluation_seed(0) > seeds.LARGEST
+def test_a_single_observation_gets_a_single_action() -> None:
+    task = Parity(N=3)
+    agent = NetworkAgent(make_network(task), task)
+    action, state = agent.predict(np.ones(1, np.float32))
+    assert action.shape == ()
+    assert task.action_space.contains(action.item())
+    again, _ = agent.predict(np.ones(1, np.float32), state)
+    fresh, fresh_state = agent.predict(np.ones(1, np.float32), state, np.array([True]))
+    np.testing.assert_array_equal(fresh_state[0], state[0])
+    assert again.shape == fresh.shape == ()
+
+
+def test_a_task_with_a_head_that_the_network_lacks_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"task must ask for heads among \['2', '3'\], got .*4"):
+        NetworkAgent(make_network(Parity(heads=(2, 3))), Parity(heads=(2, 4)))
+
+
+def test_the_table_of_scores_names_the_memory_that_is_perfect() -> None:
+    """An even number of pulses of evidence needs a step less than there are."""
+    task = EvidenceAccumulation(8)
+    played = evaluate(ReferenceAgent(task), task, episodes=20, seed=1)
+    assert played.equivalent_memory == 7
+    assert list(score_table(played, memory=True).columns[-1].cells)[-1] == "7.0"

@@ -17,13 +17,13 @@ from rich.console import Console
 
 from baselines.benchmark import BUDGETS, Budget
 from baselines.benchmark.climb import climb
-from baselines.benchmark.display import BenchmarkDisplay, benchmark_line
 from baselines.benchmark.folder import COLUMNS, UNWRITABLE, BenchmarkFolder, climb_folder
 from baselines.benchmark.plan import Benchmark, read_benchmark
-from baselines.checking import SettingsError
-from baselines.cli import main
-from baselines.engines import Ended, Event, Job, Progressed, Started
-from baselines.files import RunError
+from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line
+from baselines.commands.main import main
+from baselines.core.files import RunError
+from baselines.core.jobs import Ended, Event, Job, Progressed, Started
+from baselines.core.settings import SettingsError
 from tests.baselines.benchmark.whole import AGENTS, BUDGET, benchmark
 
 Interrupted = Callable[[], bool]
@@ -281,7 +281,7 @@ def command(
     text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], budget: Budget = BUDGET
 ) -> tuple[int, str, str]:
     monkeypatch.setitem(BUDGETS, "quick", budget)
-    monkeypatch.setattr("baselines.cli.LocalEngine", InPlaceEngine)
+    monkeypatch.setattr("baselines.commands.benchmark.LocalEngine", InPlaceEngine)
     monkeypatch.setenv("COLUMNS", "150")
     try:
         code = main(["benchmark", *text.split()])

@@ -12,11 +12,11 @@ import pytest
 
 from baselines.benchmark import Budget
 from baselines.benchmark.folder import BenchmarkFolder, climb_folder
-from baselines.engines import LocalEngine
+from baselines.core.jobs import LocalEngine
 from tests.baselines.benchmark.test_folder import short, table
 from tests.baselines.benchmark.whole import AGENTS, benchmark
+from tests.baselines.core.test_jobs import wait_until_gone
 from tests.baselines.processes import DEADLINE, python_module, until
-from tests.baselines.test_engines import wait_until_gone
 
 pytestmark = pytest.mark.slow
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines import seeds
-from baselines.agents import evaluate
 from baselines.benchmark import BUDGETS, Budget, BudgetSpent, CountedEnv
 from baselines.benchmark.budgets import ladder, rung_task
+from baselines.benchmark.cells import bptt_settings, ppo_settings
 from baselines.benchmark.contestants import Contestant
 from baselines.benchmark.folder import COLUMNS
 from baselines.benchmark.rung import LONGEST_REASON, Row, play
-from baselines.benchmark.training import bptt_settings, ppo_settings
+from baselines.core import seeds
+from baselines.evaluation import evaluate
 from baselines.ppo import SB3VecEnv
 from memory_envs import TASKS, Parity, ReferenceAgent
 

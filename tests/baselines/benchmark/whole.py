@@ -7,11 +7,11 @@ from pathlib import Path
 
 from baselines.benchmark import Budget
 from baselines.benchmark.contestants import contestants
-from baselines.benchmark.display import benchmark_line
 from baselines.benchmark.folder import BenchmarkFolder
 from baselines.benchmark.plan import Benchmark
-from baselines.engines import LocalEngine
-from baselines.interrupt import interruptible
+from baselines.commands.display.jobs import benchmark_line
+from baselines.core.jobs import LocalEngine
+from baselines.core.process import interruptible
 
 AGENTS = "tests.baselines.benchmark.agents"
 BUDGET = Budget(steps=1_000, n_max=8, seeds=(0,), episodes=50, limit=60.0)

@@ -16,7 +16,7 @@ from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
 from stable_baselines3.common.env_util import make_vec_env
 from torch import Tensor
 
-from baselines.agents import evaluate
+from baselines.evaluation import evaluate
 from baselines.ppo import CellPolicy, RecurrentPPO, make_sb3_vec_env
 from memory_envs import DelayedMatch
 

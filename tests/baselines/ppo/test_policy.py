@@ -12,10 +12,10 @@ from gymnasium import spaces
 from stable_baselines3.common.distributions import MultiCategoricalDistribution, kl_divergence
 from torch import Tensor, nn
 
-from baselines.agents import evaluate
 from baselines.cells import CELLS, Cell
+from baselines.evaluation import evaluate
 from baselines.ppo import CellPolicy, RecurrentPPO, make_sb3_vec_env
-from baselines.ppo.heads import HeadsDistribution
+from baselines.ppo.distribution import HeadsDistribution
 from baselines.ppo.recurrence import Recurrence
 from memory_envs import DelayedAddition, FlipFlop, Parity, Task
 from tests.baselines.small import make_cell

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from baselines import ppo_recipes
+from baselines.benchmark.cells import ppo_ladder
 from baselines.cells import CELLS
-from baselines.checking import SettingsError
-from baselines.ppo.training import RLRun
-from baselines.rl_settings import RLSettings
+from baselines.core.settings import SettingsError
+from baselines.ppo.run import RLRun
+from baselines.training import ppo_recipes
+from baselines.training.ppo_settings import RLSettings
 from memory_envs import TASKS
 
 SMALL: dict[str, Any] = {"units": 12, "num_envs": 16, "report_every": 1, "rollout_trials": 4, "minibatches": 2}
@@ -27,9 +28,9 @@ def run_of(out: Path, overrides: Mapping[str, Any], **settings: Any) -> RLRun:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_ladder_has_settings_for_every_rung(task: str) -> None:
-    for cell in (*CELLS, "tests.baselines.ppo.test_training:TwiceAsWide"):
+    for cell in (*CELLS, "tests.baselines.ppo.test_run:TwiceAsWide"):
         for n in (4, 8, 16, 64):
-            wanted = ppo_recipes.ladder_settings(task, cell, n)
+            wanted = ppo_ladder(task, cell, n)
             assert (wanted["task"], wanted["cell"], wanted["n_max"]) == (task, cell, n)
             if cell in CELLS:
                 plan = RLSettings(**wanted).plan()
@@ -92,7 +93,7 @@ def test_steps_fall_with_the_stage_and_what_solved_the_last_one_is_kept(tmp_path
     ],
 )
 def test_what_the_settings_of_the_ladder_learn(task: str, cell: str, n: int, tmp_path: Path) -> None:
-    run = RLRun(RLSettings(**ppo_recipes.ladder_settings(task, cell, n), steps=80_000, out=tmp_path / "run"))
+    run = RLRun(RLSettings(**ppo_ladder(task, cell, n), steps=80_000, out=tmp_path / "run"))
     for _ in run.train():
         pass
     assert run.played is not None

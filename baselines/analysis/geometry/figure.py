@@ -1,0 +1,172 @@
+"""The figure of the geometry of learning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from baselines.analysis.geometry.restructuring import LEAST_PAIRS, MEASURES
+from baselines.core import style
+from baselines.core.tables import Table
+
+_MANY = 3  # checkpoints from which on their course is drawn
+_MEMORIES = (*style.COLOURS[:6], "#999999", "#882255")
+"""Of memory states: without black, which is for points."""
+_POINTS: dict[str, dict[str, Any]] = {
+    "stable": {
+        "marker": "o",
+        "facecolors": "black",
+        "edgecolors": "white",
+        "lw": 0.7,
+        "s": 42,
+        "label": "stable fixed point",
+    },
+    "unstable": {"marker": "o", "facecolors": "none", "edgecolors": "black", "s": 30, "label": "unstable fixed point"},
+    "slow": {"marker": "x", "color": "#555555", "s": 9, "lw": 0.8, "label": "slow point"},
+}
+
+
+@style.styled
+def draw(tables: dict[str, Table]) -> Figure:
+    """The latest checkpoint in principal components, with its points; their eigenvalues, or the course of learning.
+
+    Of several runs the last.
+    """
+    rows = tables["geometry"]
+    run, n, update = rows["run"][-1], rows["N"][-1], rows["update"][-1]
+    course = rows.where(run=run)
+    latest = {name: tables[name].where(run=run, update=update) for name in ("trajectories", "points", "components")}
+    several = len(course) >= _MANY
+    width = 15.0 if several else 9.5
+    # Placed by hand: the layout engine does not know of the labels of axes in space.
+    figure = Figure(figsize=(width, 4.8))
+    figure.suptitle(f"{run}, N = {n}, update {update}", fontsize=10)
+    _states(figure, width, latest)
+    grid = figure.add_gridspec(
+        2, 3, left=6.1 / width, right=1 - 0.2 / width, bottom=0.12, top=0.86, wspace=0.4, hspace=0.48
+    )
+    if not several:
+        _eigenvalues(figure.add_subplot(grid[:, :]), latest["points"])
+        return figure
+    changes = tables["changes"].where(run=run) if "changes" in tables else Table([])
+    _loss(figure.add_subplot(grid[0, 0]), course, changes)
+    _events(figure.add_subplot(grid[1, 0]), course, changes)
+    for place, columns, words in _COURSES:
+        axes = figure.add_subplot(grid[place])
+        for index, (column, label) in enumerate(columns.items()):
+            axes.plot(course["update"], course[column].astype(float), label=label, **style.look(index))
+        axes.set(xlabel="updates of training", ylabel=words)
+        if len(columns) > 1:
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=2, columnspacing=0.8, fontsize=7)
+        if "exponent" in words:
+            axes.axhline(0, color="grey", ls=":", lw=0.8)
+    return figure
+
+
+_COURSES: list[tuple[tuple[int, int], dict[str, str], str]] = [
+    ((0, 1), {"participation_ratio": "participation ratio", "dimension_90": "PCs for 90 % of variance"}, "dimensions"),
+    ((1, 1), {"stable": "stable", "unstable": "unstable"}, "fixed points"),
+    ((0, 2), {"separation": ""}, "memory states:\ndistance / spread within"),
+    (
+        (1, 2),
+        {"lyapunov_driven": "task's input", "lyapunov_held": "held input"},
+        "largest Lyapunov\nexponent (1 / step)",
+    ),
+]
+"""Place, columns and their labels, and the y axis of the panels of the course of learning."""
+
+
+def _states(figure: Figure, width: float, latest: dict[str, Table]) -> None:
+    """Trajectories coloured by memory state, and points; in space where more than four memory states occur."""
+    paths, points = latest["trajectories"], latest["points"]
+    labels = np.unique(paths["memory"][paths["memory"] >= 0]) if len(paths) else np.zeros(0)
+    in_space = len(labels) > 4
+    place = (0.1 / width, 0.12, 5.0 / width, 0.78) if in_space else (0.7 / width, 0.2, 4.3 / width, 0.66)
+    axes: Any = figure.add_axes(place, projection="3d" if in_space else None)
+    if not len(paths):
+        style.missing(axes, "the activity has diverged")
+        return
+    names = ["pc1", "pc2", "pc3"] if in_space else ["pc1", "pc2"]
+    for (trial,) in paths.distinct("trial"):
+        rows = paths.where(trial=trial)
+        axes.plot(*(rows[name] for name in names), color="lightgrey", lw=0.6, zorder=0)
+    for index, label in enumerate(labels):
+        rows = paths.where(memory=label)
+        colour = _MEMORIES[index % len(_MEMORIES)]
+        axes.scatter(*(rows[name] for name in names), s=6, lw=0, color=colour, label=f"holds {label}")
+    flat = {"depthshade": False} if in_space else {}
+    for kind, looks in reversed(_POINTS.items()):
+        rows = points.where(kind=kind)
+        if len(rows):
+            axes.scatter(*(rows[name] for name in names), zorder=5, **looks, **flat)
+    for name, i in zip("xyz", range(1, len(names) + 1), strict=False):
+        shares = latest["components"].where(component=i)["variance"]
+        share = f" ({100 * shares[0]:.0f} % of variance)" if len(shares) else ""
+        getattr(axes, f"set_{name}label")(
+            f"PC {i}{share}" if not in_space else f"PC {i}{share.replace(' of variance', '')}"
+        )
+    if in_space:
+        axes.computed_zorder = False  # points lie over states
+        axes.set_box_aspect(None, zoom=0.85)
+        axes.view_init(elev=22, azim=-50)
+    axes.set_title("states, coloured by what is held")
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="lower left",
+        bbox_to_anchor=(0.1 / width, 0.0),
+        ncols=4 if in_space else 3,
+        columnspacing=0.8,
+        handletextpad=0.2,
+        fontsize=7,
+    )
+
+
+def _eigenvalues(axes: Axes, points: Table) -> None:
+    """The three largest eigenvalues of each point in the complex plane."""
+    angle = np.linspace(0, 2 * np.pi, 200)
+    axes.plot(np.cos(angle), np.sin(angle), color="grey", lw=0.8)
+    for kind, looks in reversed(_POINTS.items()):
+        rows = points.where(kind=kind)
+        if len(rows):
+            real, imaginary = (
+                np.concatenate([rows[f"eigenvalue{i}_{part}"].astype(float) for i in (1, 2, 3)])
+                for part in ("real", "imaginary")
+            )
+            axes.scatter(real, imaginary, **looks | {"s": 14})
+    axes.set_aspect("equal")
+    axes.set(xlabel="real part", ylabel="imaginary part")
+    axes.set_title("three largest eigenvalues at each point\n(inside the circle: stable)")
+
+
+def _loss(axes: Axes, course: Table, changes: Table) -> None:
+    """The loss, and where it falls most."""
+    axes.plot(course["update"], course["loss"], **style.look(0))
+    axes.set(xlabel="updates of training", ylabel="loss (dashed: its fall)", yscale="log")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    _mark_falls(axes, changes)
+
+
+def _events(axes: Axes, course: Table, changes: Table) -> None:
+    """Restructuring events, one row a measure."""
+    if len(course) <= LEAST_PAIRS:
+        style.missing(axes, f"told from {LEAST_PAIRS + 1}\ncheckpoints on")
+    for index, measure in enumerate(MEASURES):
+        if len(changes):
+            own = changes.where(measure=measure, event=True)
+            at = (own["since"] + own["update"]) / 2 if len(own) else np.zeros(0)
+            axes.plot(at, np.full(len(at), index), ls="none", **style.look(index))
+    axes.set_yticks(range(len(MEASURES)), list(MEASURES))
+    axes.set(xlabel="updates of training", ylabel="jumps of", ylim=(-0.6, len(MEASURES) - 0.4))
+    axes.set_xlim(*np.array([-0.05, 1.05]) * float(course["update"].max()))
+    _mark_falls(axes, changes)
+
+
+def _mark_falls(axes: Axes, changes: Table) -> None:
+    if len(changes):
+        falls = changes.where(fall=True)
+        for x in np.unique((falls["since"] + falls["update"]) / 2) if len(falls) else ():
+            axes.axvline(x, color="black", ls="--", lw=0.8)

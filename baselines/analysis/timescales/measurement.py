@@ -1,0 +1,254 @@
+"""Timescales of units and of the network's activity.
+
+Axes: T steps, B trials, I inputs, U units, L lags.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib.figure import Figure
+
+from baselines.analysis import stimuli
+from baselines.analysis.subject import KEYS, Subject
+from baselines.analysis.timescales import figure
+from baselines.analysis.timescales.autocorrelation import DIVISORS, Autocorrelation
+from baselines.analysis.timescales.decay_fits import Floats, fit_double, fit_single
+from baselines.analysis.timescales.unit_timescales import GateMean, time_constants
+from baselines.core.settings import SettingsError, blame, check_device
+from baselines.core.tables import Column, Table
+from baselines.network import Rollout
+from baselines.training import losses
+from memory_envs import checks
+
+Flags = npt.NDArray[np.bool_]
+Names = npt.NDArray[np.str_]
+
+_BLOCK = 5_000_000  # numbers in a block of activity: 20 MB
+
+UNITS = (
+    *KEYS,
+    Column("unit", "unit, from 0"),
+    Column("tau", "time constant of the unit by itself (cell), or 1 / (1 - mean retention gate) (gate)", "steps"),
+    Column("tau_source", "where tau comes from: cell, gate or none"),
+    Column("way", "how one or two decays were chosen: aic (published) or cross-validated"),
+    Column("tau_net", "timescale of the activity: the decay's, or the slower one of two", "steps"),
+    Column("model", "single, double, or why there is none: failed (the fit did not converge), silent, diverged"),
+    Column("share", "share of the decay with tau_net in the autocorrelation at lag 0"),
+    Column("at_lower", "tau_net lies at the lower bound of the fit: nothing is left at lag 1"),
+    Column("at_upper", "tau_net lies at the upper bound of the fit"),
+)
+SUMMARY = (
+    *KEYS,
+    Column("way", "how one or two decays were chosen"),
+    Column("units", "units"),
+    Column("silent", "units whose activity does not vary, in any trial"),
+    Column("diverged", "units whose activity grows beyond all bounds, in every trial"),
+    Column("failed", "units whose fit did not converge"),
+    Column("at_lower", "units whose tau_net lies at the lower bound of the fit: nothing is left at lag 1"),
+    Column("at_upper", "units whose tau_net lies at the upper bound of the fit"),
+    Column("double", "units with two decays"),
+    Column("kept", "units with tau_net above 1, over which the next four are (the published filter)"),
+    Column("tau_net_mean", "mean of tau_net over kept units", "steps"),
+    Column("tau_net_sd", "standard deviation of tau_net over kept units", "steps"),
+    Column("tau_net_median", "median of tau_net over kept units", "steps"),
+    Column("tau_net_mean_inside", "mean of tau_net over kept units that are not at the upper bound", "steps"),
+    Column("tau_mean", "mean of tau over all units", "steps"),
+    Column("tau_sd", "standard deviation of tau over all units", "steps"),
+    Column("tau_population", "tau_net of the activity averaged over units", "steps"),
+    Column("population_model", "model of that"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimescaleSettings:
+    """How timescales are measured; the defaults are the published protocol's."""
+
+    steps: int = field(default=100_000, metadata={"help": "steps of a trial that are measured"})
+    trials: int = field(default=10, metadata={"help": "trials"})
+    burn_in: int = field(default=500, metadata={"help": "steps before, which are not measured"})
+    lags: int = field(default=30, metadata={"help": "largest lag of the autocorrelation that is fitted"})
+    divisor: str = field(
+        default="pairs",
+        metadata={"help": "of the autocorrelation at lag k: n - k, or the published n - 1 - k", "choices": DIVISORS},
+    )
+    on: str = field(default="output", metadata={"help": "activity: output, state, or a part that the cell names"})
+    task_args: dict[str, Any] = field(
+        default_factory=dict,
+        metadata={"help": "arguments of the task that replace the run's (default: p=uniform for parity and dms)"},
+    )
+    seed: int = field(default=0, metadata={"help": "of the stimulus"})
+    device: str = field(default="cpu", metadata={"help": "where to simulate: cpu, cuda, cuda:1"})
+
+
+def check(subject: Subject, settings: TimescaleSettings) -> None:
+    """Refuse what cannot be measured.
+
+    Raises:
+        SettingsError: it names the setting.
+    """
+    blame("lags", checks.integer, "lags", settings.lags, 4, 1_000)
+    blame("steps", checks.integer, "steps", settings.steps, 1, 10**8)
+    if settings.steps < 10 * settings.lags:
+        raise SettingsError(
+            "steps", f"steps must be at least 10 lags = {10 * settings.lags} for a fit, got {settings.steps}"
+        )
+    blame("trials", checks.integer, "trials", settings.trials, 1, 10_000)
+    blame("burn_in", checks.integer, "burn_in", settings.burn_in, 0, 10**6)
+    blame("divisor", checks.choice, "divisor", settings.divisor, DIVISORS)
+    blame("seed", checks.integer, "seed", settings.seed, 0, 2**31 - 2)
+    blame("device", check_device, "device", settings.device)
+    blame("on", losses.activity_reader, subject.cell, settings.on)
+    _stimulus(subject, settings)
+
+
+def measure(subject: Subject, settings: TimescaleSettings) -> dict[str, Table]:
+    """Timescales of a network's units and of its activity.
+
+    Protocol (Khajehabdollahi et al., ICLR 2024): ``trials`` trials of ``steps`` steps after ``burn_in`` steps, with
+    random bits, their probability drawn uniformly for each trial (other tasks: their own stimulus, short trials end to
+    end). For each unit the autocorrelation of its activity, the trial's mean taken out, is averaged over trials;
+    trials in which it does not vary are left out. Lags 0 to ``lags`` are fitted, by least squares, with a exp(-k/tau)
+    and with a [c exp(-k/tau1) + (1-c) exp(-k/tau2)], 0 <= a, c <= 1, tau at most 100 (``decay_fits``).
+
+    One or two decays is chosen in two ways. ``aic``, the published one: the smaller 2 P + n ln(RSS / n), P = 2 or 4, n
+    lags. It takes the n residuals for independent, which those of one autocorrelation are not: noise is fitted with a
+    second, slow decay of hardly any weight (of six Ornstein-Uhlenbeck processes of tau = 5 one came out at 100).
+    ``cross-validated`` [ours]: two decays only where, fitted to all trials but one, they predict the one left out
+    better than a single decay does, by more than two standard errors over trials; needs three trials.
+
+    tau: the cell's ``time_constants``, or for GRU and LSTM 1 / (1 - g), g the mean over the same steps of the update
+    or forget gate: a leaky unit keeps 1 - 1/tau of its state.
+
+    Returns:
+        ``units`` with the columns ``UNITS``, one row a unit and way; ``summary`` with ``SUMMARY``, one row a way.
+
+    Raises:
+        SettingsError: it cannot be measured.
+    """
+    check(subject, settings)
+    curves, why, gate = _curves(subject, settings)
+    count = len(why) - 1
+    constants = time_constants(subject.cell)
+    tau, source = (constants, "cell") if constants is not None else (gate, "none" if gate is None else "gate")
+    tau = np.full(count, np.nan) if tau is None else tau
+    units, summary = Table(UNITS), Table(SUMMARY)
+    for way, found in _decays(curves, why).items():
+        own = {name: values[:count] for name, values in found.items()}
+        units.add(**subject.keys, unit=np.arange(count), tau=tau, tau_source=source, way=way, **own)
+        kept = own["tau_net"] > 1
+        summary.add(
+            **subject.keys,
+            way=way,
+            units=count,
+            **{word: int((own["model"] == word).sum()) for word in ("silent", "diverged", "failed", "double")},
+            **{name: int(own[name].sum()) for name in ("at_lower", "at_upper")},
+            kept=int(kept.sum()),
+            tau_net_mean=_over(np.mean, own["tau_net"][kept]),
+            tau_net_sd=_over(np.std, own["tau_net"][kept]),
+            tau_net_median=_over(np.median, own["tau_net"][kept]),
+            tau_net_mean_inside=_over(np.mean, own["tau_net"][kept & ~own["at_upper"]]),
+            tau_mean=float(tau.mean()),
+            tau_sd=float(tau.std()),
+            tau_population=float(found["tau_net"][count]),
+            population_model=str(found["model"][count]),
+        )
+    return {"units": units, "summary": summary}
+
+
+def draw(tables: dict[str, Table]) -> Figure:
+    """Over several N: tau, tau_net and counts of units. Of one checkpoint: distributions of tau and tau_net."""
+    return figure.draw(tables["units"], tables["summary"])
+
+
+def _stimulus(subject: Subject, settings: TimescaleSettings) -> Any:
+    usual = {"p": "uniform"} if "p" in subject.task.parameters() else {}
+    return stimuli.changed(subject.task, usual | settings.task_args, subject.task.num_inputs)
+
+
+@torch.no_grad()
+def _curves(subject: Subject, settings: TimescaleSettings) -> tuple[Floats, Names, Floats | None]:
+    """Autocorrelation of every trial and unit and, last, of the mean over units; why there is none; gate-derived tau.
+
+    (B, U + 1, L), NaN where there is none; (U + 1,) ``""``, ``"silent"`` or ``"diverged"``; (U,).
+    """
+    network = subject.on(settings.device).network
+    cell = network.cell
+    read = losses.activity_reader(cell, settings.on)
+    total = settings.burn_in + settings.steps
+    inputs = stimuli.stream(_stimulus(subject, settings), settings.trials, total, settings.seed)
+    state = cell.initial_state(settings.trials)
+    running, gate = Autocorrelation(settings.lags), GateMean(network)
+    block = max(2 * settings.lags, _BLOCK // (settings.trials * cell.state_size))
+    parts = [settings.burn_in, *[block] * (settings.steps // block), settings.steps % block]
+    for number, shown in enumerate(torch.split(inputs.to(state), parts)):
+        if len(shown):
+            outputs, states = network.unroll(shown, state)
+            if number:
+                activity = read(Rollout(outputs, states, outputs))
+                together = torch.cat((activity, activity.mean(-1, keepdim=True)), -1)
+                running.add(together.flatten(1))
+                gate.add(shown, torch.cat((state[None], states[:-1])))
+            state = states[-1]
+    found = running.result(settings.divisor)
+    silent, diverged = (flags.reshape(settings.trials, -1) for flags in (found.silent, found.diverged))
+    none = (silent | diverged).all(0)
+    why = np.where(none, np.where(diverged.any(0), "diverged", "silent"), "")
+    return found.values.reshape(settings.trials, -1, settings.lags + 1), why, gate.time_constants()
+
+
+def _decays(curves: Floats, why: Names) -> dict[str, dict[str, Any]]:
+    """Columns of ``UNITS``, (U,) each, for either way of choosing between one decay and two.
+
+    Args:
+        curves: of each trial, (B, U, L), NaN where there is none.
+        why: there is none in any trial, (U,), else "".
+    """
+    average = _average(curves)
+    single, double = fit_single(average), fit_double(average)
+    doubled = {"aic": double.aic < single.aic, "cross-validated": _predicts_better(curves)}
+    found = {}
+    for way, two in doubled.items():
+        failed = np.where(two, double.failed, single.failed)
+        model = np.select([why != "", failed, two], [why, "failed", "double"], "single")
+        known = (model == "single") | (model == "double")
+        found[way] = {
+            "tau_net": np.where(known, np.where(two, double.slow, single.slow), np.nan),
+            "model": model,
+            "share": np.where(known, np.where(two, double.share, 1), np.nan),
+            "at_lower": known & np.where(two, double.at_lower, single.at_lower),
+            "at_upper": known & np.where(two, double.at_upper, single.at_upper),
+        }
+    return found
+
+
+def _predicts_better(curves: Floats) -> Flags:
+    """Where two decays predict a trial that they were not fitted to better than one, by two standard errors: (U,)."""
+    if len(curves) < 3:
+        return np.zeros(curves.shape[1], np.bool_)
+    gains = []
+    for held in range(len(curves)):
+        rest = _average(np.delete(curves, held, 0))
+        errors = [
+            ((curves[held] - fit.values(rest.shape[1])) ** 2).sum(1) for fit in (fit_single(rest), fit_double(rest))
+        ]
+        gains.append(errors[0] - errors[1])
+    gain = np.array(gains)  # NaN where there is no curve in a trial
+    counts = np.maximum((~np.isnan(gain)).sum(0), 2)
+    mean = np.nansum(gain, 0) / counts
+    error = np.sqrt(np.nansum((gain - mean) ** 2, 0) / (counts - 1) / counts)
+    return np.asarray(mean > 2 * error)
+
+
+def _average(curves: Floats) -> Floats:
+    """Mean over the trials in which there is a curve, (U, L); zeros where there is none."""
+    there = ~np.isnan(curves[..., :1])
+    return np.asarray(np.where(there, curves, 0).sum(0) / np.maximum(there.sum(0), 1))
+
+
+def _over(function: Any, values: Floats) -> float:
+    return float(function(values)) if len(values) else float("nan")

@@ -1,0 +1,131 @@
+"""The result of a ladder: its summary table, its picture, and what a person sees, beside the stored baselines."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from baselines.benchmark.figure import ladder_figure
+from baselines.benchmark.ranking import Rungs, Standing, rank
+from baselines.commands.display.jobs import print_ladder
+from baselines.core import style
+from baselines.core.files import replace_file, writing
+from baselines.core.tables import Column, Table
+
+LADDER = (
+    Column("agent", "name of the contestant"),
+    Column("method", "how it was trained: agent (by itself), ppo or bptt"),
+    Column("stored", "1 for results that come with the project, 0 for this folder's"),
+    Column("task", "short name, or all"),
+    Column("climbs", "seeds of the task, or seeds times tasks"),
+    Column("unfinished", "climbs that are not over: their numbers can only grow"),
+    Column("faults", "climbs that ended in an error or a timeout"),
+    Column("largest_n", "largest N solved, 0 if none: median over seeds", "steps"),
+    Column("largest_n_by_seed", "the same of each seed", "steps"),
+    Column(
+        "ladder_score",
+        "mean over all rungs of the clipped normalised score, rungs not reached counting 0; mean over seeds, for all "
+        "tasks interquartile mean over seeds and tasks",
+    ),
+    Column("low", "lower end of the 95 % interval of the interquartile mean: bootstrap of seeds within tasks"),
+    Column("high", "upper end of it"),
+)
+
+
+def write_summary(
+    results: Iterable[Mapping[str, Any]],
+    folder: Path,
+    budget_name: str,
+    rungs: Rungs,
+    solved: float,
+    console: Console | None = None,
+) -> list[Standing]:
+    """Write ``ladder.csv``, ``ladder.png`` and ``ladder.svg`` into a folder, and print the table.
+
+    Args:
+        results: rows with the columns of ``results.csv``.
+        folder: that exists.
+        budget_name: of the budget; the stored results of that budget stand beside these, where there are any.
+        rungs: task -> each N of its ladder with this budget, of the tasks that were played.
+        solved: the least normalised score that solves a rung.
+        console: where to print; None: nowhere.
+
+    Returns:
+        The contestants, the best first, without the stored ones.
+
+    Raises:
+        ValueError: there are no results, or one is of no rung.
+        RunError: the folder cannot be written.
+    """
+    own = rank(results, rungs)
+    if not own:
+        raise ValueError("results must have a row, got none")
+    beside = rank((row for row in stored_results(budget_name) if row["task"] in rungs), rungs, stored=True)
+    standings = sorted([*own, *beside], key=lambda one: (-one.iqm, one.name))
+    replace_file(folder / "ladder.csv", ladder_table(standings, rungs).to_csv().encode())
+    figure = ladder_figure(standings, rungs, f"The ladder of working memory, budget {budget_name}", solved)
+    with writing(folder / "ladder.png"):
+        style.save(figure, folder / "ladder")
+    if console is not None:
+        print_ladder(console, standings, rungs)
+    return own
+
+
+def stored_results(budget_name: str) -> list[dict[str, str]]:
+    """The rows of the baselines that come with the project for this budget; none where there are none."""
+    path = Path(__file__).with_name(f"{budget_name}.csv")
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def ladder_table(standings: Sequence[Standing], rungs: Rungs) -> Table:
+    """A row for each contestant and task, and one for all tasks: the columns ``LADDER``."""
+    table = Table(LADDER)
+    for one in standings:
+        named = {"agent": one.agent, "method": one.method, "stored": int(one.stored)}
+        for task in [*rungs, "all"]:
+            climbs = list(one.climbs) if task == "all" else one.on(task)
+            if not climbs:
+                continue
+            numbers: dict[str, Any] = {"largest_n": math.nan, "largest_n_by_seed": "", "ladder_score": one.iqm}
+            low, high = one.interval
+            if task != "all":
+                numbers = {
+                    "largest_n": one.largest_n(task),
+                    "largest_n_by_seed": " ".join(str(climb.largest_n) for climb in climbs),
+                    "ladder_score": sum(climb.score for climb in climbs) / len(climbs),
+                }
+                low = high = math.nan
+            table.add(
+                **named,
+                task=task,
+                climbs=len(climbs),
+                unfinished=sum(not climb.ended for climb in climbs),
+                faults=sum(bool(climb.fault) for climb in climbs),
+                **numbers,
+                low=low,
+                high=high,
+            )
+    return table
+
+
+def summary_row(one: Standing, rungs: Rungs) -> list[str]:
+    """A contestant's row of the printed table: its name, largest N of each task, climbs, interquartile mean, interval.
+
+    Where seeds differ, the median is followed by each seed's in brackets.
+    """
+    cells = []
+    for task in rungs:
+        each = [climb.largest_n for climb in one.on(task)]
+        median = f"{one.largest_n(task):g}" if each else "-"
+        cells.append(median if len(set(each)) < 2 else f"{median} ({' '.join(map(str, each))})")
+    low, high = one.interval
+    interval = "" if math.isnan(low) else f"{low:.3f}..{high:.3f}"
+    return [one.name, *cells, str(len(one.climbs)), f"{one.iqm:.3f}", interval]

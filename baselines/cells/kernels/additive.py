@@ -1,0 +1,238 @@
+"""The fused recurrence of additive networks, in which a state is a nonlinearity of one weighted sum.
+
+Axes: T steps, B trials, I inputs, U units. Matrices multiply from the right: (B, U) @ (U, U).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from baselines.cells.kernels.activations import Activation, relu
+
+
+def folded(
+    inputs: Tensor, state: Tensor, matrix: Tensor, input_weight: Tensor, bias: Tensor, activation: Activation
+) -> Tensor:
+    """s(t) = phi[s(t-1) matrix + x(t) input_weight + bias], the states at every step.
+
+    Args:
+        inputs: x, (T, B, I).
+        state: s before the first step, (B, U).
+        matrix: (U, U).
+        input_weight: (I, U).
+        bias: (U,).
+        activation: phi.
+
+    Returns:
+        (T, B, U).
+    """
+    states: Tensor = _Folded.apply(inputs, state, matrix, input_weight, bias, activation)  # type: ignore[no-untyped-call]
+    return states
+
+
+def leaky(
+    inputs: Tensor,
+    state: Tensor,
+    matrix: Tensor,
+    input_weight: Tensor,
+    bias: Tensor,
+    keep: Tensor,
+    gain: Tensor,
+    activation: Activation,
+) -> Tensor:
+    """s(t) = keep s(t-1) + gain phi[s(t-1) matrix + x(t) input_weight + bias], the states at every step.
+
+    Arguments as for ``folded``; ``keep`` and ``gain`` are (U,). Returns (T, B, U).
+    """
+    states: Tensor = _Leaky.apply(inputs, state, matrix, input_weight, bias, keep, gain, activation)  # type: ignore[no-untyped-call]
+    return states
+
+
+def piecewise_linear(
+    inputs: Tensor, state: Tensor, keep: Tensor, matrix: Tensor, input_weight: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor]:
+    """z(t) = keep z(t-1) + relu(z(t-1)) matrix + x(t) input_weight + bias: relu(z) and z at every step.
+
+    Arguments as for ``leaky``. Returns two tensors (T, B, U).
+    """
+    values, states = _PiecewiseLinear.apply(inputs, state, keep, matrix, input_weight, bias)  # type: ignore[no-untyped-call]
+    return values, states
+
+
+def _drive(inputs: Tensor, input_weight: Tensor, bias: Tensor, out: Tensor) -> None:
+    """What the inputs and the bias add at every step, in one product: (T, B, I) -> out (T, B, U)."""
+    torch.addmm(bias, inputs.reshape(-1, inputs.shape[-1]), input_weight, out=out.view(-1, out.shape[-1]))
+
+
+class _Folded(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        inputs: Tensor,
+        state: Tensor,
+        matrix: Tensor,
+        input_weight: Tensor,
+        bias: Tensor,
+        activation: Activation,
+    ) -> Tensor:
+        steps, (trials, units) = len(inputs), state.shape
+        states = state.new_empty(steps + 1, trials, units)
+        states[0] = state
+        _drive(inputs, input_weight, bias, out=states[1:])
+        before, *after = states.unbind(0)
+        for now in after:
+            activation.apply(now.addmm_(before, matrix))
+            before = now
+        ctx.save_for_backward(inputs, states, matrix, input_weight)
+        ctx.activation = activation
+        return states[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, states, matrix, input_weight = ctx.saved_tensors
+        transposed = matrix.t()
+        # phi's slope, overwritten step by step by the gradient with respect to the argument of phi.
+        delta = ctx.activation.slope(states[1:])
+        to_value = torch.empty_like(states[0])
+        *earlier, after = delta.unbind(0)
+        *toward, last = gradient.unbind(0)
+        after.mul_(last)
+        for now, given in zip(reversed(earlier), reversed(toward), strict=True):
+            after = now.mul_(torch.addmm(given, after, transposed, out=to_value))
+        return (*_weight_gradients(ctx, inputs, states, delta, input_weight, transposed), None)
+
+
+class _Leaky(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        inputs: Tensor,
+        state: Tensor,
+        matrix: Tensor,
+        input_weight: Tensor,
+        bias: Tensor,
+        keep: Tensor,
+        gain: Tensor,
+        activation: Activation,
+    ) -> Tensor:
+        steps, (trials, units) = len(inputs), state.shape
+        states = state.new_empty(steps + 1, trials, units)
+        values = state.new_empty(steps, trials, units)  # phi[...], kept: its sign is lost in the state
+        states[0] = state
+        _drive(inputs, input_weight, bias, out=values)
+        before, *after = states.unbind(0)
+        for now, value in zip(after, values.unbind(0), strict=True):
+            activation.apply(value.addmm_(before, matrix))
+            torch.mul(before, keep, out=now).addcmul_(value, gain)
+            before = now
+        ctx.save_for_backward(inputs, states, values, matrix, input_weight, keep, gain)
+        ctx.activation = activation
+        return states[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, states, values, matrix, input_weight, keep, gain = ctx.saved_tensors
+        transposed = matrix.t()
+        total = torch.empty_like(values)  # with respect to the states
+        # gain times phi's slope, overwritten step by step by the gradient with respect to the argument of phi.
+        delta = ctx.activation.slope(values).mul_(gain)
+        *sums, after_sum = total.unbind(0)
+        *deltas, after = delta.unbind(0)
+        *toward, last = gradient.unbind(0)
+        after.mul_(after_sum.copy_(last))
+        for now, now_sum, given in zip(reversed(deltas), reversed(sums), reversed(toward), strict=True):
+            after_sum = torch.addcmul(given, after_sum, keep, out=now_sum).addmm_(after, transposed)
+            after = now.mul_(after_sum)
+        first, *others = _weight_gradients(ctx, inputs, states, delta, input_weight, transposed)
+        if others[0] is not None:
+            others[0].addcmul_(after_sum, keep)
+        to_keep = (total * states[:-1]).sum((0, 1)) if ctx.needs_input_grad[5] else None
+        to_gain = (total * values).sum((0, 1)) if ctx.needs_input_grad[6] else None
+        return first, *others, to_keep, to_gain, None
+
+
+class _PiecewiseLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: Tensor, state: Tensor, keep: Tensor, matrix: Tensor, input_weight: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        steps, (trials, units) = len(inputs), state.shape
+        states = state.new_empty(steps + 1, trials, units)
+        values = torch.empty_like(states)  # relu(z)
+        states[0] = state
+        torch.clamp(state, min=0, out=values[0])
+        _drive(inputs, input_weight, bias, out=states[1:])
+        before, *after = states.unbind(0)
+        value, *later = values.unbind(0)
+        for now, next_value in zip(after, later, strict=True):
+            now.addcmul_(before, keep).addmm_(value, matrix)
+            torch.clamp(now, min=0, out=next_value)
+            before, value = now, next_value
+        ctx.save_for_backward(inputs, states, values, keep, matrix, input_weight)
+        ctx.set_materialize_grads(False)
+        return values[1:], states[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, to_values: Tensor | None, to_states: Tensor | None) -> tuple[Tensor | None, ...]:
+        inputs, states, values, keep, matrix, input_weight = ctx.saved_tensors
+        transposed = matrix.t()
+        # relu's slope, overwritten step by step by the gradient with respect to z.
+        total = relu.slope(states[1:])
+        totals = total.unbind(0)
+        to_value = torch.zeros_like(states[0])
+        after: Tensor | None = None
+        for t in reversed(range(len(totals))):
+            now = totals[t]
+            if after is not None:
+                torch.mm(after, transposed, out=to_value)
+            if to_values is not None:
+                to_value.add_(to_values[t])
+            now.mul_(to_value)
+            if after is not None:
+                now.addcmul_(after, keep)
+            if to_states is not None:
+                now.add_(to_states[t])
+            after = now
+        # What leads to the first state passes through its relu.
+        to_inputs, to_state, to_matrix, to_weight, to_bias = _weight_gradients(
+            ctx, inputs, values, total, input_weight, transposed, matrix_at=3
+        )
+        if to_state is not None:
+            to_state.mul_(relu.slope(states[0])).addcmul_(totals[0], keep)
+        to_keep = (total * states[:-1]).sum((0, 1)) if ctx.needs_input_grad[2] else None
+        return to_inputs, to_state, to_keep, to_matrix, to_weight, to_bias
+
+
+def _weight_gradients(
+    ctx: Any,
+    inputs: Tensor,
+    states: Tensor,
+    delta: Tensor,
+    input_weight: Tensor,
+    transposed: Tensor,
+    matrix_at: int = 2,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of inputs, first state, matrix, input weight and bias, each one large product; None where unasked.
+
+    ``states`` are what the matrix multiplies; the matrix, the input weight and the bias are the arguments number
+    ``matrix_at`` and on. Those of the weights are turned, as the cells' own weights are: what follows in the backward
+    pass then reads both in the order in which they lie.
+    """
+    wanted = ctx.needs_input_grad
+    matrix, weight, bias = wanted[matrix_at : matrix_at + 3]
+    flat = delta.view(-1, delta.shape[-1])
+    turned = flat.t()
+    return (
+        (flat @ input_weight.t()).view_as(inputs) if wanted[0] else None,
+        delta[0] @ transposed if wanted[1] else None,
+        (turned @ states[:-1].view_as(flat)).t() if matrix else None,
+        (turned @ inputs.reshape(-1, inputs.shape[-1])).t() if weight else None,
+        flat.sum(0) if bias else None,
+    )

@@ -1,0 +1,218 @@
+"""What a person sees of jobs side by side, the runs of a sweep or the climbs of a benchmark."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from baselines.benchmark.figure import WORDS
+from baselines.benchmark.folder import BenchmarkFolder, climb_folder
+from baselines.benchmark.ranking import Rungs, Standing
+from baselines.benchmark.summary import summary_row
+from baselines.commands.display.live import LiveDisplay
+from baselines.core.jobs import Ended, Event, Progressed, Started
+from baselines.training.sweep.folder import SweepFolder
+
+PLAIN_SECONDS = 30.0
+"""Seconds between two plain lines of a run, but for its start and its end."""
+
+
+MOST_NAME = 60
+"""Columns that the name of a job takes at most from what it says."""
+
+
+COLOURS = {"solved": "green", "failed": "yellow", "unsolved": "yellow", "diverged": "red", "interrupted": "yellow"}
+
+
+class SweepDisplay(LiveDisplay):
+    """Shows a sweep as it goes; use as a context manager, and hand it each event once the folder has taken it in.
+
+    On a terminal the runs that are at it have a line each at the bottom, which changes; elsewhere they have a line now
+    and then.
+
+    Args:
+        console: where to.
+        folder: of the sweep.
+    """
+
+    def __init__(self, console: Console, folder: SweepFolder) -> None:
+        super().__init__(console, transient=True)
+        self.folder = folder
+        self.running: dict[str, str] = {}
+        self._said: dict[str, str] = {}
+        self._due: dict[str, float] = {}
+
+    def __enter__(self) -> SweepDisplay:
+        done = sum(status != "waiting" for status in self.folder.statuses.values())
+        if done:
+            self._print(f"{done} of {len(self.folder.statuses)} runs have ended before")
+        return super().__enter__()
+
+    def show(self, event: Event) -> None:
+        """Take in an event."""
+        run = event.job.name
+        if isinstance(event, Started):
+            self.running[run] = "starting"
+            self._due[run] = time.monotonic() + PLAIN_SECONDS
+        elif isinstance(event, Progressed):
+            self._said[run] = event.line
+            # The other lines are those of a run that has been trained: a table of scores, where it is saved.
+            self.running[run] = event.line if event.line.startswith("update ") else "trained"
+            if self._live is None and time.monotonic() >= self._due[run]:
+                self._due[run] = time.monotonic() + PLAIN_SECONDS
+                self._print(f"{run}: {self.running[run]}")
+        else:
+            self.running.pop(run)
+            self._print(self._end(event), COLOURS.get(self.folder.statuses[run], "red"))
+
+    def heed(self, interrupted: bool) -> bool:
+        """Say what Ctrl-C does, once it has come; returns whether it has."""
+        if interrupted:
+            self._print("stopping: the runs save and end; Ctrl-C again kills them")
+        return interrupted
+
+    def _end(self, ended: Ended) -> str:
+        run = ended.job.name
+        if ended.again:
+            return f"{run}: killed by signal {-ended.code}, goes on from its folder"
+        status, row = self.folder.statuses[run], self.folder.row(run)
+        if "updates" in row:
+            largest = "none" if row["largest_n"] is None else row["largest_n"]
+            numbers = f"after {row['updates']} updates, {row['cpu_seconds']:.1f} CPU s; largest N solved: {largest}"
+            return f"{run}: {status} {numbers}"
+        if status == "interrupted":
+            return f"{run}: interrupted"
+        return f"{run}: {status}: {self._said.get(run, 'it said nothing')} (all in {ended.job.log})"
+
+    def _print(self, line: str, style: str = "") -> None:
+        self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
+
+    def __rich__(self) -> RenderableType:
+        running = list(self.running.items())
+        table = Table.grid(padding=(0, 2), expand=True)
+        # What a run says is cut before its name is.
+        table.add_column(no_wrap=True, max_width=MOST_NAME)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for run, line in running:
+            table.add_row(run, line)
+        return Group(table, Text(self._footer(), style="bold"))
+
+    def _footer(self) -> str:
+        counts = Counter(self.folder.statuses.values())
+        return ", ".join(f"{number} {status}" for status, number in counts.items())
+
+
+def sweep_line(folder: SweepFolder) -> str:
+    """How the runs ended, where the table is, and how to go on."""
+    counts = Counter(folder.statuses.values())
+    words = ", ".join(f"{number} {status}" for status, number in counts.items())
+    line = f"{len(folder.statuses)} runs: {words}. Table in {folder.path / 'results.csv'}"
+    return line if folder.complete else f"{line}\nGo on with: python -m baselines sweep {shlex.quote(str(folder.path))}"
+
+
+SHOWN_FAULTS = 10
+
+
+def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) -> None:
+    """Print the largest N solved and the interquartile mean of each contestant, and the first faults of each."""
+    table = Table(title="largest N solved (each seed's), and ladder score", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("agent", overflow="fold")
+    for task in rungs:
+        table.add_column(WORDS.get(task, task), justify="right")
+    for column in ("climbs", "IQM", "95 %"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in standings:
+        table.add_row(*summary_row(one, rungs))
+    console.print(table)
+    faults = [
+        f"{one.name}, {climb.task}, seed {climb.seed}, {climb.fault}"
+        for one in standings
+        for climb in one.climbs
+        if climb.fault and not one.stored
+    ]
+    for words in faults[:SHOWN_FAULTS]:
+        console.print(words, soft_wrap=True, highlight=False, markup=False)
+    if len(faults) > SHOWN_FAULTS:
+        console.print(f"and {len(faults) - SHOWN_FAULTS} faults more: the table of results has all reasons")
+
+
+class BenchmarkDisplay(LiveDisplay):
+    """Shows a benchmark as it goes; use as a context manager, and hand it each event once the folder has taken it in.
+
+    On a terminal the climbs that are at it have a line each at the bottom, which changes.
+
+    Args:
+        console: where to.
+        folder: of the benchmark.
+    """
+
+    def __init__(self, console: Console, folder: BenchmarkFolder) -> None:
+        super().__init__(console, transient=True)
+        self.folder = folder
+        self._shown = {name: len(rows) for name, rows in folder.rows.items()}
+        self._said: dict[str, str] = {}
+        self._stopping = False
+
+    def __enter__(self) -> BenchmarkDisplay:
+        if rungs := sum(self._shown.values()):
+            self._print(f"{rungs} rungs of {self._footer()} have been played before")
+        return super().__enter__()
+
+    def show(self, event: Event) -> None:
+        """Take in an event."""
+        name = event.job.name
+        if isinstance(event, Progressed):
+            self._said[name] = event.line
+        rows, climb = self.folder.rows[name], self.folder.benchmark.climbs[name]
+        for row in rows[self._shown[name] :]:
+            words = f"normalised score {row['normalised']:.2f}" if "normalised" in row else row["reason"]
+            self._print(f"{climb}: N = {row['N']} {row['status']} ({words})", COLOURS.get(row["status"], "red"))
+            self._said.pop(name, None)
+        self._shown[name] = len(rows)
+        if isinstance(event, Ended) and not self.folder.has_ended(name):
+            said = self._said.get(name, "it said nothing")
+            self._print(f"{climb}: not ended: {said} (all in {climb_folder(self.folder.path, name) / 'log.txt'})")
+
+    def heed(self, interrupted: bool) -> bool:
+        """Say what Ctrl-C does, once it has come; returns whether it has."""
+        if interrupted and not self._stopping:
+            self._stopping = True
+            self._print("stopping: rungs that have ended are kept, those being played are given up")
+        return interrupted
+
+    def _print(self, line: str, style: str = "") -> None:
+        self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
+
+    def __rich__(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2), expand=True)
+        # What an agent prints is cut before its name is.
+        table.add_column(no_wrap=True, max_width=MOST_NAME)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for name in sorted(self.folder.running):
+            words = f"N = {self.folder.next_rung(name) or 'done'}  {self._said.get(name, '')}"
+            table.add_row(str(self.folder.benchmark.climbs[name]), words)
+        return Group(table, Text(self._footer(), style="bold"))
+
+    def _footer(self) -> str:
+        names = self.folder.rows
+        return f"{sum(map(self.folder.has_ended, names))} of {len(names)} climbs"
+
+
+def benchmark_line(folder: BenchmarkFolder) -> str:
+    """How many climbs have ended, where the table is, and how to go on."""
+    ended = sum(map(folder.has_ended, folder.rows))
+    faults = sum(row["status"] in ("error", "timeout") for rows in folder.rows.values() for row in rows)
+    line = f"{ended} of {len(folder.rows)} climbs have ended"
+    if faults:
+        line += f", {faults} of them with an error or a timeout"
+    line += f". Results, table and picture in {folder.path}: results.csv, ladder.csv, ladder.png"
+    if folder.complete:
+        return line
+    return f"{line}\nGo on with: python -m baselines benchmark --out {shlex.quote(str(folder.path))}"

@@ -1,0 +1,195 @@
+"""Evaluation of a run: its checkpoints play the environments, with other N, longer trials, other arguments."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from baselines.commands.display.scores import print_scores
+from baselines.core import seeds
+from baselines.core.files import replace_file
+from baselines.core.settings import SettingsError, blame, check_device
+from baselines.evaluation import Evaluation
+from baselines.evaluation import evaluate as evaluate_agent
+from baselines.network import NetworkAgent
+from baselines.training import loading, run_folder
+from baselines.training.bptt_settings import Settings
+from baselines.training.ppo_settings import RLSettings
+from memory_envs import Task, checks
+
+MOST_STEPS = 100_000
+"""The longest trials that are played."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What is played, as it is asked for."""
+
+    checkpoint: int | None = field(
+        default=None, metadata={"help": "the one kept when this N was solved (default: the latest)"}
+    )
+    n: tuple[int, ...] = field(
+        default=(),
+        metadata={
+            "help": "each N to play: any for a single-head network, else those with a readout (default: stage's)"
+        },
+    )
+    num_steps: int | None = field(
+        default=None, metadata={"help": "steps in a trial, where the task lets one choose (default: the task's)"}
+    )
+    trial_length: float | None = field(
+        default=None, metadata={"help": "the same, in multiples of the largest N that is asked for"}
+    )
+    task_args: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "arguments of the task that replace the run's, such as p=0.3"}
+    )
+    episodes: int = field(default=1000, metadata={"help": "fresh trials"})
+    seed: int | None = field(
+        default=None, metadata={"help": "of the environment (default: one that no run trains with)"}
+    )
+    device: str = field(default="cpu", metadata={"help": "where to play: cpu, cuda, cuda:1"})
+
+
+def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluation]:
+    """Play a checkpoint of the run at ``path`` in the vector environment. The folder is only read.
+
+    A network with one readout a head plays all N at once, on one stream; one with a single readout plays them one
+    after the other.
+
+    Yields:
+        How it played, task by task.
+
+    Raises:
+        SettingsError: a setting is unknown, out of range, or not what the network can play.
+        RunError: the run cannot be read.
+    """
+    asked = settings
+    blame("episodes", checks.integer, "episodes", asked.episodes, 2, 100_000)
+    if asked.seed is not None:
+        blame("seed", checks.integer, "seed", asked.seed, 0, 2**63)
+    by_ppo = loading.read_method(path) == RLSettings.METHOD
+    trained = loading.read_settings_as(RLSettings if by_ppo else Settings, path)
+    seed = seeds.evaluation_seed(trained.seed) if asked.seed is None else asked.seed
+    blame("device", check_device, "device", asked.device)
+    if asked.checkpoint is not None and asked.checkpoint not in (kept := run_folder.kept_checkpoints(path)):
+        raise SettingsError("checkpoint", f"checkpoint must be one of the kept ones, {kept}, got {asked.checkpoint}")
+    if by_ppo:
+        yield from _evaluate_policy(path, asked, seed)
+        return
+    network, stage = loading.load_network(path, asked.checkpoint)
+    network.to(asked.device)
+    agents = []
+    for task in _tasks(stage, asked):
+        if task.num_inputs != stage.num_inputs:
+            raise SettingsError(
+                "task_args",
+                f"task_args must leave the {stage.num_inputs} inputs of the network, got {task} with {task.num_inputs}",
+            )
+        try:
+            agents.append(NetworkAgent(network, task))
+        except ValueError as error:
+            raise SettingsError("n" if asked.n else "task_args", str(error)) from None
+    for agent in agents:  # all of them are possible before the first one plays
+        yield evaluate_agent(agent, agent.task, episodes=asked.episodes, seed=seed)
+
+
+def _evaluate_policy(path: Path, asked: EvaluationSettings, seed: int) -> Iterator[Evaluation]:
+    """The same for a run of ``train-rl``. Its several heads are those of one action space: ``n`` chooses among them."""
+    from baselines.ppo.run import load_agent
+
+    policy, stage = load_agent(path, asked.checkpoint)
+    policy.to(asked.device)
+    tasks = _tasks(stage, asked)
+    for task in tasks:
+        for name in ("observation_space", "action_space"):
+            if getattr(task, name) != getattr(policy, name):
+                raise SettingsError(
+                    "task_args", f"task_args must keep the {name} {getattr(policy, name)} of the run, got {task}"
+                )
+    for task in tasks:
+        yield evaluate_agent(policy, task, episodes=asked.episodes, seed=seed)
+
+
+def _tasks(stage: Task, asked: EvaluationSettings) -> list[Task]:
+    """What is asked for, starting from the task of a stage."""
+    allowed = [name for name in stage.parameters() if name not in ("N", "heads", "active_heads", "num_steps")]
+    if unknown := [name for name in asked.task_args if name not in allowed]:
+        raise SettingsError("task_args", f"task_args must be among {allowed} for {stage.name}, got {unknown[0]!r}")
+    task = blame("task_args", stage.replace, **asked.task_args)
+    changes: list[dict[str, Any]] = [{"N": n} for n in asked.n]
+    if getattr(stage, "heads", None) is not None:
+        # Where all N share one action space, those asked for are the active ones.
+        fixed = getattr(stage, "active_heads", None) is not None
+        changes = [{"active_heads" if fixed else "heads": asked.n}] if asked.n else []
+    tasks = [_with_length(blame("n", task.replace, **change), asked) for change in changes or [{}]]
+    for task in tasks:
+        if task.num_steps > MOST_STEPS:
+            raise SettingsError(
+                "n", f"n must ask for trials of at most {MOST_STEPS} steps, got N = {task.N}: {task.num_steps} steps"
+            )
+    return tasks
+
+
+def _with_length(task: Task, asked: EvaluationSettings) -> Task:
+    steps, name = asked.num_steps, "num_steps"
+    if asked.trial_length is not None:
+        if steps is not None:
+            raise SettingsError("trial_length", "trial_length must be left out where num_steps is given")
+        name = "trial_length"
+        steps = round(blame(name, checks.real, name, asked.trial_length, 0.0, float(MOST_STEPS)) * task.N)
+    if steps is None:
+        return task
+    if not task.free_length:
+        raise SettingsError(name, f"{name} must be left out for {task.name}: its N sets the length of its trials")
+    return blame(name, task.replace, num_steps=blame(name, checks.integer, "num_steps", steps, 1, MOST_STEPS))
+
+
+def evaluate(path: Path, settings: EvaluationSettings, lags: bool, out: Path | None) -> int:
+    """Play and print; the exit code."""
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
+    console, all_played = Console(), []
+    for played in evaluate_run(path, settings):
+        print_scores(console, played, memory=True, lags=lags)
+        all_played.append(played)
+    if out is not None:
+        save_scores(all_played, out)
+    return 0
+
+
+COLUMNS = ("task", "arguments", "episodes", "seed", "measure", "of", "value", "low", "high", "answers")
+"""Of the file: one row a number. ``arguments`` of the task are JSON; ``of`` is the head, or the lag in steps."""
+
+
+def save_scores(played: Iterable[Evaluation], path: Path) -> None:
+    """Write every number of evaluations as CSV, ``COLUMNS``."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for one in played:
+        arguments = one.task.to_dict()
+        case = {"task": arguments.pop("task"), "episodes": one.episodes, "seed": one.seed}
+        case["arguments"] = json.dumps({"N": one.task.N} | arguments)
+        for row in _rows(one):
+            writer.writerow(case | {k: f"{v:.7g}" if isinstance(v, float) else v for k, v in row.items()})
+    replace_file(path, text.getvalue().encode())
+
+
+def _rows(played: Evaluation) -> Iterator[dict[str, Any]]:
+    for measure in ("score", "normalised", "equivalent_memory"):
+        low, high = getattr(played, f"{measure}_interval")
+        yield {"measure": measure, "value": getattr(played, measure), "low": low, "high": high}
+    for label, accuracy in played.accuracy.items():
+        low, high = played.intervals[label]
+        yield {"measure": "accuracy", "of": label, "value": accuracy, "low": low, "high": high}
+    for lag in played.by_lag:
+        low, high = lag.interval
+        own = {"value": lag.accuracy, "low": low, "high": high, "answers": lag.answers}
+        yield {"measure": "accuracy_by_lag", "of": lag.lag, **own}

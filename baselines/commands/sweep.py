@@ -1,0 +1,94 @@
+"""How a sweep is asked for: a TOML file, or the folder of a sweep to go on with, and options beside it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from baselines.commands.display.jobs import SweepDisplay, sweep_line
+from baselines.commands.options import axes_of
+from baselines.core.jobs import LocalEngine, available_cores
+from baselines.core.process import interruptible
+from baselines.core.settings import SettingsError, blame
+from baselines.training.sweep import SweepFolder
+from baselines.training.sweep.folder import is_sweep, read_sweep
+from baselines.training.sweep.product import Sweep
+from memory_envs import checks
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """What a sweep has besides the settings of its runs."""
+
+    out: Path | None = field(
+        default=None,
+        metadata={"help": "sweep folder (default: the name of the file, or one made of the settings, under runs/)"},
+    )
+    workers: int | None = field(
+        default=None, metadata={"help": "runs at once, each on one thread (default: as many as there are cores)"}
+    )
+
+
+def read(source: Path | None, given: Mapping[str, Any]) -> tuple[Sweep, Path, int]:
+    """The sweep, its folder, and how many of its runs go on at once.
+
+    Args:
+        source: a TOML file; or the folder of a sweep, which then is the sweep's folder; or nothing.
+        given: what replaces its values: settings as ``Sweep.of`` takes them, ``out``, ``workers``, ``exclude``.
+
+    Raises:
+        SettingsError: the source cannot be read, or the sweep cannot be.
+        RunError: the folder's ``sweep.json`` is damaged.
+    """
+    asked, default = dict[str, Any](), None
+    if source is not None and is_sweep(source):
+        plain = read_sweep(source).to_dict()
+        asked = {**plain["fixed"], **plain["axes"], "exclude": plain["exclude"]}
+        if "out" in given:
+            raise SettingsError("out", f"out must be left out where a sweep goes on in its own folder, {source}")
+        default = source
+    elif source is not None:
+        asked = _read_toml(source)
+        default = Path("runs") / source.stem
+    asked |= given
+    out, workers = asked.pop("out", default), asked.pop("workers", None)
+    exclude = asked.pop("exclude", [])
+    if not isinstance(exclude, list):
+        raise SettingsError("exclude", f"exclude must be a list of tables, got {exclude!r}")
+    if out is not None and not isinstance(out, (str, Path)):
+        raise SettingsError("out", f"out must be a string, got {out!r}")
+    workers = available_cores() if workers is None else workers
+    blame("workers", checks.integer, "workers", workers, 1, 1_000)
+    sweep = Sweep.of(asked, exclude)
+    return sweep, Path("runs") / sweep.name if out is None else Path(out), workers
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError("file", f"file must be a TOML file or the folder of a sweep, got {file}: {error}") from None
+
+
+def sweep(source: Path | None, given: dict[str, Any]) -> int:
+    """Run what is left of a sweep; the exit code."""
+    asked, path, workers = read(source, axes_of(given))
+    folder, console = SweepFolder(path, asked), Console()
+    try:
+        with interruptible() as interrupt, SweepDisplay(console, folder) as display:
+            for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
+                display.show(event)
+    finally:
+        folder.close()
+    console.print(sweep_line(folder), soft_wrap=True, highlight=False)
+    return 130 if interrupt.requested else 0 if folder.complete else 1

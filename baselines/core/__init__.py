@@ -1,0 +1,1 @@
+"""What everything else stands on; nothing in it is about memory."""

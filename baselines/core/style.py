@@ -1,0 +1,124 @@
+"""One style for all figures of the analyses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from baselines.core.tables import Table
+
+P = ParamSpec("P")
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Okabe and Ito's, told apart with any colour vision; yellow is left out, for it is hard to see on white."""
+
+TAU, TAU_NET = "$\\tau$", "$\\tau_{net}$"
+
+RELATIVE = "relative accuracy\n(0: chance, 1: unharmed)"
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+RULES: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "memory-envs",  # the same figure is the same file
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A drawing function under ``RULES``."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context(RULES):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def panels(titles: list[str], title: str = "", *, width: float = 3.4, height: float = 3.2) -> tuple[Figure, list[Axes]]:
+    """A figure with panels side by side, one for each title; width and height of one in inches."""
+    figure = Figure(figsize=(width * len(titles) + 0.3, height), layout="constrained")
+    axes = list(figure.subplots(1, len(titles), squeeze=False)[0])
+    for one, words in zip(axes, titles, strict=True):
+        one.set_title(words)
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return figure, axes
+
+
+def missing(axes: Axes, words: str) -> None:
+    """Say in the middle of a panel why it is empty."""
+    axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes, color="grey")
+
+
+def look(index: int) -> dict[str, Any]:
+    """Colour and marker of the line number ``index``: told apart in black and white too."""
+    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+
+
+def scale(least: float, most: float) -> ScalarMappable:
+    """Colours for a range of numbers."""
+    return ScalarMappable(Normalize(least, max(most, least + 1e-9)), colormaps["viridis"])
+
+
+def colour(mappable: ScalarMappable, value: float) -> Any:
+    """The colour of one number."""
+    return mappable.to_rgba(np.array(value))
+
+
+def legend_below(axes: Axes, columns: int = 1) -> None:
+    """The legend beneath a panel, where it hides nothing."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns)
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write ``path`` with .png and .svg."""
+    files = [path.with_suffix(".png"), path.with_suffix(".svg")]
+    with matplotlib.rc_context(RULES):
+        figure.savefig(files[0], dpi=150)
+        figure.savefig(files[1], metadata={"Date": None})
+    return files
+
+
+def line(axes: Axes, summary: Table, label: str, index: int, x: str = "N") -> None:
+    """A mean over networks against a column, with the interval of the mean where there are several."""
+    at, looks = summary[x], look(index)
+    order = np.argsort(at)
+    axes.plot(at[order], summary["mean"][order], label=label, **looks)
+    low, high = (summary[end][order].astype(float) for end in ("low", "high"))
+    if np.isfinite(low).any():
+        axes.fill_between(at[order], low, high, color=looks["color"], alpha=0.2, lw=0)
+
+
+def band(axes: Axes, table: Table, mean: str, sd: str, label: str, index: int) -> None:
+    """Mean and standard deviation over units against N; of several networks, the averages of both."""
+    at = np.unique(table["N"])
+    middle, reach = (np.array([table.where(N=n)[name].mean() for n in at]) for name in (mean, sd))
+    axes.plot(at, middle, label=label, **look(index))
+    axes.fill_between(at, middle - reach, middle + reach, color=look(index)["color"], alpha=0.2, lw=0)
+
+
+def categories(axes: Axes, summary: Table, name: str) -> None:
+    """Means over networks of named cases, side by side, with their intervals."""
+    low, high, mean = (summary[column].astype(float) for column in ("low", "high", "mean"))
+    reach = None if np.isnan(low).all() else np.array([mean - low, high - mean])
+    axes.errorbar(np.arange(len(summary[name])), mean, reach, ls="none", capsize=3, **look(0))

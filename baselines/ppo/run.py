@@ -1,0 +1,302 @@
+"""A run of reinforcement learning from its settings to its run folder: trains, plays, saves. It prints nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.utils import set_random_seed
+from torch import Tensor
+
+from baselines.core import seeds
+from baselines.core.files import RunError
+from baselines.evaluation import Evaluation, evaluate
+from baselines.network import head_keys
+from baselines.ppo.algorithm import RecurrentPPO
+from baselines.ppo.callbacks import CurriculumCallback, Kept, Solved, StepSize, Stop
+from baselines.ppo.policy import CellPolicy
+from baselines.ppo.vec_env import make_sb3_vec_env
+from baselines.training import loading, run_folder
+from baselines.training.ppo_settings import RLPlan, RLSettings
+from baselines.training.resume import ResumableRun
+from baselines.training.run_folder import RunFolder
+from memory_envs import Task
+
+LOGGED = ("policy_gradient_loss", "value_loss", "entropy_loss", "tcr_loss", "approx_kl", "clip_fraction")
+"""What of SB3's ``train/...`` goes into ``metrics.csv``: of the last rollout of a part."""
+
+
+class RLRun(ResumableRun[RLSettings]):
+    """One run of reinforcement learning. Call ``train`` to its end, then ``finish``.
+
+    It is made of parts, none of them cut short: ``report_every`` rollouts, an evaluation of the likeliest answers on
+    fresh trials, and a checkpoint. Each part begins new trials in all columns, from seeds that go by the number of the
+    part, as does everything random in it. So a run that goes on from a checkpoint has the numbers of one that was never
+    stopped, and what was done since the last checkpoint is done again.
+
+    Attributes:
+        plan: what is run.
+        folder: where it is written.
+        model: SB3's; its ``save`` and ``predict`` are there as ever.
+        curriculum: the stages, and how far they have come.
+        status: ``"running"``; then ``"solved"`` (the last stage is), ``"steps"`` (they are used up), ``"interrupted"``
+            or ``"diverged"`` (a weight or an answer is no longer a number; the checkpoint is the one before).
+        part: how many are done.
+        played: the latest evaluation.
+        row: the latest row of ``metrics.csv``.
+
+    Args:
+        settings: what is asked for, of a new run.
+
+    Raises:
+        SettingsError, RunError: it cannot be; nothing has been written.
+    """
+
+    KIND = RLSettings
+
+    def __init__(self, settings: RLSettings) -> None:
+        self._prepare(settings)
+        self.folder = RunFolder.new(settings.folder, self.plan, self._columns())
+        self._save({})
+
+    def _prepare(self, settings: RLSettings) -> None:
+        """Everything as it is before the first part."""
+        self.plan = plan = settings.plan()
+        self.seed = settings.seed
+        recipe = plan.recipe
+        self.curriculum = _curriculum(plan)
+        last = plan.curriculum.stage(plan.task, plan.curriculum.stages()[-1])
+        n_steps = recipe.rollout_trials * _curriculum(plan, last).task.num_steps
+        set_random_seed(_small(settings.seed, "weights"))
+        self.model = RecurrentPPO(
+            CellPolicy,
+            make_sb3_vec_env(self.curriculum.task, recipe.num_envs),
+            learning_rate=recipe.learning_rate,
+            n_steps=n_steps,
+            batch_size=max(n_steps * recipe.num_envs // recipe.minibatches, 1),
+            n_epochs=recipe.epochs,
+            gamma=recipe.gamma,
+            gae_lambda=recipe.gae_lambda,
+            clip_range=recipe.clip_range,
+            ent_coef=recipe.entropy,
+            vf_coef=recipe.value,
+            max_grad_norm=recipe.clip_norm,
+            whole_episodes=True,
+            tcr=settings.tcr,
+            tcr_on=settings.tcr_on,
+            policy_kwargs=_policy_kwargs(plan),
+            device=settings.device,
+        )
+        self.model.set_logger(Logger(None, []))
+        self.model.num_timesteps = 0
+        self.status, self.part = "running", 0
+        self.played: Evaluation | None = None
+        self.row: dict[str, float] = {}
+        self.seconds = self.cpu_seconds = 0.0
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far, of all columns."""
+        return self.model.num_timesteps
+
+    def train(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[RLRun]:
+        """Train until the last stage is solved, the steps are used up or ``interrupted()`` says so.
+
+        Yields:
+            Itself, after every part.
+
+        Raises:
+            RunError: the folder cannot be written. What is there can be gone on with.
+        """
+        began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
+        recipe, settings, model = self.plan.recipe, self.plan.settings, self.model
+        size = recipe.report_every * model.n_steps * model.n_envs
+        step_size, stop = StepSize(recipe, self.curriculum), Stop(interrupted)
+        callbacks = [self.curriculum, step_size, stop]
+        while self.status == "running":
+            self._begin_part()
+            before, curriculum, played = self.steps, self.curriculum.state(), None
+            callbacks[3:] = [solved := Solved(self.curriculum, self._tensors)]
+            try:
+                model.learn(size, callbacks, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
+                if not all(bool(torch.isfinite(p).all()) for p in model.policy.parameters()):
+                    self.status = "diverged"
+                elif stop.asked:
+                    self.status = "interrupted"
+                else:
+                    played = self._play(self.curriculum.task)
+            except FloatingPointError:
+                self.status = "diverged"
+            if played is None:  # the checkpoint stands
+                model.num_timesteps = before
+                self.curriculum.restore(curriculum)
+                return
+            self.part, self.played = self.part + 1, played
+            if self.curriculum.finished:
+                self.status = "solved"
+            elif self.steps >= settings.steps:
+                self.status = "steps"
+            self.seconds, self.cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
+            self.row = self._row(played)
+            self.folder.add_metrics(self.row)
+            self._save(solved.kept)
+            yield self
+
+    def _results(self) -> dict[str, Any]:
+        return {
+            "largest_n": max(self.curriculum.solved, default=None),
+            "solved_at": {str(n): steps for n, steps in self.curriculum.solved.items()},
+            "steps": self.steps,
+        }
+
+    def _begin_part(self) -> None:
+        """New trials in all columns, and everything random from the seed and the number of the part."""
+        seed, env, model = self.plan.settings.seed, self.model.get_env(), self.model
+        assert env is not None
+        # SB3 draws from the global generators of torch and NumPy, as does what it is given.
+        set_random_seed(_small(seed, "part", self.part))
+        env.seed(seeds.environment_seed(seed, self.part, env.num_envs))
+        model._last_obs = env.reset()  # type: ignore[assignment]
+        model._last_episode_starts = np.ones(env.num_envs, np.bool_)
+        model.ep_info_buffer = None  # the mean return that is reported is of the part's last episodes
+
+    def _play(self, task: Task) -> Evaluation:
+        settings = self.plan.settings
+        return evaluate(self.model, task, episodes=settings.episodes, seed=seeds.evaluation_seed(settings.seed))
+
+    def _columns(self) -> list[str]:
+        plan, keys = self.plan, dict[str, None]()
+        for n in plan.curriculum.stages():
+            keys |= dict.fromkeys(head_keys(plan.curriculum.stage(plan.task, n)))
+        logged = [name for name in LOGGED if name != "tcr_loss" or plan.settings.tcr]
+        return [
+            *("steps", "N", "solved", "training_return", "score", *logged),
+            *(f"accuracy_{key}" for key in keys),
+            *("seconds", "cpu_seconds"),
+        ]
+
+    def _row(self, played: Evaluation) -> dict[str, float]:
+        """A row of ``metrics.csv``: ``score`` and ``accuracy_*`` are of the likeliest answers on fresh trials."""
+        logged = self.model.logger.name_to_value
+        accuracies = zip(head_keys(self.curriculum.stage), played.accuracy.values(), strict=True)
+        returns = [info["r"] for info in self.model.ep_info_buffer or []]
+        return {
+            "steps": self.steps,
+            "N": self.curriculum.stage.N,
+            "solved": len(self.curriculum.solved),
+            **({"training_return": float(np.mean(returns))} if returns else {}),
+            "score": played.score,
+            **{name: float(logged[f"train/{name}"]) for name in LOGGED if f"train/{name}" in logged},
+            **{f"accuracy_{key}": accuracy for key, accuracy in accuracies},
+            "seconds": round(self.seconds, 3),
+            "cpu_seconds": round(self.cpu_seconds, 3),
+        }
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Weights and moments, by the names that they have in a checkpoint."""
+        policy = self.model.policy
+        tensors = {f"policy.{name}": value for name, value in policy.state_dict().items() if value.numel()}
+        names: dict[Any, str] = {parameter: name for name, parameter in policy.named_parameters()}
+        for parameter, moments in policy.optimizer.state.items():
+            tensors |= {f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items()}
+        return tensors
+
+    def _save(self, solved: Mapping[int, Kept]) -> None:
+        plain = {
+            "steps": self.steps,
+            "updates": self.model._n_updates,
+            "part": self.part,
+            "curriculum": self.curriculum.state(),
+            "status": "solved" if self.status == "solved" else "running",
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+        }
+        for n, (tensors, then) in solved.items():
+            self.folder.keep_checkpoint(tensors, plain | then, n)
+        self.folder.save_checkpoint(self._tensors(), plain)
+
+    def _restore(self, path: Path) -> None:
+        """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
+        steps = self.plan.settings.steps
+        if not run_folder.is_begun(path):  # killed before it was
+            self.folder.go_back(0, 0)
+            self._save({})
+            return
+        tensors, plain = run_folder.read_checkpoint(path)
+        try:
+            if plain["status"] == "solved":
+                raise RunError(f"{path} is finished: its last stage is solved")
+            if plain["steps"] >= steps:
+                more = more_steps(steps, plain["steps"])
+                raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {more}")
+            _load_policy(self.model.policy, tensors)
+            device, optimizer = self.model.device, self.model.policy.optimizer
+            for name, parameter in self.model.policy.named_parameters():
+                if moments := _under(f"optimizer.{name}.", tensors):
+                    optimizer.state[parameter] = {key: value.to(device) for key, value in moments.items()}
+            self.model.num_timesteps, self.model._n_updates = plain["steps"], plain["updates"]
+            self.part = plain["part"]
+            self.curriculum.restore(plain["curriculum"])
+            env = self.model.get_env()
+            assert env is not None
+            env.env_method("set_task", self.curriculum.task)
+            self.seconds, self.cpu_seconds = plain["seconds"], plain["cpu_seconds"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            what = " ".join(str(error).split())
+            raise RunError(f"{run_folder.checkpoint_file(path)} does not fit this run: {what}") from None
+        self.folder.go_back(self.steps, self.part)
+
+
+def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
+    """The policy of the run at ``path``, on the CPU, and the task that it played: an ``Agent``, read without a pickle.
+
+    Args:
+        path: of the run.
+        n: the checkpoint that was kept when this N was solved. None: the latest.
+    """
+    tensors, plain = run_folder.read_checkpoint(path, n)
+    plan = loading.read_settings_as(RLSettings, path).plan()
+    curriculum = _curriculum(plan)
+    curriculum.restore(plain["curriculum"])
+    task = curriculum.task
+    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten
+        policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
+    _load_policy(policy, tensors)
+    return policy, task
+
+
+def more_steps(limit: int, taken: int) -> int:
+    """A limit of steps with which a run goes on that has come to its own; parts are whole, so it may be far past it."""
+    return 2 * (limit if 2 * limit > taken else taken)
+
+
+def _curriculum(plan: RLPlan, stage: Task | None = None) -> CurriculumCallback:
+    callback = CurriculumCallback(plan.curriculum, plan.task, trial_length=plan.recipe.trial_length)
+    callback.stage = stage or callback.stage
+    return callback
+
+
+def _policy_kwargs(plan: RLPlan) -> dict[str, Any]:
+    asked, recipe = plan.settings, plan.recipe
+    own = {"cell": asked.cell, "cell_kwargs": plan.cell_options, "critic": asked.critic}
+    return own | {"units": recipe.units, "layers": recipe.layers, "log_std_init": recipe.log_std}
+
+
+def _load_policy(policy: Any, tensors: Mapping[str, Tensor]) -> None:
+    own = _under("policy.", tensors)
+    empty = {name: value for name, value in policy.state_dict().items() if not value.numel()}
+    policy.load_state_dict(own | empty)
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _small(seed: int, *name: str | int) -> int:
+    """A seed of 32 bits for what is called ``name``: NumPy's global generator takes no larger one."""
+    return seeds.generator(seed, "rl", *name).initial_seed() % 2**32

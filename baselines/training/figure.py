@@ -1,0 +1,78 @@
+"""Figures of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from baselines.core import files
+from baselines.training import loading, run_folder
+
+Rows = list[dict[str, float]]
+
+
+def training_figure(path: Path) -> Path:
+    """Draw the training of the run at ``path`` into its ``training.png``: accuracy of each head, and tau over N.
+
+    Returns:
+        Where the figure is.
+
+    Raises:
+        RunError: the folder holds no metrics.
+    """
+    rows, settings = run_folder.read_metrics(path), loading.read_settings(path)
+    if not rows:
+        raise files.RunError(f"{path / 'metrics.csv'} has no report yet: nothing to draw")
+    has_tau = "tau_mean" in rows[-1]
+    figure = Figure(figsize=(10 if has_tau else 6.5, 4), layout="constrained")
+    panels = figure.subplots(1, 2 if has_tau else 1, width_ratios=[3, 2] if has_tau else [1], squeeze=False)[0]
+    figure.suptitle(f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}")
+    _accuracy(panels[0], rows, settings.threshold)
+    if has_tau:
+        _tau(panels[1], rows)
+    out = path / "training.png"
+    figure.savefig(out, dpi=150)
+    return out
+
+
+def _accuracy(axes: Axes, rows: Rows, threshold: float) -> None:
+    """Accuracy over updates, one line a head, coloured by its N; a tick on the axis where a stage was solved."""
+    heads = [name for name in dict.fromkeys(name for row in rows for name in row) if name.startswith("accuracy_")]
+    demands = {name: float(name.removeprefix("accuracy_")) for name in heads}
+    by_stage = len(heads) == 1  # one readout re-used: its N is the stage's
+    largest = max(row["N"] for row in rows) if by_stage else max(demands.values())
+    smallest = min(row["N"] for row in rows) if by_stage else min(demands.values())
+    scale = ScalarMappable(Normalize(smallest, max(largest, smallest + 1)), colormaps["viridis"])
+    for name in heads:
+        for n in sorted({row["N"] for row in rows}) if by_stage else [demands[name]]:
+            kept = [row for row in rows if name in row and (not by_stage or row["N"] == n)]
+            axes.plot(
+                [row["update"] for row in kept], [row[name] for row in kept], color=scale.to_rgba(np.array(n)), lw=1.2
+            )
+    for row in rows:
+        if row["solved"]:
+            axes.axvline(row["update"], ymax=0.03, color="black", lw=0.8)
+    axes.axhline(threshold, color="grey", ls="--", lw=0.8)
+    axes.axhline(0.5, color="grey", ls=":", lw=0.8)
+    axes.set_title("dashed: threshold, dotted: guessing labels", fontsize=8)
+    axes.set(xlabel="updates (tick: stage solved)", ylabel="accuracy on fresh batches", ylim=(None, 1.01))
+    axes.figure.colorbar(scale, ax=axes, label="N of the head")
+
+
+def _tau(axes: Axes, rows: Rows) -> None:
+    """Mean time constant and its standard deviation over units, at the moment each N was solved."""
+    solved = [row for row in rows if row["solved"]] or rows[-1:]
+    demands = [row["N"] for row in solved]
+    mean = [row["tau_mean"] for row in solved]
+    low, high = ([row["tau_mean"] + sign * row["tau_sd"] for row in solved] for sign in (-1, 1))
+    axes.fill_between(demands, low, high, alpha=0.25, lw=0, label="SD over units")
+    axes.plot(demands, mean, marker="o", ms=4, label="mean")
+    axes.axhline(1, color="grey", ls=":", lw=0.8)
+    axes.set(xlabel="N solved", ylabel="time constant (steps)")
+    axes.legend(frameon=False)

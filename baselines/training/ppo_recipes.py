@@ -1,0 +1,99 @@
+"""Recipes of reinforcement learning: how a cell is trained on a task by PPO. Data, not code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, TypeVar
+
+from baselines.training.recipes import ANY
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPORecipe:
+    """Settings of PPO. A field's ``help`` is the command line's, its ``range`` inclusive.
+
+    ``gamma`` and ``gae_lambda`` are 0 unless given: actions do not change what comes next in this suite, so an answer
+    is worth what it is paid at once, and a discount adds nothing to its advantage but the noise of later answers.
+    """
+
+    units: int = field(metadata={"help": "units of the cell", "range": (1, 20_000)})
+    layers: int = field(default=1, metadata={"help": "layers of the cell", "range": (1, 100)})
+    num_envs: int = field(metadata={"help": "columns of the vector environment", "range": (1, 16_384)})
+    rollout_trials: int = field(
+        metadata={"help": "trials (of the last stage's length) of each column in a rollout", "range": (1, 10_000)}
+    )
+    minibatches: int = field(metadata={"help": "minibatches of whole sequences in an epoch", "range": (1, 10_000)})
+    epochs: int = field(metadata={"help": "passes over a rollout", "range": (1, 1_000)})
+    learning_rate: float = field(metadata={"help": "step size of Adam", "range": (1e-9, 10)})
+    decay_from: int = field(
+        default=0,
+        metadata={
+            "help": "in stages beyond this N the step size is times decay_from / N; 0: it is always the same",
+            "range": (0, 1_000_000),
+        },
+    )
+    clip_range: float = field(
+        default=0.2, metadata={"help": "how far a ratio of probabilities counts", "range": (0, 10)}
+    )
+    entropy: float = field(default=0.0, metadata={"help": "weight of the entropy", "range": (0, 10)})
+    value: float = field(default=0.5, metadata={"help": "weight of the critic's squared error", "range": (0, 100)})
+    clip_norm: float = field(metadata={"help": "largest norm of the gradient", "range": (1e-9, 1e9)})
+    gamma: float = field(default=0.0, metadata={"help": "discount", "range": (0, 1)})
+    gae_lambda: float = field(
+        default=0.0, metadata={"help": "lambda of generalised advantage estimation", "range": (0, 1)}
+    )
+    log_std: float = field(
+        default=0.0,
+        metadata={
+            "help": "of real-valued answers: logarithm of the standard deviation at the start, which is trained",
+            "range": (-10, 2),
+        },
+    )
+    trial_length: float = field(
+        metadata={"help": "steps in a trial, in multiples of N, where the task lets one choose", "range": (1, 1_000)}
+    )
+    report_every: int = field(
+        metadata={"help": "rollouts between reports: an evaluation and a checkpoint", "range": (1, 1_000_000)}
+    )
+    cell_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the cell where none are asked for."""
+
+    def learning_rate_at(self, n: int) -> float:
+        """Step size in a stage with this N."""
+        return self.learning_rate * min(1.0, self.decay_from / n) if self.decay_from else self.learning_rate
+
+
+def _fast(**own: Any) -> PPORecipe:
+    usual = {"units": 64, "num_envs": 64, "rollout_trials": 2, "minibatches": 4, "epochs": 10, "learning_rate": 5e-3}
+    return PPORecipe(**{"clip_norm": 0.5, "trial_length": 4, "report_every": 4, **usual, **own})
+
+
+PPO_RECIPES: dict[str, dict[tuple[str, str], PPORecipe]] = {
+    "fast": {
+        # Its trials are short, so more of them. The start of Stable-Baselines3, noise of 1, is the whole range.
+        ("delayed-addition", ANY): _fast(rollout_trials=4, learning_rate=1e-3, log_std=-2.0),
+        ("evidence-accumulation", ANY): _fast(rollout_trials=4),
+        ("flip-flop", ANY): _fast(rollout_trials=1),
+        # Late stages of a curriculum are lost to large steps, as in backpropagation (docs/decisions/0006).
+        (ANY, ANY): _fast(clip_norm=0.1, decay_from=4),
+    },
+}
+"""Name of the recipe -> (task, cell) -> settings; ``ANY`` stands for all tasks or all cells."""
+
+
+def find(name: str, task: str, cell: str) -> PPORecipe:
+    """The settings of a recipe for a task and a cell."""
+    return look_up(PPO_RECIPES[name], task, cell)
+
+
+def options() -> list[Field[Any]]:
+    """What of a recipe can be asked for by name and value."""
+    return [setting for setting in fields(PPORecipe) if "help" in setting.metadata]
+
+
+def look_up(table: Mapping[tuple[str, str], T], task: str, cell: str) -> T:
+    """The entry of a table by (task, cell) that fits best; ``ANY`` fits all."""
+    return next(table[key] for key in ((task, cell), (task, ANY), (ANY, cell), (ANY, ANY)) if key in table)

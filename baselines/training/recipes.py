@@ -1,0 +1,177 @@
+"""Recipes: how a cell is trained on a task. ``Recipe`` says what there is to set; the rest is data, not code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+OPTIMIZERS = ("adam", "sgd", "nesterov")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of the optimisation. A field's ``help`` is the command line's, its ``range`` inclusive."""
+
+    units: int = field(metadata={"help": "units of the cell", "range": (1, 20_000)})
+    batch_size: int = field(metadata={"help": "trials in an update", "range": (1, 1_000_000)})
+    learning_rate: float = field(metadata={"help": "step size of the optimizer", "range": (1e-9, 10)})
+    decay_from: int = field(
+        default=0,
+        metadata={
+            "help": "beyond this N the step size is times decay_from / N; 0: it is always the same",
+            "range": (0, 1_000_000),
+        },
+    )
+    clip_norm: float = field(metadata={"help": "largest norm of the gradient", "range": (1e-9, 1e9)})
+    test_every: int = field(metadata={"help": "updates between tests", "range": (1, 1_000_000)})
+    epochs: int = field(
+        default=1,
+        metadata={"help": "updates on each batch: more of them make more of an environment step", "range": (1, 1_000)},
+    )
+    trial_length: float = field(
+        default=2.0,
+        metadata={
+            "help": "steps in a training trial, in multiples of N, where the task lets one choose",
+            "range": (1, 1_000),
+        },
+    )
+    optimizer: str = field(
+        default="adam",
+        metadata={
+            "help": "Adam, or SGD with heavy-ball or Nesterov momentum; otherwise torch's",
+            "choices": OPTIMIZERS,
+        },
+    )
+    momentum: float = field(default=0.0, metadata={"help": "of sgd and nesterov", "range": (0, 0.9999)})
+    supervision: str = field(
+        default="counted",
+        metadata={
+            "help": "steps that train: those that the task counts, or the last one alone, in batches of one length "
+            "each, drawn from [N + 2, 4 N + 1] where the task lets one choose (the published way)",
+            "choices": ("counted", "last-step"),
+        },
+    )
+    head_loss: str = field(
+        default="mean",
+        metadata={"help": "the loss over heads (the mean over steps and trials)", "choices": ("mean", "sum")},
+    )
+    last_head: float = field(
+        default=0.0,
+        metadata={
+            "help": "weight of the last head (the largest N) in the mean over heads, where it is more than its part",
+            "range": (0, 1e9),
+        },
+    )
+    test_batches: int = field(
+        default=0,
+        metadata={
+            "help": "fresh batches that a test takes; 0: those trained on since the last test",
+            "range": (0, 1_000_000),
+        },
+    )
+    input_code: str = field(
+        default="shown",
+        metadata={
+            "help": "what the network gets for an input of 0 or 1: it as it is shown, or -1 and 1",
+            "choices": ("shown", "signed"),
+        },
+    )
+    task_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the task where none are asked for."""
+    cell_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the cell where none are asked for."""
+
+    def learning_rate_at(self, n: int) -> float:
+        """Step size in a stage with this N."""
+        return self.learning_rate * min(1.0, self.decay_from / n) if self.decay_from else self.learning_rate
+
+
+ANY = "*"
+
+# Khajehabdollahi et al., ICLR 2024, update for update (SCIENCE.md sections 5 and 6 of the project's notes; the authors'
+# public code). The cells' own defaults are the published initialisations.
+_PAPER_LEAKY = Recipe(
+    units=500,
+    batch_size=256,
+    learning_rate=0.05,
+    clip_norm=2.0,
+    optimizer="nesterov",
+    momentum=0.1,
+    supervision="last-step",
+    head_loss="sum",
+    test_every=600,
+    test_batches=50,
+    task_defaults={"p": "uniform"},
+)
+# The published LSTM. Whether its gradients were clipped is not known to us: they are not. The settings of the paper's
+# GRUs were not published: they have the LSTM's.
+_PAPER_GATED = Recipe(
+    units=500,
+    batch_size=64,
+    learning_rate=1e-3,
+    clip_norm=1e9,
+    supervision="last-step",
+    head_loss="sum",
+    test_every=300,
+    test_batches=50,
+    input_code="signed",
+)
+
+
+def _fast(**own: Any) -> Recipe:
+    usual = {"units": 128, "batch_size": 64, "learning_rate": 5e-3, "decay_from": 15, "clip_norm": 0.03}
+    return Recipe(**{"trial_length": 2.0, "test_every": 5, "last_head": 0.3, **usual, **own})
+
+
+def _lean(**own: Any) -> Recipe:
+    return _fast(**{"batch_size": 16, "epochs": 8, "test_every": 16, **own})
+
+
+RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
+    # Ours; docs/decisions/0006-fast-recipes.md says what made the difference, and where each was tried.
+    "fast": {
+        ("parity", "leaky"): _fast(units=256, decay_from=20),
+        # Errors of real-valued answers have larger gradients, which a small clip holds back.
+        ("delayed-addition", ANY): _fast(
+            learning_rate=1e-3, decay_from=0, clip_norm=1.0, trial_length=4.0, test_every=10, last_head=0.0
+        ),
+        # Its heads are channels, of which none is newer than another.
+        ("flip-flop", ANY): _fast(last_head=0.0),
+        (ANY, ANY): _fast(),
+    },
+    # The same for few environment steps instead of few seconds: small batches, and several updates on each of them;
+    # docs/decisions/0010-few-environment-steps.md has the numbers.
+    "lean": {
+        ("delayed-addition", ANY): _lean(batch_size=32, learning_rate=1e-3, decay_from=0, clip_norm=1.0, last_head=0.0),
+        # Answers of one trial are much alike: more trials a test.
+        ("evidence-accumulation", ANY): _lean(test_every=32),
+        ("flip-flop", ANY): _lean(test_every=32, last_head=0.0),
+        (ANY, ANY): _lean(),
+    },
+    "paper": {
+        (task, cell): recipe
+        for task in ("parity", "dms")
+        for cell, recipe in {"leaky": _PAPER_LEAKY, "lstm": _PAPER_GATED, "gru": _PAPER_GATED}.items()
+    },
+}
+"""Name of the recipe -> (task, cell) -> settings; ``ANY`` stands for all that have none of their own."""
+
+
+def options() -> list[Field[Any]]:
+    """What of a recipe can be asked for by name and value."""
+    return [setting for setting in fields(Recipe) if "help" in setting.metadata]
+
+
+def find(name: str, task: str, cell: str) -> Recipe:
+    """The settings of a recipe for a task and a cell.
+
+    Raises:
+        ValueError: the recipe has none for them.
+    """
+    table = RECIPES[name]
+    for key in ((task, cell), (task, ANY), (ANY, cell), (ANY, ANY)):
+        if key in table:
+            return table[key]
+    known = ", ".join(f"{cell} on {task}" for task, cell in table)
+    raise ValueError(f"recipe {name!r} has settings for {known}, not for {cell} on {task}")

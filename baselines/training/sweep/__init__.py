@@ -1,0 +1,8 @@
+"""Sweeps: the product of settings, as runs side by side, in one folder with one table."""
+
+from __future__ import annotations
+
+from baselines.training.sweep.folder import SweepFolder
+from baselines.training.sweep.product import Sweep
+
+__all__ = ["Sweep", "SweepFolder"]

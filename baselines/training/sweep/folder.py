@@ -1,0 +1,234 @@
+"""A sweep's folder: a run folder for each combination, what was asked for, and one table of how the runs ended.
+
+- ``sweep.json``: the fixed settings, the axes and what is left out
+- ``results.csv``: one row a run, replaced whenever a run ends
+- ``cell=leaky_seed=0/`` and so on: the run folders
+- ``logs/``: what each run printed, after the command line that it was started with
+- ``lock``: held by the process that sweeps here, if there is one
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import sys
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import fields
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from baselines.core.files import RunError, lock, read_format, replace_file, writing
+from baselines.core.jobs import Ended, Engine, Event, Job, Started
+from baselines.core.settings import SettingsError
+from baselines.training import loading, run_folder
+from baselines.training.bptt_settings import Settings
+from baselines.training.sweep.product import SETTINGS, Sweep
+from memory_envs import task_from_dict
+
+FORMAT = 1
+"""Of ``sweep.json``."""
+
+ENDS = {"solved": "solved", **dict.fromkeys(("updates", "budget", "steps"), "unsolved"), "diverged": "diverged"}
+"""How a run ends that is not gone on with: its own word -> that of the table."""
+
+RESULTS = (
+    *("status", "largest_n", "updates", "seconds", "cpu_seconds"),
+    *("played_n", "accuracy", "score", "score_error"),
+)
+"""Columns of ``results.csv`` after the name of the run and the axes, and before ``solved_at_<N>``."""
+
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "FORCE_COLOR": "", "TTY_COMPATIBLE": "0"}
+"""One thread a run, and no display of a terminal in its log, whatever this process was told."""
+
+
+class SweepFolder:
+    """The folder of a sweep, held until ``close`` or the end of the process.
+
+    Args:
+        path: of the folder; made, with its parents, where it is missing.
+        sweep: what was asked for. Where the folder holds a sweep, it must be that one, but for new limits and
+            more runs on the same axes.
+
+    Attributes:
+        statuses: the status of every run by name, as in the table.
+
+    Raises:
+        SettingsError: the folder holds something else; nothing has been written.
+        RunError: another process holds it, or it cannot be read or written.
+    """
+
+    def __init__(self, path: Path, sweep: Sweep) -> None:
+        self.path = path
+        self.sweep = sweep
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            strange = sorted(entry.name for entry in path.iterdir() if entry.name not in ("lock", "sweep.json.part"))
+        except OSError as error:
+            raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
+        if not is_sweep(path) and strange:
+            raise SettingsError("out", f"out must be a new folder or a sweep's, got {path}, which holds {strange[0]}")
+        self._release = lock(self, path / "lock")
+        try:
+            if is_sweep(path):
+                _check_extends(path, read_sweep(path), sweep)
+            self._ends = {run: end for run in sweep.runs if (end := self._end(run))}
+            self.statuses = {run: self._ends[run]["status"] if run in self._ends else "waiting" for run in sweep.runs}
+            plain = {"format": FORMAT, **sweep.to_dict()}
+            replace_file(path / "sweep.json", (json.dumps(plain, indent=2) + "\n").encode())
+            self.write_results()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let others sweep here."""
+        self._release()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run has ended."""
+        return len(self._ends) == len(self.sweep.runs)
+
+    def jobs(self) -> list[Job]:
+        """What is left to do: a job for each run that has not ended, named as it is."""
+        return [
+            Job(run, tuple(self._command(run)), self.path / "logs" / f"{run}.log", ENVIRONMENT, restarts=1)
+            for run in self.sweep.runs
+            if run not in self._ends
+        ]
+
+    def run(self, engine: Engine, interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
+        """Run what is left to do. A failure of one run is not one of the sweep.
+
+        Args:
+            engine: that runs the jobs.
+            interrupted: see ``Engine.run``.
+
+        Yields:
+            What happens, once it has been taken in.
+
+        Raises:
+            RunError: the folder, or that of a run, cannot be read or written.
+        """
+        with writing(self.path / "logs"), closing(engine.run(self.jobs(), interrupted)) as events:
+            for event in events:
+                if isinstance(event, Started):
+                    self.statuses[event.job.name] = "running"
+                elif isinstance(event, Ended) and not event.again:
+                    self._note(event)
+                yield event
+
+    def _note(self, ended: Ended) -> None:
+        run = ended.job.name
+        if end := self._end(run):
+            self._ends[run] = end
+            self.statuses[run] = end["status"]
+        elif ended.code < 0 and -ended.code != signal.SIGINT:
+            self.statuses[run] = f"died (signal {-ended.code})"
+        elif ended.code in (130, -signal.SIGINT):  # the second: before it listened
+            self.statuses[run] = "interrupted"
+        else:
+            self.statuses[run] = f"failed (exit code {ended.code})"
+        self.write_results()
+
+    def write_results(self) -> None:
+        """Replace ``results.csv``, all at once."""
+        rows = [self.row(run) for run in self.sweep.runs]
+        axes = [name for row in rows for name in row if name not in RESULTS and not name.startswith("solved_at_")]
+        solved_at = sorted({int(n) for end in self._ends.values() for n in end["solved_at"]})
+        columns = [*dict.fromkeys(axes), *RESULTS, *(f"solved_at_{n}" for n in solved_at)]
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+        replace_file(self.path / "results.csv", text.getvalue().encode())
+
+    def row(self, run: str) -> dict[str, Any]:
+        """The row of a run in ``results.csv``. Where it has not ended, there are but its axes and its status."""
+        row: dict[str, Any] = {"run": run}
+        for name, value in self.sweep.values(run).items():
+            row |= {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
+        row["status"] = self.statuses[run]
+        if end := self._ends.get(run):
+            row |= {name: end[name] for name in RESULTS if name in end}
+            row |= {f"solved_at_{n}": update for n, update in end["solved_at"].items()}
+        return row
+
+    def _end(self, run: str) -> dict[str, Any] | None:
+        """How a run ended, as columns and ``solved_at``; None where it is still to be gone on with."""
+        path, asked = self.path / run, self.sweep.runs[run]
+        if not (path / "summary.json").exists():
+            return None
+        summary = run_folder.read_summary(path)
+        try:
+            if summary["status"] not in ENDS or (summary["status"] == "budget" and summary["seconds"] < asked.budget):
+                return None
+            if summary["status"] == "steps" and asked.has_more_steps_than(loading.read_settings(path)):
+                return None
+            columns = ("largest_n", "updates", "seconds", "cpu_seconds", "solved_at")
+            end = {"status": ENDS[summary["status"]], **{name: summary[name] for name in columns}}
+            if played := summary["played"]:
+                accuracy = fmean(played["accuracy"].values())
+                end |= {"played_n": task_from_dict(played["task"]).N, "accuracy": round(accuracy, 6)}
+                end |= {"score": round(played["score"], 6), "score_error": round(played["standard_error"], 6)}
+            return end
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path / 'summary.json'} is not that of a run: {error!r}") from None
+
+    def _command(self, run: str) -> list[str]:
+        """The same one begins a run and goes on with it."""
+        settings, path = self.sweep.runs[run], self.path / run
+        return [sys.executable, "-m", "baselines", "train", "--go-on", f"--out={path}", *options(settings)]
+
+
+def options(settings: Settings) -> list[str]:
+    """The options of ``train`` that ask for these settings; its defaults and ``out`` are left out."""
+    usual = Settings()
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.overrides.items()]
+    for setting in fields(settings):
+        value = getattr(settings, setting.name)
+        if setting.name in ("out", "overrides") or (value == getattr(usual, setting.name) and setting.name != "budget"):
+            continue
+        option = f"--{setting.name.replace('_', '-')}"
+        if isinstance(value, dict):
+            words += [option, *(f"{key}={json.dumps(item)}" for key, item in value.items())]
+        else:
+            words.append(f"{option}={value}")
+    return words
+
+
+def is_sweep(path: Path) -> bool:
+    """Whether a sweep's folder is at ``path``."""
+    return (path / "sweep.json").is_file()
+
+
+def read_sweep(path: Path) -> Sweep:
+    """What was asked for in the sweep at ``path``."""
+    file = path / "sweep.json"
+    plain = read_format(file, FORMAT)
+    try:
+        return Sweep.from_dict(plain)
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{file} is not that of a sweep: {error}") from None
+
+
+def _check_extends(path: Path, old: Sweep, new: Sweep) -> None:
+    """Refuse a sweep that is another one than that of its folder, and not that one with more runs."""
+    if list(old.axes) != list(new.axes):
+        raise SettingsError(
+            "out",
+            f"out must be another folder: the sweep in {path} has the axes {list(old.axes)}, not {list(new.axes)}",
+        )
+    usual = Settings()
+    for name in SETTINGS:
+        then, now = (sweep.fixed.get(name, getattr(usual, name, None)) for sweep in (old, new))
+        if then != now and (name not in Settings.LIMITS or now is None):
+            raise SettingsError(name, f"{name} must be that of the sweep in {path}, {then!r}, got {now!r}")
+    if missing := [run for run in old.runs if run not in new.runs]:
+        raise SettingsError(
+            "out", f"out must be another folder: the sweep in {path} has {missing[0]}, which must not be left out of it"
+        )

@@ -1,0 +1,314 @@
+"""Runs of reinforcement learning: what is written, and that a killed run goes on to the same numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import baselines
+from baselines.cells import GRU
+from baselines.commands.evaluate import EvaluationSettings, evaluate_run
+from baselines.commands.main import main
+from baselines.core.files import RunError
+from baselines.core.settings import SettingsError
+from baselines.evaluation import evaluate
+from baselines.ppo.run import RLRun, load_agent
+from baselines.training import loading, run_folder
+from baselines.training.ppo_settings import RLSettings
+
+
+class TwiceAsWide(GRU):
+    """A cell with more outputs than it is asked for."""
+
+    def __init__(self, input_size: int, units: int, *, generator: torch.Generator | None = None) -> None:
+        super().__init__(input_size, 2 * units, generator=generator)
+
+
+ROOT = Path(baselines.__file__).parents[1]
+SETTINGS: dict[str, Any] = {
+    "task": "parity",
+    "cell": "gru",
+    "n_max": 3,
+    "curriculum": "multi-head",
+    "threshold": 0.6,
+    "steps": 5_000,
+    "episodes": 20,
+    "tcr": 0.01,
+    "overrides": {"units": 12, "num_envs": 16, "report_every": 1, "rollout_trials": 2, "minibatches": 2, "epochs": 4},
+}
+
+
+def train(run: RLRun, parts: float = float("inf")) -> RLRun:
+    """To its end, or as if Ctrl-C had come in the middle of a part."""
+    began: list[int] = []
+
+    def interrupted() -> bool:
+        began.append(run.part)
+        return run.part >= parts and began.count(run.part) > 3
+
+    for _ in run.train(interrupted):
+        pass
+    run.finish()
+    return run
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "straight"
+    run = train(RLRun(RLSettings(**SETTINGS, out=out)))
+    assert run.part > 4
+    return out
+
+
+@pytest.fixture
+def halfway(tmp_path: Path) -> Path:
+    run = train(RLRun(RLSettings(**SETTINGS, out=tmp_path / "run")), parts=3)
+    assert run.status == "interrupted"
+    return run.folder.path
+
+
+def numbers(path: Path) -> list[dict[str, str]]:
+    with open(path / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{name: text for name, text in row.items() if "seconds" not in name} for row in rows]
+
+
+def assert_same(path: Path, straight: Path) -> None:
+    assert numbers(path) == numbers(straight)
+    assert run_folder.kept_checkpoints(path) == run_folder.kept_checkpoints(straight)
+    tensors, plain = run_folder.read_checkpoint(path)
+    expected, expected_plain = run_folder.read_checkpoint(straight)
+    assert tensors.keys() == expected.keys()
+    assert all(torch.equal(tensors[name], expected[name]) for name in expected)
+    for state in (plain, expected_plain):
+        del state["seconds"], state["cpu_seconds"]
+    assert plain == expected_plain
+
+
+def test_an_interrupted_run_goes_on_to_the_same_numbers(straight: Path, halfway: Path) -> None:
+    rows = run_folder.read_metrics(halfway)
+    assert (
+        run_folder.read_summary(halfway)["steps"] == rows[-1]["steps"] == 3 * 384
+    )  # the unfinished part does not count
+    torch.rand(7)  # what else happens in the process does not matter
+    run = RLRun.resume(halfway)
+    assert run.part == 3
+    train(run)
+    assert_same(halfway, straight)
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers(straight: Path, tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; import torch; torch.set_num_threads(1)\n"
+        "from baselines.ppo.run import RLRun; from tests.baselines.ppo.test_run import SETTINGS, RLSettings\n"
+        "run = RLRun(RLSettings(**SETTINGS, out=Path(sys.argv[1]))); write = run.folder.save_checkpoint\n"
+        "def save(*a):\n"
+        "    if run.part == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    write(*a)\n"
+        "run.folder.save_checkpoint = save\n"
+        "for _ in run.train(): pass\n"
+    )
+    path = tmp_path / "run"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, env=environment, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert len(numbers(path)) == 2  # the second row is written, its checkpoint is not
+    run = RLRun.resume(path)
+    assert run.part == 1
+    train(run)
+    assert_same(path, straight)
+
+
+def test_what_is_written(straight: Path) -> None:
+    rows = run_folder.read_metrics(straight)
+    assert [row["steps"] for row in rows] == [384 * i for i in range(1, len(rows) + 1)]
+    assert all(row["tcr_loss"] > 0 for row in rows)
+    summary = run_folder.read_summary(straight)
+    assert summary["status"] in ("solved", "steps")
+    assert summary["played"]["episodes"] == 20
+    assert json.loads((straight / "config.json").read_text())["method"] == "train-rl"
+    events = EventAccumulator(str(straight / "events")).Reload()
+    assert [scalar.step for scalar in events.Scalars("score")] == [row["steps"] for row in rows]
+
+
+def test_a_run_is_an_agent_without_a_pickle(straight: Path) -> None:
+    policy, task = load_agent(straight)
+    assert task.parameters()
+    score = evaluate(policy, task, episodes=20, seed=1 << 32).score
+    assert score == run_folder.read_summary(straight)["played"]["score"]
+    (played,) = evaluate_run(straight, EvaluationSettings(episodes=20))
+    assert played.score == score
+    (two,) = evaluate_run(straight, EvaluationSettings(episodes=20, n=(2,)))
+    assert list(two.accuracy) == ["N=2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"seed": 1}, r"seed must be left out .* \(only steps and episodes may change"),
+        ({"units": 33}, "units must be left out or be that of the run, 12, got 33"),
+        ({"steps": 0}, "steps must be an integer from 1"),
+    ],
+    ids=str,
+)
+def test_options_against_the_run_are_refused(change: dict[str, Any], complaint: str, halfway: Path) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        RLRun.resume(halfway, change)
+
+
+def test_more_steps_for_a_run_that_has_used_them_up(tmp_path: Path, straight: Path) -> None:
+    path = tmp_path / "run"
+    never = SETTINGS | {"threshold": 0.999}
+    train(RLRun(RLSettings(**never | {"steps": 700}, out=path)))
+    assert run_folder.read_summary(path)["status"] == "steps"
+    with pytest.raises(RunError, match="has used up its 700 steps: give more, such as --steps 1400"):
+        RLRun.resume(path)
+    with pytest.raises(RunError, match="has used up its 350 steps: give more, such as --steps 1536"):
+        RLRun.resume(path, {"steps": 350})  # it has taken 768
+    train(RLRun.resume(path, {"steps": 1200}))
+    train(RLRun(RLSettings(**never | {"steps": 1200}, out=tmp_path / "other")))
+    assert_same(path, tmp_path / "other")
+
+
+def test_a_run_of_the_other_command_is_refused(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--resume", str(straight)]) == 1
+    assert "must be a run of train, and is one of train-rl" in capsys.readouterr().err
+
+
+def test_weights_that_are_no_numbers_are_not_saved(halfway: Path) -> None:
+    run = RLRun.resume(halfway)
+    learn = run.model.train
+
+    def spoil() -> None:
+        learn()
+        with torch.no_grad():
+            next(run.model.policy.parameters()).mul_(float("nan"))
+
+    run.model.train = spoil  # type: ignore[method-assign]
+    train(run)
+    assert run_folder.read_summary(halfway)["status"] == "diverged"
+    assert run_folder.read_checkpoint(halfway)[1]["part"] == 3
+
+
+@pytest.mark.parametrize("when", ["learning", "playing"])
+def test_real_values_that_are_no_numbers_end_a_run_as_weights_do(when: str, tmp_path: Path) -> None:
+    overrides = {"units": 8, "num_envs": 8, "report_every": 2, "epochs": 2, "minibatches": 2}
+    settings: dict[str, Any] = {
+        "task": "delayed-addition",
+        "cell": "plrnn",
+        "steps": 2_000,
+        "episodes": 10,
+        "overrides": overrides,
+    }
+    run = RLRun(RLSettings(**settings, out=tmp_path / "run"))
+    learn, calls = run.model.train, []
+
+    def spoil() -> None:
+        learn()
+        calls.append(1)
+        if len(calls) == (3 if when == "learning" else 4):  # two a part
+            with torch.no_grad():
+                policy: Any = run.model.policy
+                policy.lstm_actor.layers[0].A.fill_(1e38)  # finite, but the state is not for long
+
+    run.model.train = spoil  # type: ignore[method-assign]
+    train(run)
+    assert (run.status, run.part) == ("diverged", 1)
+    assert run_folder.read_checkpoint(tmp_path / "run")[1]["part"] == len(numbers(tmp_path / "run")) == 1
+
+
+@pytest.mark.parametrize("curriculum", ["single-head", "multi-head"])
+def test_the_checkpoint_of_a_stage_is_what_solved_it(curriculum: str, tmp_path: Path) -> None:
+    """Several stages in one part, each solved in the first rollout with 1,000 answers."""
+    overrides = {"units": 8, "num_envs": 64, "report_every": 6, "rollout_trials": 2, "epochs": 1, "minibatches": 2}
+    out = tmp_path / "run"
+    settings: dict[str, Any] = {"task": "dms", "cell": "gru", "n_max": 4, "threshold": 0.1, "steps": 9_000}
+    run = RLRun(RLSettings(**settings, curriculum=curriculum, episodes=10, overrides=overrides, out=out))
+    played: dict[int, dict[str, torch.Tensor]] = {}
+    learn = run.model.train
+
+    def watch() -> None:
+        policy = {name: value.clone() for name, value in run.model.policy.state_dict().items()}
+        played.setdefault(run.steps, policy)
+        learn()
+
+    run.model.train = watch  # type: ignore[method-assign]
+    train(run)
+    assert run.part == 1
+    assert list(run.curriculum.solved) == run_folder.kept_checkpoints(out) == [2, 3, 4]
+    for n, steps in run.curriculum.solved.items():
+        policy, task = load_agent(out, n)
+        assert list(evaluate(policy, task, episodes=2, seed=0).accuracy)[-1] == f"N={n}"
+        assert run_folder.read_checkpoint(out, n)[1]["steps"] == steps
+        for name, value in policy.state_dict().items():
+            assert torch.equal(value, played[steps][name]), (n, name)
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    command = f"train-rl --task dms --N 2 --cell leaky --num-envs 8 --units 8 --steps 300 --episodes 10 --out {out}"
+    assert main([*command.split(), "--report-every", "1"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"\d+ steps: N = 2, return in training \S+, score \S+, accuracy \S+, \d+ steps/CPU s", said)
+    assert "MemoryDMS-v0: 10 fresh trials of 8 steps" in said
+    settings = loading.read_settings_as(RLSettings, out)
+    assert (settings.n_max, settings.cell, settings.overrides["num_envs"]) == (2, "leaky", 8)
+    if run_folder.read_summary(out)["status"] == "steps":
+        assert f"train-rl --resume {out} --steps 600" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ("--task nothing", "--task: task must be one of"),
+        ("--N 1", "--n-max/--N: n_max must be at least"),
+        ("--gamma 2", "--gamma: gamma must be a number from 0 to 1, got 2.0"),
+        ("--critic kind", "--critic: critic must be one of"),
+        ("--steps 0", "--steps: steps must be an integer from 1"),
+        ("--tcr 1 --tcr-on c --cell gru", "--tcr-on: must be among"),
+        ("--tcr 1 --tcr-on h --layers 2", "--tcr-on: tcr_on must be one of"),
+        ("--cell tests.baselines.ppo.test_run:TwiceAsWide", "--cell: cell must have as many outputs as units"),
+        ("--tcr-on state", "--tcr-on: tcr_on needs tcr above 0"),
+        ("--cell nothing", "--cell: cell must be one of"),
+        ("--cell leaky --cell-args tau=0", "--cell-args: tau must be"),
+        ("--budget 3", "unrecognized arguments: --budget 3"),
+    ],
+)
+def test_bad_options_are_one_line_and_write_nothing(
+    options: str, complaint: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["train-rl", *options.split()])
+    assert left.value.code == 2
+    assert re.fullmatch(
+        rf"python -m baselines( train-rl)?: error: (argument )?{complaint}.*\n", capsys.readouterr().err
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_stable_baselines3_everything_else_works(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['stable_baselines3'] = sys.modules['sb3_contrib'] = None\n"
+        "from baselines.commands.main import main; import baselines.training.ppo_settings, baselines.commands.evaluate\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train-rl"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    wanted = 'python -m baselines: error: train-rl needs stable-baselines3 and sb3-contrib: pip install ".[rl]"\n'
+    assert done.stderr == wanted
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,381 @@
+"""The command ``reproduce``, with run sets of small networks: what it writes, goes on with and refuses."""
+
+import csv
+import dataclasses
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baselines.commands.main import main
+from baselines.core.files import lock
+from baselines.reproduction import folder
+from baselines.reproduction.experiment import SCALES
+from baselines.reproduction.experiments import EXPERIMENTS, run_sets
+from baselines.reproduction.experiments.consistency import ConditionSet
+from baselines.reproduction.runs import RunSet
+from baselines.training.run import TrainingRun
+from baselines.training.sweep.folder import SweepFolder
+
+TINY: dict[str, Any] = {"units": 16, "batch_size": 8, "seed": [0, 1], "episodes": 2, "threshold": 0.3, "test_every": 2}
+TINY |= {"n_max": 4, "max_updates": 30}
+NONE: dict[str, Any] = {"curriculum": "none-single", "cell": "rate", "threshold": 0.999, "keep_every": 4}
+FLIP_FLOP = NONE | {"task": "flip-flop", "task_args": {"pulse_probability": 0.2}, "max_updates": 8}
+ADDITION = NONE | {"task": "delayed-addition", "task_args": {"scoring": "final"}, "max_updates": 8}
+SETS: dict[str, dict[str, Any]] = {
+    "parity-paper": {"recipe": "paper", "curriculum": ["single-head", "multi-head"], "test_batches": 1},
+    "parity-single-fast": {"curriculum": ["single-head"]},
+    "parity-single-wide": {"curriculum": ["single-head"]},
+    "parity-multi-fast": {"curriculum": ["multi-head"]},
+    "none-single-fast": {"curriculum": "none-single", "n_max": [3, 4]},
+    "none-multi-fast": {"curriculum": ["none-multi"]},
+    "window-fast": {"curriculum": ["sliding-window"], "window": 2, "shift": 1},
+    "flip-flop": FLIP_FLOP | {"tcr": [0.0, 0.03]},
+    "addition": ADDITION,
+    "freeze-in": ADDITION | {"tcr": [1.0], "tcr_schedule": "freeze-in", "tcr_updates": 4},
+    "gated-fast": {"cell": ["gru", "lstm"], "curriculum": ["single-head", "multi-head"]},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tiny_sets() -> Any:
+    """Run sets of seconds in place of those of minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, own in SETS.items():
+            patch.setitem(run_sets.SMALL, name, RunSet(settings=TINY | own, cpu_minutes=1))
+        yield
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of experiments, all of whose runs have ended. They were trained here, without a process each."""
+    path = tmp_path_factory.mktemp("reproduction") / "small"
+    reproduction = folder.Reproduction(path, "small")
+    for name in SETS:
+        source = run_sets.SMALL[name]
+        assert isinstance(source, RunSet)
+        sweep = source.sweep
+        SweepFolder(path / "runs" / name, sweep).close()
+        for run, settings in sweep.runs.items():
+            trained = TrainingRun(dataclasses.replace(settings, out=path / "runs" / name / run))
+            for _ in trained.train():
+                pass
+            trained.finish()
+    assert reproduction.cpu_minutes(EXPERIMENTS["epochs"]) < 1
+    return path
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measurements of small networks for the small scale."""
+    more: dict[str, Any] = {
+        "tau-net": {"ns": (2, 3), "steps": 300, "trials": 3},
+        "ablation": {"n": 3, "singles": 2},
+        "perturbation": {"n": 3, "repetitions": 2},
+        "retraining": {"n": 2, "ns": (3,), "updates": 1},
+        "forgetting": {"n": 3},
+        "dimensionality": {"ns": (2, 3), "steps": 100, "trials": 2},
+        "tcr-attractors": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
+        "tcr-freeze-in": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
+    }
+    for name, changes in more.items():
+        one = EXPERIMENTS[name]
+        scale = one.scales["small"]
+        parts = [
+            dataclasses.replace(
+                part, settings=dict(part.settings) | {k: changes[k] for k in changes if k in part.settings}
+            )
+            for part in scale.parts
+        ]
+        scales = {**one.scales, "small": dataclasses.replace(scale, parts=parts)}
+        monkeypatch.setitem(EXPERIMENTS, name, dataclasses.replace(one, scales=scales))
+
+
+ON_THESE = [name for name, one in EXPERIMENTS.items() if {part.runs for part in one.scales["small"].parts} <= set(SETS)]
+
+
+@pytest.mark.parametrize("name", ON_THESE)
+def test_it_writes_numbers_figure_and_verdicts(
+    name: str, out: Path, quick: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", name, "--out", str(out), "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "of CPU time" in said.splitlines()[0]
+    made = {path.name for path in (out / name).iterdir()}
+    assert made == {"parts", "result.json", f"{name}.csv", f"{name}.png", f"{name}.svg"}
+    result = json.loads((out / name / "result.json").read_text())
+    assert f"Verdict: **{result['verdict']}**" in said
+    assert len(result["statements"]) == len(EXPERIMENTS[name].scales["small"].statements)
+    with open(out / name / f"{name}.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["quantity"] for row in rows} == {table["quantity"] for table in result["tables"]}
+    assert {row["seed"] for row in rows} == {"0", "1"}
+    assert result["sets"][0]["seeds"] == [0, 1]
+
+
+def test_numbers_are_those_of_the_runs(out: Path) -> None:
+    assert main(["reproduce", "epochs", "--out", str(out), "--workers", "1"]) == 0
+    with open(out / "epochs" / "epochs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        summary = json.loads((out / "runs" / row["run"] / "summary.json").read_text())
+        assert float(row["value"]) == pytest.approx(summary["solved_at"][row["x"]] / 600, rel=1e-5)
+        assert row["run"].endswith(f"curriculum={row['case']}_seed={row['seed']}")
+
+
+def test_what_was_measured_is_not_measured_again(out: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, whole = "forgetting", EXPERIMENTS["forgetting"]
+    (part,) = whole.scales["small"].parts
+    calls: list[str] = []
+
+    def measure(run: Any, case: str, **settings: Any) -> Any:
+        calls.append(run.name)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return part.measure(run, case, **settings)
+
+    def ask(measure: Any) -> int:
+        scale = dataclasses.replace(whole.scales["small"], parts=[dataclasses.replace(part, measure=measure)])
+        monkeypatch.setitem(EXPERIMENTS, name, dataclasses.replace(whole, scales={"small": scale}))
+        return main(["reproduce", name, "--out", str(out), "--workers", "1"])
+
+    assert ask(measure) == 130
+    assert ask(measure) == 0
+    assert len(calls) == 5  # of four runs the third was begun twice
+    assert calls[2] == calls[3]
+
+
+def test_the_page_is_made_of_the_results(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "epochs", "--out", str(out), "--workers", "1"]) == 0
+    page = tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    assert main(["reproduce", "--report", str(out), "--write", str(page)]) == 0
+    text = page.read_text()
+    result = json.loads((out / "epochs" / "result.json").read_text())
+    assert "## epochs\n" in text
+    assert f"Verdict: **{result['verdict']}**" in text
+    assert "python -m baselines reproduce epochs --scale small" in text
+    assert f"{result['sets'][0]['cpu_seconds']:.0f} CPU seconds" in text
+    assert str(out.parent) not in text
+    assert str(tmp_path) not in text
+    assert "ended unsolved at the limit of updates" in text
+    for rule in ("- `agrees` where the 95 % interval", "- is `undecided` where", "A published number is met"):
+        assert f"\n{rule}" in text
+    assert re.search(rf"\| {result['verdict']} \| [a-z ]+: \d", text)
+    assert re.search("Not run to its end yet, and left out here: .*tcr-lstm", text)
+    for image in re.findall(r"\]\((page/.*?)\)", text):
+        assert (page.parent / image).stat().st_size > 1000
+
+
+def test_experiments_are_whole() -> None:
+    for name, one in EXPERIMENTS.items():
+        assert one.name == name
+        assert set(one.scales) == set(SCALES)
+        for scale, asked in one.scales.items():
+            assert {part.runs for part in asked.parts} <= set(run_sets.RUN_SETS[scale])
+            words = [statement.words for statement in asked.statements]
+            assert len(set(words)) == len(words)
+            drawn = {quantity.name for quantity in one.quantities}
+            assert {of for statement in asked.statements for of in statement.quantities} <= drawn
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_run_is_possible(scale: str) -> None:
+    for source in run_sets.RUN_SETS[scale].values():
+        assert source.left(Path("nowhere")) == 1  # they are checked as they are made
+        assert source.cpu_minutes > 0
+
+
+def test_the_list_has_every_experiment_and_its_times(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce"]) == 0
+    listed = capsys.readouterr().out
+    assert main(["reproduce", "--list"]) == 0
+    assert capsys.readouterr().out == listed
+    for name in EXPERIMENTS:
+        assert re.search(rf"^{name} +small \d+ min, full \d+ (min|h|days) ", listed, re.MULTILINE)
+
+
+BAD = [
+    ("nothing", "argument NAME: NAME must be among largest-n, epochs"),
+    ("tau --scale huge", "--scale: invalid choice: 'huge'"),
+    ("tau --workers 0 --out {new}", "--workers: workers must be an integer from 1 to 1000, got 0"),
+    ("tau --scale full --out {out}", "--out: out must be a folder of scale 'full', got .*, of scale 'small'"),
+    ("tau --out {out}/runs", "--out: out must be a new folder or one of experiments, got .*, which holds .*"),
+    ("tau --out {out}/reproduction.json", "--out: out must be a folder to write in"),
+    ("--report {out}", "--write: write must be given with report"),
+    ("--write {new}.md", "--report: report must be given with write"),
+    ("tau --report {out} --write {new}.md", "--report: report must be given without NAME, got 'tau'"),
+    ("--report {out} --write {new}.txt", "--write: write must be a .md file"),
+    ("--report {new} --write {new}.md", "--report: report must be a folder with results of experiments"),
+    ("--report {done} --write {out}/reproduction.json/x.md", "--write: write must be a .md file in a folder to write"),
+    ("--report {done} --write {folder}", "--write: write must be a .md file, got"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), BAD)
+def test_bad_input_is_refused_before_anything_is_written(
+    arguments: str,
+    complaint: str,
+    out: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = tmp_path_factory.mktemp("own")
+    done, page = own / "done", own / "folder.md"
+    page.mkdir()
+    (done / "epochs").mkdir(parents=True)
+    stored = dict.fromkeys(folder.PARTS, "") | {"format": folder.RESULT_FORMAT, "name": "epochs"}
+    (done / "epochs" / "result.json").write_text(json.dumps(stored))
+    words = [word.format(out=out, new=tmp_path / "new", done=done, folder=page) for word in arguments.split()]
+    with pytest.raises(SystemExit) as left:
+        main(["reproduce", *words])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(complaint, error), error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {"format": 1, "name": "epochs"},
+        {"format": 2},
+        {"format": 2, "name": "epochs"},
+        {"format": 2, "name": ["tau"]},
+    ],
+)
+def test_a_result_of_another_version_is_refused(
+    stored: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "epochs").mkdir()
+    (tmp_path / "epochs" / "result.json").write_text(json.dumps(stored))
+    assert main(["reproduce", "--report", str(tmp_path), "--write", str(tmp_path / "new.md")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "result.json must be the result of an experiment in format 2" in error
+    assert not (tmp_path / "new.md").exists()
+
+
+def _one_run_each(path: Path, out: Path) -> Path:
+    """A copy of the runs with nothing measured."""
+    for name in ("runs", "reproduction.json"):
+        (shutil.copytree if name == "runs" else shutil.copyfile)(out / name, path / name)
+    return path
+
+
+def _cut_metrics(run: Path) -> None:
+    rows = (run / "metrics.csv").read_text().splitlines(keepends=True)
+    (run / "metrics.csv").write_text("".join(rows[:-1]))
+
+
+def _cut_last_row(run: Path) -> None:
+    text = (run / "metrics.csv").read_text()
+    (run / "metrics.csv").write_text(text[: text.rindex(",", 0, -8)])
+
+
+def _edit_config(run: Path) -> None:
+    config = json.loads((run / "config.json").read_text())
+    config["settings"]["curriculum"] = "multi-head"
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def _edit_recipe(run: Path) -> None:
+    config = json.loads((run / "config.json").read_text())
+    config["recipe"]["units"] = 500
+    (run / "config.json").write_text(json.dumps(config))
+
+
+DAMAGE = [
+    ("tau-turn", _cut_metrics, "metrics.csv must have a whole row for every 2 updates"),
+    ("tau-turn", _cut_last_row, "metrics.csv must have a whole row for every 2 updates"),
+    ("epochs", _edit_config, "config.json must have the settings of its sweep, and has others"),
+    ("epochs", _edit_recipe, "config.json must have the settings of its sweep, and has others"),
+    ("forgetting", lambda run: (run / "checkpoints" / "N003.safetensors").unlink(), "N003.safetensors must be there"),
+    ("epochs", lambda run: (run / "summary.json").write_text("{"), "summary.json cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("name", "damage", "complaint"), DAMAGE)
+def test_a_damaged_run_is_not_left_out_without_a_word(
+    name: str, damage: Any, complaint: str, out: Path, quick: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _one_run_each(tmp_path, out)
+    damage(path / "runs" / "parity-paper" / "curriculum=single-head_seed=1")
+    assert main(["reproduce", name, "--out", str(path), "--workers", "1"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert complaint in error
+    assert not (path / name / "result.json").exists()
+
+
+def test_a_course_without_one_of_its_checkpoints_is_damaged(out: Path, quick: None, tmp_path: Path) -> None:
+    path = _one_run_each(tmp_path, out)
+    (path / "runs" / "flip-flop" / "tcr=0.0_seed=0" / "checkpoints" / "U0000008.safetensors").unlink()
+    assert main(["reproduce", "tcr-attractors", "--out", str(path), "--workers", "1"]) == 1
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"observations": [{"quantity": "epochs"}]}', '{"observations": []}'])
+def test_what_is_left_of_a_measurement_is_measured_again(text: str, out: Path) -> None:
+    command = ["reproduce", "epochs", "--out", str(out), "--workers", "1"]
+    assert main(command) == 0
+    before = (out / "epochs" / "epochs.csv").read_text()
+    next((out / "epochs" / "parts" / "0").glob("*.json")).write_text(text)
+    assert main(command) == 0
+    assert (out / "epochs" / "epochs.csv").read_text() == before
+
+
+def test_two_processes_do_not_work_on_the_same(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(run_sets.SMALL, "tcr-cells", ConditionSet(groups=("cells",), seeds=[0], cpu_minutes=1))
+    owner = folder.Reproduction(out, "small")
+    for name, held in (("epochs", out / "epochs" / "parts"), ("tcr-lstm", out / "runs" / "tcr-cells")):
+        held.mkdir(parents=True, exist_ok=True)
+        release = lock(owner, held / "lock")
+        assert main(["reproduce", name, "--out", str(out), "--workers", "1"]) == 1
+        assert f"{held} is in use by process" in capsys.readouterr().err
+        release()
+
+
+def test_a_part_takes_the_runs_that_it_is_told_to(out: Path) -> None:
+    assert main(["reproduce", "tau-turn", "--out", str(out), "--workers", "1"]) == 0
+    with open(out / "tau-turn" / "tau-turn.csv", newline="") as file:
+        cases = {row["case"] for row in csv.DictReader(file)}
+    kinds = ("paper", "fast", f"fast, {TINY['units']} units")
+    assert cases == {f"parity single-head, recipe {kind}" for kind in kinds}
+
+
+def test_stored_results_are_gone_on_with(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored = Path(__file__).parents[3] / "speed" / "results" / "tcr.csv"
+    (out / "runs" / "tcr").mkdir()
+    shutil.copyfile(stored, out / "runs" / "tcr" / "results.csv")
+    assert main(["reproduce", "tcr", "--out", str(out), "--workers", "1"]) == 0  # nothing is left to train
+    result = json.loads((out / "tcr" / "result.json").read_text())
+    assert result["sets"][0]["runs"] == 130
+    assert "The rows of tcr do not say where they were trained" in capsys.readouterr().out
+    with open(out / "runs" / "tcr" / "results.csv", "a") as file:
+        file.write("half a row\n")
+    assert main(["reproduce", "tcr", "--out", str(out), "--workers", "1"]) == 1
+    assert "results.csv must have whole rows" in capsys.readouterr().err
+    (out / "runs" / "tcr" / "results.csv").write_text("a,b\n")
+    assert main(["reproduce", "tcr", "--out", str(out), "--workers", "1"]) == 1
+    assert "results.csv must be new or a file of this benchmark" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_runs_are_trained_in_processes_and_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only = RunSet(settings=TINY | {"curriculum": ["single-head"]}, cpu_minutes=1)
+    monkeypatch.setitem(run_sets.SMALL, "parity-paper", only)
+    command = ["reproduce", "epochs", "--out", str(tmp_path / "out"), "--workers", "2"]
+    assert main(command) == 0
+    assert "2 solved" in capsys.readouterr().out
+    assert main(command) == 0
+    assert "2 of 2 runs have ended before" in capsys.readouterr().out
