@@ -2,9 +2,9 @@
 What did a network learn?
 =========================
 
-A trained network answers well. How does it do that? In this tutorial we train a small network to remember three bits, open it,
-and try five things: we look at its activity, we draw its activity in three dimensions, we silence single units, we change its time
-constants, and we ask what can be read out of it.
+A trained network answers well. How does it do that? In this tutorial we train a small network to remember three bits,
+open it, and try five things: we look at its activity, we draw its activity in three dimensions, we silence single
+units, we change its time constants, and we ask what can be read out of it.
 
 You need ``pip install ".[baselines]"``. Everything here takes about 20 seconds of one processor core.
 """
@@ -13,8 +13,9 @@ You need ``pip install ".[baselines]"``. Everything here takes about 20 seconds 
 # Train a network and load it
 # ---------------------------
 #
-# The task is the flip-flop: three channels show pulses of +1 or -1, and the network always has to say the sign of each channel's
-# last pulse. Here a channel pulses at each step with probability 0.1, so a bit may have to be held for any number of steps.
+# The task is the flip-flop: three channels show pulses of +1 or -1, and the network always has to say the sign of
+# each channel's last pulse. Here a channel pulses at each step with probability 0.1, so a bit may have to be held for
+# any number of steps.
 #
 # The network is a leaky RNN with 64 units. Each unit has its own time constant, tau, which is trained too:
 #
@@ -23,8 +24,9 @@ You need ``pip install ".[baselines]"``. Everything here takes about 20 seconds 
 #    h(t) = \phi\left[\left(1 - \frac{1}{\tau}\right) h(t-1)
 #           + \frac{1}{\tau}\bigl(W h(t-1) + b + W_\mathrm{in}\, x(t) + b_\mathrm{in}\bigr)\right]
 #
-# ``TrainingRun`` trains it into a *run folder*, as ``python -m baselines train`` does. The folder holds the settings, the curves
-# and the weights, so that you can come back to it later. ``load_network`` gives the network and the task that it was trained on.
+# ``TrainingRun`` trains it into a *run folder*, as ``python -m baselines train`` does. The folder holds the settings,
+# the curves and the weights, so that you can come back to it later. ``load_network`` gives the network and the task
+# that it was trained on.
 
 import copy
 import tempfile
@@ -36,12 +38,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from baselines.agents import NetworkAgent, evaluate
 from baselines.cells import LeakyTauRNN
-from baselines.network import Intervention, RecurrentNetwork, head_keys
-from baselines.runs import load_network
-from baselines.settings import Settings
-from baselines.training import TrainingRun
+from baselines.evaluation import evaluate
+from baselines.network import Intervention, NetworkAgent, RecurrentNetwork, head_keys
+from baselines.training.bptt_settings import Settings
+from baselines.training.loading import load_network
+from baselines.training.run import TrainingRun
 
 torch.set_num_threads(1)  # for networks as small as ours, more threads only wait for each other
 Floats = npt.NDArray[np.float64]
@@ -54,15 +56,15 @@ settings = Settings(
     curriculum="none-single",  # N from the start, instead of one N after another
     n_max=16,
     threshold=0.99,
-    overrides={"units": 64},
+    overrides={"units": 64, "test_every": 20},
     seed=0,
     out=folder,
 )
 run = TrainingRun(settings)
 for progress in run.train():
-    pass
+    print(f"update {progress.report.update}: loss {progress.report.loss:.3f}")
 run.finish()
-print(f"{run.status} after {progress.report.update} updates, {run.cpu_seconds:.0f} CPU seconds")
+print(f"{run.status}, {run.cpu_seconds:.0f} CPU seconds")
 
 network, task = load_network(folder)
 network.requires_grad_(False)
@@ -72,9 +74,9 @@ print(task)
 # The activity is an array
 # ------------------------
 #
-# A network is called with the inputs of whole trials. What comes back has everything that happened: ``outputs`` (what the units
-# put out), ``states`` (what is carried to the next step; here the same), and ``answers``. Their axes are steps, trials, and units.
-# From here on any tool for arrays will do.
+# A network is called with the inputs of whole trials. What comes back has everything that happened: ``outputs`` (what
+# the units put out), ``states`` (what is carried to the next step; here the same), and ``answers``. Their axes are
+# steps, trials, and units. From here on any tool for arrays will do.
 
 heads = head_keys(task)
 trials = task.batch(seed=1_000_000_000, index=0, size=200)  # trials that training has not seen
@@ -95,16 +97,16 @@ panels[1].set(xlabel="step of the trial", ylabel="unit", title="what the units d
 figure.colorbar(image, ax=panels[1], label="activity")
 
 # %%
-# The picture shows the main thing already. A pulse changes the activity for a few steps. Then it settles, and stays as it is until
-# the next pulse.
+# The picture shows the main thing already. A pulse changes the activity for a few steps. Then it settles, and stays
+# as it is until the next pulse.
 #
 # Principal components, coloured by what is held
 # ----------------------------------------------
 #
-# Three bits make eight combinations. Does the activity have eight places, one for each? We find the three directions in which
-# the activity varies most (its principal components) and draw the activity along them. The colour says which three bits should
-# be held. Dots are steps at which the activity has settled: the last pulse of any channel was at least four steps ago. The black
-# line has all steps of one trial.
+# Three bits make eight combinations. Does the activity have eight places, one for each? We find the three directions
+# in which the activity varies most (its principal components) and draw the activity along them. The colour says which
+# three bits should be held. Dots are steps at which the activity has settled: the last pulse of any channel was at
+# least four steps ago. The black line has all steps of one trial.
 
 flat = activity.reshape(-1, activity.shape[-1])
 centre = flat.mean(axis=0)
@@ -122,7 +124,7 @@ figure = plt.figure(figsize=(6.6, 5.4))
 space = figure.add_subplot(projection="3d")
 for label in range(8):
     here = along[(held == label) & settled]
-    bits = " ".join("+" if label >> bit & 1 else "−" for bit in range(3))
+    bits = " ".join("+" if label >> bit & 1 else "-" for bit in range(3))
     space.scatter(*here.T, s=6, lw=0, color=plt.get_cmap("tab10")(label), label=bits)
 space.plot(*along[:, 0].T, color="black", lw=0.8)
 space.view_init(elev=18, azim=-62)
@@ -132,9 +134,9 @@ space.legend(title="bits held", loc="center left", bbox_to_anchor=(1.05, 0.5), m
 figure.subplots_adjust(left=-0.04, right=0.82, bottom=0.02, top=1.06)
 
 # %%
-# There are eight clouds, at the corners of a cube that is a little bent: neighbouring corners differ in one bit. The trial goes
-# from corner to corner. How far apart are the clouds? We compare the distance of their centres with their width, in all 64
-# dimensions: the root mean squared distance of a cloud's points from its centre.
+# There are eight clouds, at the corners of a cube that is a little bent: neighbouring corners differ in one bit. The
+# trial goes from corner to corner. How far apart are the clouds? We compare the distance of their centres with their
+# width, in all 64 dimensions: the root mean squared distance of a cloud's points from its centre.
 
 for words, chosen in (("all steps", settled | ~settled), ("settled steps", settled)):
     clouds = [activity[(held == label) & chosen] for label in range(8)]
@@ -147,9 +149,10 @@ for words, chosen in (("all steps", settled | ~settled), ("settled steps", settl
 # Lesions of single units
 # -----------------------
 #
-# Which units does the memory rest on? We silence one unit at a time and let the network answer the same trials again. An
-# ``Intervention`` is a function ``(t, state) -> state``. It is called before every step, and the network goes on from what it
-# returns. This is the one hook for lesions, noise, or holding a unit at a value. The readouts must not hear the unit either.
+# Which units does the memory rest on? We silence one unit at a time and let the network answer the same trials again.
+# An ``Intervention`` is a function ``(t, state) -> state``. It is called before every step, and the network goes on
+# from what it returns. This is the one hook for lesions, noise, or holding a unit at a value. The readouts must not
+# hear the unit either.
 
 
 def accuracy(keep: Tensor) -> float:
@@ -180,7 +183,9 @@ for count in counts:
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.6), layout="constrained", sharey=True)
 left.plot(np.arange(units), single[order], "o", ms=3)
 left.axhline(whole, color="grey", ls=":", lw=1)
-left.set(xlabel="unit that is silent, the worst loss first", ylabel="share of right answers", title="one unit at a time")
+left.set(
+    xlabel="unit that is silent, the worst loss first", ylabel="share of right answers", title="one unit at a time"
+)
 right.plot(counts, np.mean(groups, axis=1), "o-")
 right.fill_between(counts, np.min(groups, axis=1), np.max(groups, axis=1), alpha=0.2, lw=0)
 right.axhline(0.5, color="grey", ls=":", lw=1)
@@ -189,16 +194,16 @@ right.set(xlabel="units silent at once, drawn at random", title="groups (shaded:
 right.title.set_fontsize("medium")
 
 # %%
-# No single unit holds a bit: the worst loss of one unit costs less than a tenth of the answers. The memory is spread over many
-# units, and accuracy falls step by step as more of them are lost. ``python -m baselines analyze RUN --what ablation`` does this
-# with published protocols.
+# No single unit holds a bit: the worst loss of one unit costs less than a tenth of the answers. The memory is spread
+# over many units, and accuracy falls step by step as more of them are lost. ``python -m baselines analyze RUN --what
+# ablation`` does this with published protocols.
 #
 # Change the time constants
 # -------------------------
 #
-# A unit with a large tau changes slowly. Does the network need the time constants that it has learnt? We make a copy, multiply
-# all tau by a factor, leave everything else as it is, and look at accuracy by *lag*: the steps since the pulse that is asked
-# about.
+# A unit with a large tau changes slowly. Does the network need the time constants that it has learnt? We make a copy,
+# multiply all tau by a factor, leave everything else as it is, and look at accuracy by *lag*: the steps since the
+# pulse that is asked about.
 
 
 def with_slower_units(factor: float) -> RecurrentNetwork:
@@ -220,29 +225,33 @@ for factor in (1.0, 1.5, 2.0, 3.0):
     played = evaluate(NetworkAgent(with_slower_units(factor), task), task, episodes=200, seed=1_000_000_000)
     early = [one for one in played.by_lag if one.lag <= 20]
     axes.plot([one.lag for one in early], [one.accuracy for one in early], "o-", ms=3, label=f"tau times {factor:g}")
-    print(f"tau times {factor:g}: share right at lag 0, 5 and 20:", [f"{early[lag].accuracy:.3f}" for lag in (0, 5, 20)])
+    print(
+        f"tau times {factor:g}: share right at lag 0, 5 and 20:", [f"{early[lag].accuracy:.3f}" for lag in (0, 5, 20)]
+    )
 axes.axhline(0.5, color="grey", ls=":", lw=1)
-axes.set(xlabel="lag: steps since the pulse that is asked about", ylabel="share of right answers", xticks=range(0, 21, 4))
+axes.set(
+    xlabel="lag: steps since the pulse that is asked about", ylabel="share of right answers", xticks=range(0, 21, 4)
+)
 axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.08))
 
 # %%
-# Slower units do harm, but not in the way that one may expect: errors hardly grow with the lag. The memory does not fade faster;
-# the right answer is often missing at lag 0 already. The equation says why this can be. Where a unit is active and at rest,
-# h = W h + b + b_in: there is no tau in it, so the places where the network rests hardly move. But a pulse lasts one step only,
-# and in one step it moves a slower unit less: by 1/tau of what it did.
+# Slower units do harm, but not in the way that one may expect: errors hardly grow with the lag. The memory does not
+# fade faster; the right answer is often missing at lag 0 already. The equation says why this can be. Where a unit is
+# active and at rest, h = W h + b + b_in: there is no tau in it, so the places where the network rests hardly move.
+# But a pulse lasts one step only, and in one step it moves a slower unit less: by 1/tau of what it did.
 
 # %%
 # What can be read out?
 # ---------------------
 #
-# A readout that was never trained with the network can tell what the activity holds. We fit a linear one by least squares on half
-# of the trials and test it on the other half. We ask two questions about the first channel:
+# A readout that was never trained with the network can tell what the activity holds. We fit a linear one by least
+# squares on half of the trials and test it on the other half. We ask two questions about the first channel:
 #
 # - the sign of its **last** pulse, which the network was trained to report;
 # - the sign of the pulse **before** that, which nobody ever asked for.
 #
-# A random network remembers its inputs for some steps too. So we ask an *untrained* network of the same size as well: only what
-# the trained one holds beyond that was learnt.
+# A random network remembers its inputs for some steps too. So we ask an *untrained* network of the same size as well:
+# only what the trained one holds beyond that was learnt.
 
 
 def signs_of_pulses(shown: npt.NDArray[np.float32]) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
@@ -286,18 +295,18 @@ axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
 # %%
 # Read this figure with care:
 #
-# - The trained network holds the last sign however long ago the pulse was. The untrained network has it too at first, but after
-#   12 steps nothing is left. At small lags, then, good decoding is no sign of learning.
-# - The pulse *before* the last one can still be decoded for some steps, while the activity moves to its new place. Then it is
-#   gone: the network forgets what nobody asks for. (The two signs are independent, so 0.5 is guessing.)
-# - Decoding shows that something *can* be read out. It does not show that the network *uses* it: for that, change the activity
-#   and see what happens to the answers, as the lesions did.
+# - The trained network holds the last sign however long ago the pulse was. The untrained network has it too at first,
+#   but after 12 steps nothing is left. At small lags, then, good decoding is no sign of learning.
+# - The pulse *before* the last one can still be decoded for some steps, while the activity moves to its new place.
+#   Then it is gone: the network forgets what nobody asks for. (The two signs are independent, so 0.5 is guessing.)
+# - Decoding shows that something *can* be read out. It does not show that the network *uses* it: for that, change the
+#   activity and see what happens to the answers, as the lesions did.
 #
 # Where to go on
 # --------------
 #
-# ``python -m baselines analyze RUN --what geometry`` finds the fixed points behind the eight clouds and says which are stable.
-# The other analyses are ``timescales``, ``ablation``, ``perturbation``, ``generalisation`` and ``forgetting``. All of them take
-# networks of your own as well: ``baselines.analysis.Subject(network, task)``.
+# ``python -m baselines analyze RUN --what geometry`` finds the fixed points behind the eight clouds and says which
+# are stable. The other analyses are ``timescales``, ``ablation``, ``perturbation``, ``generalisation`` and
+# ``forgetting``. All of them take networks of your own as well: ``baselines.analysis.Subject(network, task)``.
 
 plt.show()  # nothing more to see on the web page; as a script, this opens the figures
