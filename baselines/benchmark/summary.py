@@ -1,4 +1,4 @@
-"""The result of a ladder: its summary table, its picture, and what a person sees, beside the stored baselines."""
+"""The result of a ladder beside the stored baselines: its summary table and its picture."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from baselines.benchmark.figure import ladder_figure
 from baselines.benchmark.ranking import Rungs, Standing, rank
-from baselines.commands.display.jobs import print_ladder
 from baselines.core import style
 from baselines.core.files import replace_file, writing
 from baselines.core.tables import Column, Table
@@ -43,9 +40,8 @@ def write_summary(
     budget_name: str,
     rungs: Rungs,
     solved: float,
-    console: Console | None = None,
 ) -> list[Standing]:
-    """Write ``ladder.csv``, ``ladder.png`` and ``ladder.svg`` into a folder, and print the table.
+    """Write ``ladder.csv``, ``ladder.png`` and ``ladder.svg`` into a folder.
 
     Args:
         results: rows with the columns of ``results.csv``.
@@ -53,10 +49,9 @@ def write_summary(
         budget_name: of the budget; the stored results of that budget stand beside these, where there are any.
         rungs: task -> each N of its ladder with this budget, of the tasks that were played.
         solved: the least normalised score that solves a rung.
-        console: where to print; None: nowhere.
 
     Returns:
-        The contestants, the best first, without the stored ones.
+        The contestants and the stored baselines, the best first.
 
     Raises:
         ValueError: there are no results, or one is of no rung.
@@ -71,9 +66,7 @@ def write_summary(
     figure = ladder_figure(standings, rungs, f"The ladder of working memory, budget {budget_name}", solved)
     with writing(folder / "ladder.png"):
         style.save(figure, folder / "ladder")
-    if console is not None:
-        print_ladder(console, standings, rungs)
-    return own
+    return standings
 
 
 def stored_results(budget_name: str) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""TODO-DOC."""
+"""The command ``analyze``: what a network learned, as a table and a figure."""
 
 from __future__ import annotations
 

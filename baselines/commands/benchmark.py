@@ -17,7 +17,7 @@ from baselines.benchmark.folder import BenchmarkFolder
 from baselines.benchmark.plan import Benchmark, is_benchmark, read_benchmark
 from baselines.benchmark.summary import write_summary
 from baselines.cells import CELLS
-from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line
+from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line, print_ladder
 from baselines.commands.options import note_versions
 from baselines.core import seeds
 from baselines.core.files import file_word
@@ -168,7 +168,7 @@ def benchmark(options: BenchmarkOptions) -> int:
                 display.show(event)
         if rows := [row for climb in folder.rows.values() for row in climb]:
             rungs = {task: ladder(task, asked.budget.n_max) for task in asked.tasks}
-            write_summary(rows, path, asked.budget_name, rungs, SOLVED, console)
+            print_ladder(console, write_summary(rows, path, asked.budget_name, rungs, SOLVED), rungs)
     finally:
         folder.close()
     console.print(benchmark_line(folder), soft_wrap=True, highlight=False)

@@ -6,18 +6,23 @@ import argparse
 import math
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from baselines.commands.sweep import run_shown
 from baselines.core.jobs import available_cores
+from baselines.core.process import interruptible
 from baselines.core.settings import SettingsError, blame
 from baselines.reproduction import report, results
 from baselines.reproduction.experiment import SCALES, Experiment
-from baselines.reproduction.experiments import EXPERIMENTS
-from baselines.reproduction.experiments.run_sets import RUN_SETS
+from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS
+from baselines.reproduction.experiments.consistency import ConditionSet
 from baselines.reproduction.folder import Reproduction, read_result
+from baselines.reproduction.runs import RunSet, Source
+from baselines.training.sweep import SweepFolder
 from memory_envs import checks
 
 HELP = "run a published experiment again, and print ours beside the published values, with a verdict"
@@ -105,8 +110,9 @@ def _run(reproduction: Reproduction, experiment: Experiment, workers: int) -> in
         f"{side} runs at once",
         flush=True,
     )
-    if code := reproduction.train(experiment, workers, console):
-        return code
+    for one, source in reproduction.sources(experiment).items():
+        if code := _train(source, reproduction.path / "runs" / one, workers, console):
+            return code
     try:
         for words in reproduction.measure(experiment):
             print(f"{name}: measured {words}", flush=True)
@@ -115,6 +121,23 @@ def _run(reproduction: Reproduction, experiment: Experiment, workers: int) -> in
         return 130
     _show(reproduction.path / name, name)
     return 0
+
+
+def _train(source: Source, path: Path, workers: int, console: Console) -> int:
+    """Train the runs of a set that have not ended, and show how; the exit code."""
+    if isinstance(source, RunSet):
+        code, line = run_shown(SweepFolder(path, source.sweep), workers, console)
+        line = line.partition("\n")[0]  # how to go on is for this command to say
+        console.print(f"{path.name}: {line}", soft_wrap=True, highlight=False)
+        return code
+    assert isinstance(source, ConditionSet)
+    with interruptible() as interrupt:
+        wrong = source.train(path, workers, partial(print, flush=True), lambda: interrupt.requested)
+    if interrupt.requested:
+        return 130
+    for line in wrong:
+        console.print(f"{path.name}: failed: {line}", soft_wrap=True, highlight=False)
+    return 1 if wrong else 0
 
 
 def _show(path: Path, name: str) -> None:

@@ -83,12 +83,18 @@ def _read_toml(file: Path) -> dict[str, Any]:
 def sweep(source: Path | None, given: dict[str, Any]) -> int:
     """Run what is left of a sweep; the exit code."""
     asked, path, workers = read(source, axes_of(given))
-    folder, console = SweepFolder(path, asked), Console()
+    console = Console()
+    code, line = run_shown(SweepFolder(path, asked), workers, console)
+    console.print(line, soft_wrap=True, highlight=False)
+    return code
+
+
+def run_shown(folder: SweepFolder, workers: int, console: Console) -> tuple[int, str]:
+    """Run what is left in a sweep's folder and show it; the exit code and how the runs ended, in words."""
     try:
         with interruptible() as interrupt, SweepDisplay(console, folder) as display:
             for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
                 display.show(event)
     finally:
         folder.close()
-    console.print(sweep_line(folder), soft_wrap=True, highlight=False)
-    return 130 if interrupt.requested else 0 if folder.complete else 1
+    return 130 if interrupt.requested else 0 if folder.complete else 1, sweep_line(folder)

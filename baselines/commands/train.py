@@ -1,4 +1,4 @@
-"""TODO-DOC."""
+"""The command ``train``: backpropagation through time, then play in the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: what is being done is brought to an end and saved."""
+"""The process that a command runs in: Ctrl-C as a request, memory that is kept, modules that users bring."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         gae_lambda: of generalised advantage estimation.
         whole_episodes: minibatches of whole sequences, about ``batch_size`` steps each (see ``SequenceBuffer``).
         tcr: weight of temporal consistency regularisation: the mean over the steps of a minibatch of |r(t) - r(t-1)|^2,
-            summed over units, r the activity of the actor's cell (``baselines.training.losses.temporal_consistency``). Within a
+            summed over units, r the activity of the actor's cell (``training.losses.temporal_consistency``). Within a
             sequence only: never across the start of an episode, nor across the cut between two sequences.
         tcr_on: r: ``"output"``, ``"state"``, or a part of the state that the cell names.
         args, kwargs: sb3-contrib's others, in its order and with its defaults.

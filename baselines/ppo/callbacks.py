@@ -25,7 +25,7 @@ from memory_envs import Task, checks, task_from_dict
 class CurriculumCallback(BaseCallback):
     """N grows when the recent accuracy of the answers, as they were drawn in training, passes the threshold.
 
-    The curricula are those of ``baselines.training.curriculum``. A single head plays the stage's task. Several heads live in one
+    The curricula are ``training.curriculum``'s. A single head plays the stage's task. Several heads live in one
     action space, that of all N; those of the stage are active, the others are neither paid (``active_heads`` of the
     task) nor part of the policy's gradient (``CellPolicy.set_active_heads``). ::
 

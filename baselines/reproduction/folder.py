@@ -15,14 +15,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from baselines.core import files, style
 from baselines.core.files import RunError, file_word, lock, read_format, read_json, replace_file, writing
 from baselines.core.jobs import available_cores
 from baselines.core.settings import SettingsError
 from baselines.reproduction.experiment import Experiment, Part
-from baselines.reproduction.experiments.run_sets import RUN_SETS
+from baselines.reproduction.experiments import RUN_SETS
 from baselines.reproduction.figure import draw
 from baselines.reproduction.measurements import Observation, Observed
 from baselines.reproduction.results import conclude
@@ -82,13 +80,6 @@ class Reproduction:
         for name, source in self.sources(experiment).items():
             minutes += source.cpu_minutes * source.left(self.path / "runs" / name)
         return minutes
-
-    def train(self, experiment: Experiment, workers: int, console: Console) -> int:
-        """Train what has not ended; 0, 1 (something failed) or 130 (interrupted)."""
-        for name, source in self.sources(experiment).items():
-            if code := source.train(self.path / "runs" / name, workers, console):
-                return code
-        return 0
 
     def ended(self, name: str) -> Sequence[Finished]:
         """The runs of a set, all of which have ended."""

@@ -7,17 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from rich.console import Console
-
 from baselines.analysis.subject import Subject, load
-from baselines.commands.display.jobs import SweepDisplay, sweep_line
 from baselines.core.files import RunError
-from baselines.core.jobs import LocalEngine
-from baselines.core.process import interruptible
 from baselines.reproduction.measurements import Observation
 from baselines.training import loading, run_folder
 from baselines.training.bptt_settings import Settings
-from baselines.training.sweep import Sweep, SweepFolder
+from baselines.training.sweep import Sweep
 
 
 class Finished(Protocol):
@@ -53,9 +48,6 @@ class Source(Protocol):
 
     def left(self, path: Path) -> float:
         """The share of the runs that have not ended."""
-
-    def train(self, path: Path, workers: int, console: Console) -> int:
-        """Train what has not ended; 0, 1 (something failed) or 130 (interrupted)."""
 
     def ended(self, path: Path) -> Sequence[Finished]:
         """The runs, all of which have ended."""
@@ -143,18 +135,6 @@ class RunSet:
     def left(self, path: Path) -> float:
         names = list(self.sweep.runs)
         return sum(not (path / run / "summary.json").exists() for run in names) / len(names)
-
-    def train(self, path: Path, workers: int, console: Console) -> int:
-        folder = SweepFolder(path, self.sweep)
-        try:
-            with interruptible() as interrupt, SweepDisplay(console, folder) as display:
-                for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
-                    display.show(event)
-        finally:
-            folder.close()
-        ended = sweep_line(folder).partition("\n")[0]  # how to go on is for the command to say
-        console.print(f"{path.name}: {ended}", soft_wrap=True, highlight=False)
-        return 130 if interrupt.requested else 0 if folder.complete else 1
 
     def ended(self, path: Path) -> Sequence[Trained]:
         found = [(path / run, f"{path.name}/{run}", settings) for run, settings in self.sweep.runs.items()]

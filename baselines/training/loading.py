@@ -1,4 +1,4 @@
-"""TODO-DOC."""
+"""What a run folder holds, read: its settings, and its network."""
 
 from __future__ import annotations
 

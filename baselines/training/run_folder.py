@@ -30,9 +30,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from baselines.core.files import RunError, lock, read_format, read_json, replace_file, versions, writing
 from baselines.core.settings import SettingsError
-from baselines.training.bptt_settings import Plan
-from baselines.training.ppo_settings import RLPlan
-from baselines.training.settings import RunSettings
+from baselines.training.settings import RunPlan, RunSettings
 
 S = TypeVar("S", bound=RunSettings)
 
@@ -62,7 +60,7 @@ class RunFolder:
         self._identity = ""
 
     @classmethod
-    def new(cls, path: Path, plan: Plan | RLPlan, columns: Sequence[str]) -> RunFolder:
+    def new(cls, path: Path, plan: RunPlan, columns: Sequence[str]) -> RunFolder:
         """A folder for a new run of ``plan``, made with its parents where it is missing.
 
         Raises:

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from baselines.cells import CELLS, Cell, ContractError, find_cell
 from baselines.core import seeds
@@ -170,6 +170,22 @@ class RunSettings:
         plain = dataclasses.asdict(self)
         del plain["out"]
         return plain
+
+
+class RunPlan(Protocol):
+    """Settings resolved into the parts of a run."""
+
+    @property
+    def settings(self) -> RunSettings:
+        """What was asked for."""
+
+    @property
+    def task(self) -> Task:
+        """The task before the curriculum sets its N."""
+
+    @property
+    def recipe(self) -> Any:
+        """The optimisation, a dataclass, with what was asked for put in."""
 
 
 def blame_cell(make: Callable[..., Cell], *args: Any, **kwargs: Any) -> Cell:

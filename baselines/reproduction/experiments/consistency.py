@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from baselines.analysis.geometry import measurement
 from baselines.analysis.geometry.measurement import GeometrySettings
 from baselines.analysis.subject import load
 from baselines.core.files import RunError, lock, writing
-from baselines.core.process import interruptible
 from baselines.reproduction.claims import Larger, Statement
 from baselines.reproduction.experiment import Experiment, Quantity, Scale, parts
+from baselines.reproduction.experiments.run_sets import NO_BUDGET
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import Trained, check_kept, observed
+from baselines.reproduction.runs import RunSet, Source, Trained, check_kept, observed
 from baselines.reproduction.tcr import run_all
 from baselines.reproduction.tcr.conditions import GROUPS, Condition
 from baselines.reproduction.tcr.results import Rows, Run, begin, read
@@ -316,22 +315,27 @@ class ConditionSet:
         missing = self._missing(path)
         return sum(map(len, missing.values())) / (len(missing) * len(self.seeds))
 
-    def train(self, path: Path, workers: int, console: Console) -> int:
+    def train(self, path: Path, workers: int, say: Callable[[str], None], interrupted: Callable[[], bool]) -> list[str]:
+        """Train what has not ended.
+
+        Args:
+            path: the folder of the set.
+            workers: processes at a time.
+            say: takes each line of progress.
+            interrupted: whether to stop.
+
+        Returns:
+            What went wrong, a line a condition.
+        """
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
         release = lock(self, path / "lock")  # or two processes would train the same
         try:
             missing = {one: seeds for one, seeds in self._missing(path).items() if seeds}
             begin(path / "results.csv")
-            with interruptible() as interrupt:
-                wrong = run_all(missing, workers, path / "results.csv", lambda: interrupt.requested)
+            return run_all(missing, workers, path / "results.csv", say, interrupted)
         finally:
             release()
-        if interrupt.requested:
-            return 130
-        for line in wrong:
-            console.print(f"{path.name}: failed: {line}", soft_wrap=True, highlight=False)
-        return 1 if wrong else 0
 
     def ended(self, path: Path) -> Sequence[TrainedCondition]:
         rows = self._rows(path)
@@ -342,3 +346,54 @@ class ConditionSet:
 
     def asked(self) -> dict[str, Any]:
         return {"groups": list(self.groups), "of": "baselines/reproduction/tcr/conditions.py"}
+
+
+# Two hundred updates of TCR alone, then the task with it.
+_ADDITION: dict[str, Any] = {
+    "task": "delayed-addition",
+    "task_args": {"scoring": "final"},
+    "cell": "rate",
+    "curriculum": "none-single",
+    "n_max": 20,
+    "keep_every": 100,
+    "max_updates": 600,
+    "threshold": 0.999,
+    **NO_BUDGET,
+}
+_FLIP_FLOP: dict[str, Any] = {
+    "task": "flip-flop",
+    "task_args": {"pulse_probability": 0.05},
+    "cell": "rate",
+    "curriculum": "none-single",
+    "n_max": 16,
+    "tcr": [0.0, 0.03, 0.3],
+    "keep_every": 50,
+    "max_updates": 400,
+    "threshold": 0.9999,
+    **NO_BUDGET,
+}
+
+
+def _consistency(seeds: str, minutes: float) -> dict[str, Source]:
+    """TCR on networks that are small at either scale: the paper's have some hundred units."""
+    frozen = {**_ADDITION, "seed": seeds, "tcr": [0.03, 1.0], "tcr_schedule": "freeze-in", "tcr_updates": 200}
+    return {
+        "flip-flop": RunSet(settings={**_FLIP_FLOP, "seed": seeds}, cpu_minutes=2 * minutes),
+        "addition": RunSet(settings={**_ADDITION, "seed": seeds}, cpu_minutes=minutes),
+        "freeze-in": RunSet(settings=frozen, cpu_minutes=1.5 * minutes),
+    }
+
+
+RUN_SETS: dict[str, dict[str, Source]] = {
+    "small": {
+        "tcr": ConditionSet(groups=("probes", "delays", "optimizers"), seeds=range(5), cpu_minutes=40),
+        "tcr-cells": ConditionSet(groups=("cells",), seeds=range(5), cpu_minutes=15),
+        **_consistency("0..4", 1.5),
+    },
+    "full": {
+        "tcr": ConditionSet(groups=("probes", "delays", "optimizers", "strong"), seeds=range(20), cpu_minutes=200),
+        "tcr-cells": ConditionSet(groups=("cells",), seeds=range(20), cpu_minutes=60),
+        **_consistency("0..19", 6),
+    },
+}
+"""Scale -> name -> runs."""

@@ -1,59 +1,22 @@
-"""The training runs behind the experiments, at either scale. Several experiments share each set."""
+"""The training runs that several experiments share, at either scale."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from baselines.reproduction.experiments.consistency import ConditionSet
 from baselines.reproduction.runs import RunSet, Source
 
 _BOTH = ["single-head", "multi-head"]
 # Updates end a run, not seconds: what is reached in a number of seconds is a property of the machine.
-_NO_BUDGET = {"budget": 1e7, "episodes": 200}
+NO_BUDGET = {"budget": 1e7, "episodes": 200}
 
 # The published recipe, update for update, but for a quarter of the units and of the trials in a batch. Five networks,
 # where four are published: with three, the intervals of most differences held zero, however large they looked.
-_SMALL_PAPER: dict[str, Any] = {"recipe": "paper", "units": 128, "batch_size": 64, "seed": "0..4", **_NO_BUDGET}
-_SMALL_FAST: dict[str, Any] = {"recipe": "fast", "units": 128, "seed": "0..4", **_NO_BUDGET}
-_FULL_FAST: dict[str, Any] = {"recipe": "fast", "units": 500, "seed": "0..3", **_NO_BUDGET}
-_FULL_PAPER: dict[str, Any] = {"recipe": "paper", "seed": "0..3", **_NO_BUDGET}
+_SMALL_PAPER: dict[str, Any] = {"recipe": "paper", "units": 128, "batch_size": 64, "seed": "0..4", **NO_BUDGET}
+_SMALL_FAST: dict[str, Any] = {"recipe": "fast", "units": 128, "seed": "0..4", **NO_BUDGET}
+_FULL_FAST: dict[str, Any] = {"recipe": "fast", "units": 500, "seed": "0..3", **NO_BUDGET}
+_FULL_PAPER: dict[str, Any] = {"recipe": "paper", "seed": "0..3", **NO_BUDGET}
 _TAUS = [{"tau": tau} for tau in (1, 2, 3, 4)]
-
-# Two hundred updates of TCR alone, then the task with it.
-_ADDITION: dict[str, Any] = {
-    "task": "delayed-addition",
-    "task_args": {"scoring": "final"},
-    "cell": "rate",
-    "curriculum": "none-single",
-    "n_max": 20,
-    "keep_every": 100,
-    "max_updates": 600,
-    "threshold": 0.999,
-    **_NO_BUDGET,
-}
-_FLIP_FLOP: dict[str, Any] = {
-    "task": "flip-flop",
-    "task_args": {"pulse_probability": 0.05},
-    "cell": "rate",
-    "curriculum": "none-single",
-    "n_max": 16,
-    "tcr": [0.0, 0.03, 0.3],
-    "keep_every": 50,
-    "max_updates": 400,
-    "threshold": 0.9999,
-    **_NO_BUDGET,
-}
-
-
-def _consistency(seeds: str, minutes: float) -> dict[str, Source]:
-    """TCR on networks that are small at either scale: the paper's have some hundred units."""
-    frozen = {**_ADDITION, "seed": seeds, "tcr": [0.03, 1.0], "tcr_schedule": "freeze-in", "tcr_updates": 200}
-    return {
-        "flip-flop": RunSet(settings={**_FLIP_FLOP, "seed": seeds}, cpu_minutes=2 * minutes),
-        "addition": RunSet(settings={**_ADDITION, "seed": seeds}, cpu_minutes=minutes),
-        "freeze-in": RunSet(settings=frozen, cpu_minutes=1.5 * minutes),
-    }
-
 
 SMALL: dict[str, Source] = {
     "parity-paper": RunSet(
@@ -107,9 +70,6 @@ SMALL: dict[str, Source] = {
         settings={**_SMALL_FAST, "cell": ["gru", "lstm"], "curriculum": _BOTH, "n_max": 40, "max_updates": 800},
         cpu_minutes=6,
     ),
-    "tcr": ConditionSet(groups=("probes", "delays", "optimizers"), seeds=range(5), cpu_minutes=40),
-    "tcr-cells": ConditionSet(groups=("cells",), seeds=range(5), cpu_minutes=15),
-    **_consistency("0..4", 1.5),
 }
 
 # As long as single-head networks took to N = 28 and more, but not to where the multi-head ones ended.
@@ -133,10 +93,7 @@ FULL: dict[str, Source] = {
         settings={**_FAST_FULL, "curriculum": ["sliding-window"], "window": 10, "shift": 5}, cpu_minutes=100
     ),
     "gated-fast": RunSet(settings={**_FAST_FULL, "cell": ["gru", "lstm"], "curriculum": _BOTH}, cpu_minutes=800),
-    "tcr": ConditionSet(groups=("probes", "delays", "optimizers", "strong"), seeds=range(20), cpu_minutes=200),
-    "tcr-cells": ConditionSet(groups=("cells",), seeds=range(20), cpu_minutes=60),
-    **_consistency("0..19", 6),
 }
 
-RUN_SETS = {"small": SMALL, "full": FULL}
+SHARED = {"small": SMALL, "full": FULL}
 """Scale -> name -> runs."""

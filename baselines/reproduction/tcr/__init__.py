@@ -17,9 +17,17 @@ def run_all(
     missing: Mapping[Condition, Sequence[int]],
     workers: int,
     path: Path,
+    say: Callable[[str], None],
     interrupted: Callable[[], bool] = lambda: False,
 ) -> list[str]:
     """Train each condition with the seeds that are missing, in ``workers`` processes at a time.
+
+    Args:
+        missing: condition -> the seeds to train it with.
+        workers: processes at a time.
+        path: the CSV file of results.
+        say: takes each line of progress.
+        interrupted: whether to stop.
 
     Returns:
         What went wrong, a line a job.
@@ -46,10 +54,10 @@ def run_all(
         ended = 0
         for event in LocalEngine(workers).run(jobs, interrupted):
             if isinstance(event, Progressed):
-                print(f"{event.job.name}: {event.line}", flush=True)
+                say(f"{event.job.name}: {event.line}")
             elif isinstance(event, Ended) and not event.again:
                 ended += 1
-                print(f"{ended} of {len(jobs)} conditions", flush=True)
+                say(f"{ended} of {len(jobs)} conditions")
                 if event.code:
                     last = event.job.log.read_text().strip().splitlines()[-1]
                     wrong.append(f"{event.job.name}: exit status {event.code}: {last}")

@@ -4,8 +4,8 @@
     python -m baselines.reproduction.tcr --summarise --out tcr.csv    # tables and tcr.png, of what the file holds
     python -m baselines.reproduction.tcr --quick --out quick.csv      # seconds: shows that it works, and nothing else
 
-The conditions are those of ``baselines.reproduction.tcr.conditions.GROUPS``; without --group, all. The file has a row for each
-condition and seed; a row that is there is not run again, so a stopped measurement goes on where it was. A job is a
+The conditions are those of ``GROUPS`` in ``conditions.py``; without --group, all. The file has a row for each condition
+and seed; a row that is there is not run again, so a stopped measurement goes on where it was. A job is a
 process: one condition with those of its seeds that are missing, on one thread. When a process is killed, its finished
 seeds are kept and the others are tried once more. Exit status 1: something is missing still.
 
@@ -19,6 +19,7 @@ import argparse
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def main() -> None:
     begin(options.out)
     wanted = dict.fromkeys(condition for conditions in groups.values() for condition in conditions)
     missing = {c: [seed for seed in options.seeds if (c, seed) not in rows] for c in wanted}
-    wrong = run_all({c: seeds for c, seeds in missing.items() if seeds}, options.workers, options.out)
+    say = partial(print, flush=True)
+    wrong = run_all({c: seeds for c, seeds in missing.items() if seeds}, options.workers, options.out, say)
     for line in wrong:
         print(f"failed: {line}", file=sys.stderr)
     sys.exit(1 if wrong else 0)

@@ -301,7 +301,8 @@ def test_bad_options_are_one_line_and_write_nothing(
 def test_without_stable_baselines3_everything_else_works(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['stable_baselines3'] = sys.modules['sb3_contrib'] = None\n"
-        "from baselines.commands.main import main; import baselines.training.ppo_settings, baselines.commands.evaluate\n"
+        "from baselines.commands.main import main\n"
+        "import baselines.training.ppo_settings, baselines.commands.evaluate\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

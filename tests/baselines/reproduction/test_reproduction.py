@@ -14,7 +14,7 @@ from baselines.commands.main import main
 from baselines.core.files import lock
 from baselines.reproduction import folder
 from baselines.reproduction.experiment import SCALES
-from baselines.reproduction.experiments import EXPERIMENTS, run_sets
+from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS
 from baselines.reproduction.experiments.consistency import ConditionSet
 from baselines.reproduction.runs import RunSet
 from baselines.training.run import TrainingRun
@@ -45,7 +45,7 @@ def _tiny_sets() -> Any:
     """Run sets of seconds in place of those of minutes."""
     with pytest.MonkeyPatch.context() as patch:
         for name, own in SETS.items():
-            patch.setitem(run_sets.SMALL, name, RunSet(settings=TINY | own, cpu_minutes=1))
+            patch.setitem(RUN_SETS["small"], name, RunSet(settings=TINY | own, cpu_minutes=1))
         yield
 
 
@@ -55,7 +55,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("reproduction") / "small"
     reproduction = folder.Reproduction(path, "small")
     for name in SETS:
-        source = run_sets.SMALL[name]
+        source = RUN_SETS["small"][name]
         assert isinstance(source, RunSet)
         sweep = source.sweep
         SweepFolder(path / "runs" / name, sweep).close()
@@ -175,7 +175,7 @@ def test_experiments_are_whole() -> None:
         assert one.name == name
         assert set(one.scales) == set(SCALES)
         for scale, asked in one.scales.items():
-            assert {part.runs for part in asked.parts} <= set(run_sets.RUN_SETS[scale])
+            assert {part.runs for part in asked.parts} <= set(RUN_SETS[scale])
             words = [statement.words for statement in asked.statements]
             assert len(set(words)) == len(words)
             drawn = {quantity.name for quantity in one.quantities}
@@ -184,7 +184,7 @@ def test_experiments_are_whole() -> None:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_run_is_possible(scale: str) -> None:
-    for source in run_sets.RUN_SETS[scale].values():
+    for source in RUN_SETS[scale].values():
         assert source.left(Path("nowhere")) == 1  # they are checked as they are made
         assert source.cpu_minutes > 0
 
@@ -333,7 +333,7 @@ def test_what_is_left_of_a_measurement_is_measured_again(text: str, out: Path) -
 def test_two_processes_do_not_work_on_the_same(
     out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(run_sets.SMALL, "tcr-cells", ConditionSet(groups=("cells",), seeds=[0], cpu_minutes=1))
+    monkeypatch.setitem(RUN_SETS["small"], "tcr-cells", ConditionSet(groups=("cells",), seeds=[0], cpu_minutes=1))
     owner = folder.Reproduction(out, "small")
     for name, held in (("epochs", out / "epochs" / "parts"), ("tcr-lstm", out / "runs" / "tcr-cells")):
         held.mkdir(parents=True, exist_ok=True)
@@ -373,7 +373,7 @@ def test_runs_are_trained_in_processes_and_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     only = RunSet(settings=TINY | {"curriculum": ["single-head"]}, cpu_minutes=1)
-    monkeypatch.setitem(run_sets.SMALL, "parity-paper", only)
+    monkeypatch.setitem(RUN_SETS["small"], "parity-paper", only)
     command = ["reproduce", "epochs", "--out", str(tmp_path / "out"), "--workers", "2"]
     assert main(command) == 0
     assert "2 solved" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import pytest
 
 from baselines.core.files import RunError
 from baselines.reproduction import results
-from baselines.reproduction.experiments import EXPERIMENTS, consistency, run_sets
+from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS, consistency
 from baselines.reproduction.experiments.consistency import ConditionSet, TrainedCondition
 from baselines.reproduction.figure import draw
 from baselines.reproduction.measurements import Observation, Observed
@@ -15,7 +15,7 @@ from baselines.reproduction.tcr.results import Run, append, begin
 
 
 def test_each_condition_is_a_row_of_its_own() -> None:
-    for sets in run_sets.RUN_SETS.values():
+    for sets in RUN_SETS.values():
         for name, over_g in (("tcr", True), ("tcr-cells", False)):
             source = sets[name]
             assert isinstance(source, ConditionSet)
