@@ -194,9 +194,9 @@ right.set(xlabel="units silent at once, drawn at random", title="groups (shaded:
 right.title.set_fontsize("medium")
 
 # %%
-# No single unit holds a bit: the worst loss of one unit costs less than a tenth of the answers. The memory is spread
-# over many units, and accuracy falls step by step as more of them are lost. ``python -m baselines analyze RUN --what
-# ablation`` does this with published protocols.
+# No single unit holds a bit: without its most important unit the network is still right in about nine of ten answers.
+# The memory is spread over many units, and accuracy falls step by step as more of them are lost. ``python -m
+# baselines analyze RUN --what ablation`` does this with published protocols.
 #
 # Change the time constants
 # -------------------------
