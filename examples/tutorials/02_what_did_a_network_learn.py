@@ -17,12 +17,11 @@ You need ``pip install ".[baselines]"``. Everything here takes about 20 seconds 
 # each channel's last pulse. Here a channel pulses at each step with probability 0.1, so a bit may have to be held for
 # any number of steps.
 #
-# The network is a leaky RNN with 64 units. Each unit has its own time constant, tau, which is trained too:
+# The network is a leaky RNN with 64 units. Each unit has its own time constant, tau, which is trained too::
 #
-# .. math::
+#    h(t) = phi[ (1 - 1/tau) h(t-1) + (W h(t-1) + b + W_in x(t) + b_in) / tau ]
 #
-#    h(t) = \phi\left[\left(1 - \frac{1}{\tau}\right) h(t-1)
-#           + \frac{1}{\tau}\bigl(W h(t-1) + b + W_\mathrm{in}\, x(t) + b_\mathrm{in}\bigr)\right]
+# Here phi is a leaky ReLU: positive numbers stay, negative ones are multiplied by 0.01.
 #
 # ``TrainingRun`` trains it into a *run folder*, as ``python -m baselines train`` does. The folder holds the settings,
 # the curves and the weights, so that you can come back to it later. ``load_network`` gives the network and the task

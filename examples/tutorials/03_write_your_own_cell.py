@@ -25,11 +25,10 @@ You need ``pip install ".[baselines]"``. Everything here takes about 40 seconds 
 # Everything else is inherited: ``initial_state(B)`` gives zeros, and ``unroll`` calls ``step`` in a loop.
 #
 # Our cell is the *minimal GRU* (minGRU, Feng et al. 2024, arXiv 2410.01201). It is a GRU whose gate does not look at
-# the state:
+# the state::
 #
-# .. math::
-#
-#    z(t) = \sigma(W_z x(t) + b_z), \qquad h(t) = (1 - z(t)) \, h(t-1) + z(t) \, (W_h x(t) + b_h)
+#    z(t) = sigmoid(W_z x(t) + b_z)
+#    h(t) = (1 - z(t)) h(t-1) + z(t) (W_h x(t) + b_h)
 #
 # The constructor takes the number of inputs and of units. Options of your own come after these two, as keywords.
 
