@@ -1,12 +1,8 @@
 """``python -m baselines``."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
-
-from baselines.commands.main import main
 
 # Before NumPy is imported, here and in the processes that this one starts: products of small matrices in a reference
 # score took 25 times the CPU time on two threads of busy cores.
@@ -18,6 +14,7 @@ before = signal.getsignal(signal.SIGINT)
 if before is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from baselines.commands.main import main  # noqa: E402
 
 signal.signal(signal.SIGINT, before)
 sys.exit(main())

@@ -19,7 +19,7 @@ from baselines.core import style
 from baselines.core.settings import SettingsError, blame
 from baselines.core.statistics import over_networks
 from baselines.core.tables import Column, Table
-from baselines.training import loading, recipes
+from baselines.training import recipes, run_files
 from baselines.training.learner import Learner
 from baselines.training.recipes import Recipe
 from memory_envs import Task, checks
@@ -222,7 +222,7 @@ def recipe_of(subject: Subject) -> Recipe:
     """The recipe of the subject's run; of a network from elsewhere the fast one for any cell."""
     if subject.path is None:
         return recipes.find("fast", recipes.ANY, recipes.ANY)
-    return loading.read_settings(subject.path).plan().recipe
+    return run_files.read_settings(subject.path).plan().recipe
 
 
 def retrained(

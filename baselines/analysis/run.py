@@ -13,7 +13,7 @@ from baselines.analysis.subject import load
 from baselines.core import files, style
 from baselines.core.files import RunError, replace_file
 from baselines.core.settings import SettingsError
-from baselines.training import loading
+from baselines.training import run_files
 
 MAY_DIFFER = (
     "seed",
@@ -55,7 +55,7 @@ class AnalysisRun:
             raise SettingsError("runs", f"runs must differ, got {' '.join(map(str, paths))}")
         self.what, self.settings, self.analysis = what, settings, ANALYSES[what]
         self.subjects = load(paths, checkpoints or self.analysis.checkpoints)
-        _check_alike([loading.read_settings(path).to_dict() for path in paths])
+        _check_alike([run_files.read_settings(path).to_dict() for path in paths])
         for subject in self.subjects:
             self.analysis.check(subject, settings)
         self.folder = paths[0] / "analysis" / what if out is None else out

@@ -14,7 +14,7 @@ from baselines.cells import Cell
 from baselines.core.settings import SettingsError
 from baselines.core.tables import Column
 from baselines.network import RecurrentNetwork, head_keys
-from baselines.training import loading, run_folder
+from baselines.training import loading, run_files
 from memory_envs import Task
 
 KEYS = (Column("run", "run"), Column("N", "N of the checkpoint", "steps"), Column("update", "updates of training"))
@@ -99,15 +99,15 @@ def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subjec
         label = name if names.count(name) == 1 else str(path)
         for at in _wanted(path, checkpoints):
             network, task = loading.load_network(path, *at)
-            _, plain = run_folder.read_checkpoint(path, *at)
+            _, plain = loading.read_checkpoint(path, *at)
             subjects.append(Subject(network.requires_grad_(False).eval(), task, label, plain["update"], path))
     return subjects
 
 
 def _wanted(path: Path, checkpoints: Sequence[int] | str) -> list[tuple[int | None, int | None]]:
     """N and update of each checkpoint that is asked for, None where it is not known by that."""
-    loading.read_settings(path)  # says what is wrong with a folder that is no run
-    kept, updates = run_folder.kept_checkpoints(path), run_folder.kept_checkpoints(path, "U")
+    run_files.read_settings(path)  # says what is wrong with a folder that is no run
+    kept, updates = run_files.kept_checkpoints(path), run_files.kept_checkpoints(path, "U")
     if not isinstance(checkpoints, str):
         if missing := [n for n in checkpoints if n not in kept]:
             raise SettingsError("checkpoints", f"checkpoints must be among those of {path}, {kept}, got {missing[0]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -9,40 +10,40 @@ from typing import Any
 
 from baselines.analysis import ANALYSES
 from baselines.analysis.run import AnalysisRun
-from baselines.commands.options import READERS, Parser, add_options, merged
+from baselines.commands.options import READERS, add_options_of, merged
+from baselines.core.process import prepare_for_training
 
 
-def add_analyze(commands: Any, arguments: Sequence[str]) -> Parser:
-    """The command ``analyze``, with the options of the analysis that ``arguments`` name."""
-    help = "what a network learned: a table and a figure"
-    more = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
-    parser: Parser = commands.add_parser("analyze", help=help, description=f"{help}. {more}", allow_abbrev=False)
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """The options of the command, and those of the analysis that ``arguments`` name."""
+    parser.epilog = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder, or several for intervals")
     parser.add_argument("--what", choices=list(ANALYSES), required=True, help="the analysis")
     help = "those kept when these N were solved (default: all, the latest or --keep-every's, by the analysis)"
-    parser.add_argument("--checkpoints", type=READERS["tuple[int, ...]"], nargs="+", default=(), metavar="N", help=help)
+    parser.add_argument("--checkpoints", type=READERS[int], nargs="+", default=(), metavar="N", help=help)
     help = "folder to write into (default: analysis/WHAT in that of the run)"
     parser.add_argument("--out", type=Path, metavar="PATH", help=help)
     for name, analysis in ANALYSES.items():
         # The options of one analysis only, so that they can share names; argparse says the rest of what is wrong.
         if f"--what={name}" in arguments or ("--what", name) in pairwise(arguments):
-            add_options(parser.add_argument_group(f"options of {name}"), analysis.settings)
+            add_options_of(parser.add_argument_group(f"options of {name}"), analysis.settings)
             break
-    return parser
 
 
-def analyze(given: dict[str, Any]) -> int:
+def run(given: dict[str, Any]) -> int:
     """Measure, write and draw; the exit code. Ctrl-C leaves what is finished, drawn too."""
+    prepare_for_training()
     given = merged(given)
     paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))
-    run = AnalysisRun(paths, what, ANALYSES[what].settings(**given), checkpoints, out)
+    analysis = AnalysisRun(paths, what, ANALYSES[what].settings(**given), checkpoints, out)
     stopped = False
     try:
-        for words in run.parts():
+        for words in analysis.parts():
             print(f"{what}: {words}", flush=True)
     except KeyboardInterrupt:
         stopped = True
-    files = run.draw() if run.tables else []
-    done = f"Saved in {run.folder}: {', '.join([*(f'{name}.csv' for name in run.tables), *(f.name for f in files)])}"
+    files = analysis.draw() if analysis.tables else []
+    names = [*(f"{name}.csv" for name in analysis.tables), *(file.name for file in files)]
+    done = f"Saved in {analysis.folder}: {', '.join(names)}"
     print("interrupted. " + done if stopped else done)
     return 130 if stopped else 0

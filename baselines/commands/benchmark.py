@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +19,7 @@ from baselines.benchmark.plan import Benchmark, is_benchmark, read_benchmark
 from baselines.benchmark.summary import write_summary
 from baselines.cells import CELLS
 from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line, print_ladder
-from baselines.commands.options import note_versions
+from baselines.commands.options import add_options_of, merged, note_versions
 from baselines.core import seeds
 from baselines.core.files import file_word
 from baselines.core.jobs import LocalEngine, available_cores
@@ -157,9 +158,14 @@ def _try_cells(benchmark: Benchmark) -> None:
                 raise SettingsError("agent", f"agent {one.name} cannot be trained on {task}: {error}") from None
 
 
-def benchmark(options: BenchmarkOptions) -> int:
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """The options of the command."""
+    add_options_of(parser, BenchmarkOptions)
+
+
+def run(given: dict[str, Any]) -> int:
     """Climb what is left of a benchmark; the exit code."""
-    asked, path, workers = read(options)
+    asked, path, workers = read(BenchmarkOptions(**merged(given)))
     folder, console = BenchmarkFolder(path, asked), Console()
     note_versions(path, folder.versions)
     try:

@@ -1,25 +1,24 @@
-"""Evaluation of a run: its checkpoints play the environments, with other N, longer trials, other arguments."""
+"""The command ``evaluate``: a checkpoint plays the environments, with other N, longer trials, other arguments."""
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from baselines.commands.display.scores import print_scores
+from baselines.commands.options import add_options_of, merged
 from baselines.core import seeds
 from baselines.core.files import replace_file
-from baselines.core.settings import SettingsError, blame, check_device
+from baselines.core.process import prepare_for_training
+from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, device_name
 from baselines.evaluation import Evaluation
 from baselines.evaluation import evaluate as evaluate_agent
-from baselines.network import NetworkAgent
-from baselines.training import loading, run_folder
+from baselines.training import run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.ppo_settings import RLSettings
 from memory_envs import Task, checks
@@ -33,28 +32,71 @@ class EvaluationSettings:
     """What is played, as it is asked for."""
 
     checkpoint: int | None = field(
-        default=None, metadata={"help": "the one kept when this N was solved (default: the latest)"}
+        default=None,
+        metadata={"help": "the one kept when this N was solved (default: the latest)", "range": (0, 10**9)},
     )
     n: tuple[int, ...] = field(
         default=(),
         metadata={
-            "help": "each N to play: any for a single-head network, else those with a readout (default: stage's)"
+            "help": "each N to play: any for a single-head network, else those with a readout (default: stage's)",
+            "range": (1, 10**6),
         },
     )
     num_steps: int | None = field(
-        default=None, metadata={"help": "steps in a trial, where the task lets one choose (default: the task's)"}
+        default=None,
+        metadata={
+            "help": "steps in a trial, where the task lets one choose (default: the task's)",
+            "range": (1, MOST_STEPS),
+        },
     )
     trial_length: float | None = field(
-        default=None, metadata={"help": "the same, in multiples of the largest N that is asked for"}
+        default=None,
+        metadata={
+            "help": "the same, in multiples of the largest N that is asked for",
+            "range": (0.0, float(MOST_STEPS)),
+        },
     )
     task_args: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "arguments of the task that replace the run's, such as p=0.3"}
     )
-    episodes: int = field(default=1000, metadata={"help": "fresh trials"})
+    episodes: int = field(default=1000, metadata={"help": "fresh trials", "range": (2, 100_000)})
     seed: int | None = field(
-        default=None, metadata={"help": "of the environment (default: one that no run trains with)"}
+        default=None,
+        metadata={"help": "seed of the environment (default: one that no run trains with)", "range": (0, 2**63)},
     )
-    device: str = field(default="cpu", metadata={"help": "where to play: cpu, cuda, cuda:1"})
+    device: str = field(default="cpu", metadata={"help": "where to play: cpu, cuda, cuda:1", "check": device_name})
+
+
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """The options of the command."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    add_options_of(parser, EvaluationSettings)
+    lags_help = "accuracy by lag as well: how many steps back the oldest input lies that an answer needs"
+    parser.add_argument("--lags", action="store_true", help=lags_help)
+    scores_help = "write every number, by lag too, into this table (CSV)"
+    parser.add_argument("--out", type=Path, metavar="FILE.csv", help=scores_help)
+
+
+def run(given: dict[str, Any]) -> int:
+    """Play and print; the exit code."""
+    path, lags, out = (given.pop(name) for name in ("run", "lags", "out"))
+    settings = EvaluationSettings(**merged(given))
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
+    check_fields(settings)
+    run_files.read_config(path)
+    prepare_for_training()
+    from rich.console import Console
+
+    from baselines.commands.display.scores import print_scores
+
+    console, all_played = Console(), []
+    for played in evaluate_run(path, settings):
+        print_scores(console, played, memory=True, lags=lags)
+        all_played.append(played)
+    if out is not None:
+        save_scores(all_played, out)
+    return 0
 
 
 def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluation]:
@@ -71,18 +113,19 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
         RunError: the run cannot be read.
     """
     asked = settings
-    blame("episodes", checks.integer, "episodes", asked.episodes, 2, 100_000)
-    if asked.seed is not None:
-        blame("seed", checks.integer, "seed", asked.seed, 0, 2**63)
-    by_ppo = loading.read_method(path) == RLSettings.METHOD
-    trained = loading.read_settings_as(RLSettings if by_ppo else Settings, path)
+    check_fields(asked)
+    by_ppo = run_files.read_method(path) == RLSettings.METHOD
+    trained = run_files.read_settings_as(RLSettings if by_ppo else Settings, path)
     seed = seeds.evaluation_seed(trained.seed) if asked.seed is None else asked.seed
-    blame("device", check_device, "device", asked.device)
-    if asked.checkpoint is not None and asked.checkpoint not in (kept := run_folder.kept_checkpoints(path)):
+    if asked.checkpoint is not None and asked.checkpoint not in (kept := run_files.kept_checkpoints(path)):
         raise SettingsError("checkpoint", f"checkpoint must be one of the kept ones, {kept}, got {asked.checkpoint}")
+    check("device", check_device, asked.device)
     if by_ppo:
         yield from _evaluate_policy(path, asked, seed)
         return
+    from baselines.network import NetworkAgent
+    from baselines.training import loading
+
     network, stage = loading.load_network(path, asked.checkpoint)
     network.to(asked.device)
     agents = []
@@ -143,25 +186,12 @@ def _with_length(task: Task, asked: EvaluationSettings) -> Task:
         if steps is not None:
             raise SettingsError("trial_length", "trial_length must be left out where num_steps is given")
         name = "trial_length"
-        steps = round(blame(name, checks.real, name, asked.trial_length, 0.0, float(MOST_STEPS)) * task.N)
+        steps = round(asked.trial_length * task.N)
     if steps is None:
         return task
     if not task.free_length:
         raise SettingsError(name, f"{name} must be left out for {task.name}: its N sets the length of its trials")
     return blame(name, task.replace, num_steps=blame(name, checks.integer, "num_steps", steps, 1, MOST_STEPS))
-
-
-def evaluate(path: Path, settings: EvaluationSettings, lags: bool, out: Path | None) -> int:
-    """Play and print; the exit code."""
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
-    console, all_played = Console(), []
-    for played in evaluate_run(path, settings):
-        print_scores(console, played, memory=True, lags=lags)
-        all_played.append(played)
-    if out is not None:
-        save_scores(all_played, out)
-    return 0
 
 
 COLUMNS = ("task", "arguments", "episodes", "seed", "measure", "of", "value", "low", "high", "answers")

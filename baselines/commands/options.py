@@ -1,50 +1,41 @@
-"""Options of the command line, made from the fields of the settings' dataclasses, and read back into settings."""
+"""Options of the command line, made from what settings declare, and read back into settings."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, fields
+from dataclasses import MISSING
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from baselines.core.files import changed_versions
-from baselines.core.settings import RANGE
+from baselines.core.settings import RANGE, Declared, declared
 from baselines.training.settings import RunSettings
 
 S = TypeVar("S", bound=RunSettings)
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line: the argument, its value, what is allowed."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave with code 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
-
-
-def add_run_options(parser: argparse.ArgumentParser, settings: type[RunSettings], recipe: Iterable[Field[Any]]) -> None:
+def add_run_options(parser: argparse.ArgumentParser, settings: type[RunSettings], recipe: Iterable[Declared]) -> None:
     """The options of a command that trains."""
     may = ", ".join(settings.LIMITS)
     resume_help = f"go on with the run in this folder; of the other options only {may} and episodes may differ"
     parser.add_argument("--resume", type=Path, metavar="RUN", help=resume_help)
-    add_options(parser, settings)
+    add_options_of(parser, settings)
     group = parser.add_argument_group("options that replace the recipe's values")
     for setting in recipe:
-        add_option(group, setting, None)
+        add_option(group, setting, with_default=False)
 
 
-def add_options(parser: argparse._ActionsContainer, settings: type[Any]) -> None:
+def add_options_of(parser: argparse._ActionsContainer, settings: type[Any]) -> None:
     """An option for each field of a dataclass of settings; what is not given is left to the field's own default."""
-    for setting in fields(settings):
+    for setting in declared(settings):
         if setting.name != "overrides":
-            add_option(parser, setting, setting.default)
+            add_option(parser, setting)
 
 
-def read_options(given: dict[str, Any], kind: type[S], recipe: Iterable[Field[Any]]) -> S:
+def read_options(given: dict[str, Any], kind: type[S], recipe: Iterable[Declared]) -> S:
     """The settings that parsed options make."""
     given = merged(given)
     replaced = {setting.name: given.pop(setting.name) for setting in recipe if setting.name in given}
@@ -69,26 +60,30 @@ def axes_of(given: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def add_option(parser: argparse._ActionsContainer, setting: Field[Any], default: object, axis: bool = False) -> None:
-    """The option of one field; ``axis``: it takes several values."""
-    kind = str(setting.type).removesuffix(" | None")
+def add_option(
+    parser: argparse._ActionsContainer, setting: Declared, with_default: bool = True, axis: bool = False
+) -> None:
+    """The option of one field.
+
+    Args:
+        parser: takes the option.
+        setting: the field.
+        with_default: whether the help says its default.
+        axis: whether it takes several values, each of which is one of the field's.
+    """
     help = setting.metadata["help"].replace("%", "%%")
     if "choices" in setting.metadata:
         help += f": {', '.join(setting.metadata['choices'])}"
-    if not isinstance(default, (type(None), type(dataclasses.MISSING), tuple)):
-        help += f" (default: {default})"
-    many: dict[str, Any] = {"metavar": kind.upper()}
-    if kind.startswith("dict"):
-        many = {"nargs": "+", "metavar": "KEY=VALUE", "action": "extend"}  # given twice, the second one adds
-    elif kind.startswith("tuple"):
-        many = {"nargs": "+", "metavar": kind.removeprefix("tuple[").split(",")[0].upper(), "action": "extend"}
-    reader = READERS[kind]
-    if axis and kind.startswith("dict"):
-        many = {"nargs": "*", "metavar": "KEY=VALUE", "action": "append"}
-        help += "; once for each of its values on the axis"
-    elif axis:
+    if with_default and setting.default not in (None, MISSING) and not setting.many:
+        help += f" (default: {setting.default})"
+    reader = READERS[setting.kind]
+    many: dict[str, Any] = {"metavar": setting.kind.__name__.upper()}
+    if setting.kind is dict:  # given twice, the second one adds; on an axis it is another value
+        many = {"nargs": "*" if axis else "+", "metavar": "KEY=VALUE", "action": "append" if axis else "extend"}
+        help += "; once for each of its values on the axis" if axis else ""
+    elif setting.many or axis:
         many |= {"nargs": "+", "action": "extend"}
-        reader = _range_or(reader) if kind == "int" else reader
+        reader = _range_or(reader) if axis and setting.kind is int else reader
     names = [f"--{setting.name.replace('_', '-')}", *filter(None, [setting.metadata.get("alias")])]
     parser.add_argument(*names, dest=setting.name, type=reader, default=argparse.SUPPRESS, help=help, **many)
 
@@ -117,16 +112,14 @@ def _pair(text: str) -> tuple[str, Any]:
         return key, value
 
 
-READERS: dict[str, Callable[[str], Any]] = {
-    "str": str,
-    "int": _number(int, "an integer"),
-    "float": _number(float, "a number"),
-    "Path": Path,
-    "dict[str, Any]": _pair,
-    "tuple[int, ...]": _number(int, "an integer"),
-    "tuple[float, ...]": _number(float, "a number"),
-    "tuple[str, ...]": str,
+READERS: dict[type, Callable[[str], Any]] = {
+    str: str,
+    int: _number(int, "an integer"),
+    float: _number(float, "a number"),
+    Path: Path,
+    dict: _pair,
 }
+"""Kind of a setting -> what reads a word of the command line."""
 
 
 def note_versions(path: Path, begun: Mapping[str, str]) -> None:

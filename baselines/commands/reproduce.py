@@ -28,7 +28,7 @@ from memory_envs import checks
 HELP = "run a published experiment again, and print ours beside the published values, with a verdict"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """The options of the command."""
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"experiments: {', '.join(EXPERIMENTS)}")
     parser.add_argument("--list", action="store_true", help="list the experiments with their expected times")
@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--write", type=Path, metavar="FILE.md", help="the page of --report")
 
 
-def reproduce(given: dict[str, Any]) -> int:
+def run(given: dict[str, Any]) -> int:
     """Do what is asked; the exit code: 0 done, 1 some run failed, 130 interrupted."""
     if (given["report"] is None) != (given["write"] is None):
         missing = "write" if given["write"] is None else "report"

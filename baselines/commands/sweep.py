@@ -1,24 +1,25 @@
-"""How a sweep is asked for: a TOML file, or the folder of a sweep to go on with, and options beside it."""
+"""The command ``sweep``: a TOML file, or the folder of a sweep to go on with, and options beside it."""
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from baselines.commands.display.jobs import SweepDisplay, sweep_line
-from baselines.commands.options import axes_of
+from baselines.commands.options import add_option, add_options_of, axes_of
 from baselines.core.jobs import LocalEngine, available_cores
 from baselines.core.process import interruptible
-from baselines.core.settings import SettingsError, blame
+from baselines.core.settings import SettingsError, check_fields, declared
+from baselines.training.bptt_settings import Settings
 from baselines.training.sweep import SweepFolder
 from baselines.training.sweep.folder import is_sweep, read_sweep
-from baselines.training.sweep.product import Sweep
-from memory_envs import checks
+from baselines.training.sweep.product import SETTINGS, Sweep
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,7 +36,11 @@ class SweepOptions:
         metadata={"help": "sweep folder (default: the name of the file, or one made of the settings, under runs/)"},
     )
     workers: int | None = field(
-        default=None, metadata={"help": "runs at once, each on one thread (default: as many as there are cores)"}
+        default=None,
+        metadata={
+            "help": "runs at once, each on one thread (default: as many as there are cores)",
+            "range": (1, 1_000),
+        },
     )
 
 
@@ -67,8 +72,8 @@ def read(source: Path | None, given: Mapping[str, Any]) -> tuple[Sweep, Path, in
         raise SettingsError("exclude", f"exclude must be a list of tables, got {exclude!r}")
     if out is not None and not isinstance(out, (str, Path)):
         raise SettingsError("out", f"out must be a string, got {out!r}")
+    check_fields(SweepOptions(workers=workers))
     workers = available_cores() if workers is None else workers
-    blame("workers", checks.integer, "workers", workers, 1, 1_000)
     sweep = Sweep.of(asked, exclude)
     return sweep, Path("runs") / sweep.name if out is None else Path(out), workers
 
@@ -80,9 +85,23 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise SettingsError("file", f"file must be a TOML file or the folder of a sweep, got {file}: {error}") from None
 
 
-def sweep(source: Path | None, given: dict[str, Any]) -> int:
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """The options of the command."""
+    file_help = "the same options (with underscores), lists where they are axes; or a sweep's folder, to go on with"
+    parser.add_argument("file", type=Path, nargs="?", metavar="FILE.toml", help=file_help)
+    add_options_of(parser, SweepOptions)
+    group = parser.add_argument_group("settings and axes", "each with one value or several; 0..4 is 0 1 2 3 4")
+    own = {setting.name for setting in declared(Settings)}
+    for setting in SETTINGS.values():
+        add_option(group, setting, with_default=setting.name in own, axis=True)
+
+
+def run(given: dict[str, Any]) -> int:
     """Run what is left of a sweep; the exit code."""
+    source = given.pop("file")
     asked, path, workers = read(source, axes_of(given))
+    from rich.console import Console
+
     console = Console()
     code, line = run_shown(SweepFolder(path, asked), workers, console)
     console.print(line, soft_wrap=True, highlight=False)
@@ -91,6 +110,8 @@ def sweep(source: Path | None, given: dict[str, Any]) -> int:
 
 def run_shown(folder: SweepFolder, workers: int, console: Console) -> tuple[int, str]:
     """Run what is left in a sweep's folder and show it; the exit code and how the runs ended, in words."""
+    from baselines.commands.display.jobs import SweepDisplay, sweep_line
+
     try:
         with interruptible() as interrupt, SweepDisplay(console, folder) as display:
             for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):

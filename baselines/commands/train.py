@@ -2,43 +2,62 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from baselines.commands.display.scores import print_scores
-from baselines.commands.display.training import Display
-from baselines.commands.options import merged, note_versions, read_options
-from baselines.core.process import interruptible
+from baselines.commands.options import add_run_options, merged, note_versions, read_options
+from baselines.core.process import interruptible, prepare_for_training
 from baselines.core.settings import SettingsError
-from baselines.training import recipes
+from baselines.training import recipes, run_files
 from baselines.training.bptt_settings import Settings
-from baselines.training.figure import training_figure
-from baselines.training.run import TrainingRun
-from baselines.training.run_folder import is_run, read_versions
+
+if TYPE_CHECKING:
+    from baselines.training.run import TrainingRun
 
 
-def begin(resume: Path | None, go_on: bool, given: dict[str, Any]) -> TrainingRun:
-    """The run that is asked for: a new one, or one that is there."""
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """The options of the command."""
+    add_run_options(parser, Settings, recipes.options())
+    go_on_help = "go on with the run in --out where there is one: the same command begins it and goes on with it"
+    parser.add_argument("--go-on", action="store_true", help=go_on_help)
+
+
+def run(given: dict[str, Any]) -> int:
+    """Begin the run that is asked for, or take it up, and train it before the user's eyes; the exit code."""
+    resume, go_on = given.pop("resume", None), given.pop("go_on")
     if go_on and (resume or "out" not in given):
         raise SettingsError("go_on", f"go_on needs out, and no resume, got {'resume' if resume else 'no out'}")
-    if go_on and is_run(given["out"]):
+    if go_on and run_files.is_run(given["out"]):
         resume = given["out"]
-    return TrainingRun(read_options(given, Settings, recipes.options())) if resume is None else take_up(resume, given)
+    settings = changes = None
+    if resume is None:
+        settings = read_options(given, Settings, recipes.options())
+        settings.parts()
+        run_files.check_empty(settings.folder)
+    else:
+        changes = merged(given)
+        run_files.settings_to_go_on(Settings, resume, changes)
+    prepare_for_training()
+    from baselines.training.run import TrainingRun
 
-
-def take_up(path: Path, given: dict[str, Any]) -> TrainingRun:
-    """The run in a folder, to go on with, and a word where that may not be exact."""
-    run = TrainingRun.resume(path, merged(given))
-    note_versions(path, read_versions(path))
-    return run
+    if settings is not None:
+        return train(TrainingRun(settings))
+    taken_up = TrainingRun.resume(resume, changes)
+    note_versions(resume, run_files.read_versions(resume))
+    return train(taken_up)
 
 
 def train(run: TrainingRun) -> int:
     """Train, play, draw and sum up; the exit code."""
+    from rich.console import Console
+
+    from baselines.commands.display.scores import print_scores
+    from baselines.commands.display.training import Display
+    from baselines.training.figure import training_figure
+
     console = Console()
     try:
         with interruptible() as interrupt, Display(console, run.plan, run.seconds) as display:

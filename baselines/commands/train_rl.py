@@ -1,28 +1,58 @@
-"""What a person sees of a run of reinforcement learning: a progress bar, a line a report, and a table at the end."""
+"""The command ``train-rl``: reinforcement learning by RecurrentPPO, with evaluations on the way."""
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-from baselines.commands.display.scores import score_table
-from baselines.commands.display.training import PLAIN_SECONDS
-from baselines.commands.options import merged, note_versions, read_options
-from baselines.core.files import RunError
-from baselines.core.process import interruptible
-from baselines.ppo.run import RLRun, more_steps
-from baselines.training import ppo_recipes
+from baselines.commands.options import add_run_options, merged, note_versions, read_options
+from baselines.core.process import interruptible, prepare_for_training
+from baselines.training import ppo_recipes, run_files
 from baselines.training.ppo_settings import RLSettings
-from baselines.training.run_folder import read_versions
+
+if TYPE_CHECKING:
+    from baselines.ppo.run import RLRun
+
+
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """The options of the command."""
+    add_run_options(parser, RLSettings, ppo_recipes.options())
+
+
+def run(given: dict[str, Any]) -> int:
+    """Begin the run that is asked for, or take it up, and train it before the user's eyes; the exit code."""
+    resume, settings, changes = given.pop("resume", None), None, None
+    if resume is None:
+        settings = read_options(given, RLSettings, ppo_recipes.options())
+        settings.parts()
+        run_files.check_empty(settings.folder)
+    else:
+        changes = merged(given)
+        run_files.settings_to_go_on(RLSettings, resume, changes)
+    prepare_for_training()
+    if settings is not None:
+        settings.plan()  # a wrong option is found before a missing package
+    from baselines.ppo.run import RLRun
+
+    if settings is not None:
+        return show(RLRun(settings))
+    taken_up = RLRun.resume(resume, changes)
+    note_versions(resume, run_files.read_versions(resume))
+    return show(taken_up)
 
 
 def show(run: RLRun) -> int:
     """Train a run to its end before the user's eyes; the exit code."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    from baselines.commands.display.scores import score_table
+    from baselines.commands.display.training import PLAIN_SECONDS
+    from baselines.ppo.run import more_steps
+
     console, limit = Console(), run.plan.settings.steps
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     due = time.monotonic()
@@ -63,23 +93,3 @@ def line(run: RLRun) -> str:
     words += [f"score {row['score']:.3f}", f"accuracy {sum(accuracies) / len(accuracies):.3f}"]
     rate = run.steps / max(run.cpu_seconds, 1e-9)
     return f"{run.steps} steps: N = {row['N']:.0f}, {', '.join(words)}, {rate:.0f} steps/CPU s"
-
-
-def train_rl(resume: Path | None, given: dict[str, Any]) -> int:
-    """Train by reinforcement learning, play and sum up; the exit code."""
-    settings = read_options(given, RLSettings, ppo_recipes.options()) if resume is None else None
-    if settings is not None:
-        settings.plan()  # a wrong option is found before a missing package
-    try:
-        from baselines.commands.train_rl import show
-        from baselines.ppo.run import RLRun
-    except ModuleNotFoundError as error:
-        if error.name not in ("stable_baselines3", "sb3_contrib"):
-            raise
-        raise RunError('train-rl needs stable-baselines3 and sb3-contrib: pip install ".[rl]"') from None
-    if settings is not None:
-        return show(RLRun(settings))
-    assert resume is not None
-    run = RLRun.resume(resume, merged(given))
-    note_versions(resume, read_versions(resume))
-    return show(run)

@@ -1,4 +1,4 @@
-"""Files written all at once and folders held by one process: what run folders and sweep folders have in common."""
+"""Files written all at once, folders held by one process, and the versions that a folder records."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
 
 
 class RunError(Exception):
@@ -29,7 +27,7 @@ def lock(owner: object, path: Path) -> weakref.finalize[[int], Any]:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # In this order: whoever reads meanwhile finds a number, after the first time.
+            # Write, then truncate: a reader never sees an empty file.
             os.ftruncate(file, os.write(file, f"{os.getpid()}\n".encode()))
         except BlockingIOError:
             holder = os.read(file, 32).decode(errors="replace").strip()
@@ -46,7 +44,7 @@ def writing(path: Path) -> Iterator[None]:
     """Within the block what goes wrong is a ``RunError`` that names ``path``."""
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise RunError(f"{path} cannot be written: {error}") from None
 
 

@@ -8,18 +8,26 @@ alone, and drawing more of one thing never moves another.
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
+
+LARGEST = 2**32 - 1
+"""The largest seed of a run."""
 
 
 def generator(seed: int, *name: str | int) -> torch.Generator:
     """A new generator on the CPU for what is called ``name`` in the run with this seed."""
+    import torch
+
     return torch.Generator().manual_seed(_hash(seed, *name))
 
 
 def numpy_generator(seed: int, *name: str | int) -> np.random.Generator:
-    """The same for NumPy."""
+    """A new NumPy generator for what is called ``name`` in the run with this seed."""
     return np.random.Generator(np.random.PCG64(_hash(seed, *name)))
 
 
@@ -27,10 +35,6 @@ def _hash(seed: int, *name: str | int) -> int:
     """63 bits."""
     digest = blake2b(repr((seed, *name)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
-
-
-LARGEST = 2**32 - 1
-"""The largest seed of a run."""
 
 
 def environment_seed(seed: int, part: int, columns: int) -> int:

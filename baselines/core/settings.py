@@ -1,16 +1,32 @@
-"""Checks of settings: what goes wrong is a ``SettingsError`` that names the setting."""
+"""Settings: declared once, as fields of a dataclass, and checked from there. Nothing here imports torch.
+
+A field's type and its metadata say all that there is to say about it by itself:
+
+- ``help``: what it is, in the words of the command line
+- ``choices``: the words that a string may be
+- ``range``: (least, most), both included, of a number
+- ``check``: a function (name, value) that raises ``ValueError`` or ``TypeError``, for any other rule
+- ``alias``: another name of its option, such as ``--N``
+
+``check_fields`` holds a whole dataclass to that; options, sweeps and run folders read the same declarations.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import torch
+import types
+from collections import abc
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from memory_envs import checks
 
 T = TypeVar("T")
+
+RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
+"""``0..4`` is 0, 1, 2, 3, 4."""
 
 
 class SettingsError(ValueError):
@@ -21,18 +37,98 @@ class SettingsError(ValueError):
         self.name = name
 
 
+@dataclass(frozen=True)
+class Declared:
+    """A field of a dataclass of settings, its type taken apart.
+
+    Attributes:
+        name: the name of the field.
+        kind: ``bool``, ``int``, ``float``, ``str``, ``Path`` or ``dict``: of the value, or of each of several.
+        many: whether it is a tuple of any length.
+        optional: whether it may be None.
+        default: its default; ``dataclasses.MISSING`` where it has none.
+        metadata: what its declaration says; see the module.
+    """
+
+    name: str
+    kind: type
+    many: bool
+    optional: bool
+    default: Any
+    metadata: Mapping[str, Any]
+
+    def check(self, value: object) -> None:
+        """Refuse a value that the declaration does not allow.
+
+        Raises:
+            SettingsError: it names the field, the value and what is allowed.
+        """
+        if value is None and self.optional:
+            return
+        if not self.many:
+            check(self.name, self._check_one, value)
+            return
+        if not isinstance(value, (tuple, list)):
+            words = f"{self.name} must be several values (a tuple), got {value!r} ({type(value).__name__})"
+            raise SettingsError(self.name, words)
+        for one in value:
+            check(self.name, self._check_one, one)
+
+    def _check_one(self, name: str, value: object) -> None:
+        if "choices" in self.metadata:
+            checks.choice(name, value, self.metadata["choices"])
+        elif "range" in self.metadata:
+            (checks.integer if self.kind is int else checks.real)(name, value, *self.metadata["range"])
+        elif self.kind is bool:
+            checks.flag(name, value)
+        elif self.kind in (str, dict) and not isinstance(value, str if self.kind is str else Mapping):
+            word = "a string" if self.kind is str else "a table (a dictionary)"
+            raise TypeError(f"{name} must be {word}, got {value!r} ({type(value).__name__})")
+        if "check" in self.metadata:
+            self.metadata["check"](name, value)
+
+
+def declared(kind: Any) -> tuple[Declared, ...]:
+    """The fields of a dataclass of settings, in order."""
+    hints = get_type_hints(kind)
+    found = []
+    for one in fields(kind):
+        hint, optional, many = hints[one.name], False, False
+        if get_origin(hint) in (Union, types.UnionType):
+            (hint,) = [part for part in get_args(hint) if part is not type(None)]
+            optional = True
+        if get_origin(hint) is tuple:
+            many, hint = True, get_args(hint)[0]
+        plain = get_origin(hint) or hint
+        plain = dict if plain is abc.Mapping else plain
+        if plain not in (bool, int, float, str, Path, dict):
+            raise TypeError(f"{kind.__name__}.{one.name} is of a kind that settings cannot be: {hint}")
+        default = one.default_factory() if one.default_factory is not MISSING else one.default
+        found.append(Declared(one.name, plain, many, optional, default, one.metadata))
+    return tuple(found)
+
+
+def check_fields(settings: Any) -> None:
+    """Hold every field of a dataclass of settings to its declaration.
+
+    Raises:
+        SettingsError: it names the first field that cannot be.
+    """
+    for one in declared(type(settings)):
+        one.check(getattr(settings, one.name))
+
+
 def check(name: str, rule_of: Callable[..., T], value: object, *rule: Any) -> T:
     """``rule_of(name, value, *rule)``, of ``memory_envs.checks`` or the like, where that setting is to blame."""
-    try:
-        return rule_of(name, value, *rule)
-    except (ValueError, TypeError) as error:
-        raise SettingsError(name, str(error)) from None
+    return blame(name, rule_of, name, value, *rule)
 
 
 def blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """``make(...)``, where the setting ``name`` is to blame for what goes wrong."""
     try:
         return make(*args, **kwargs)
+    except SettingsError:
+        raise
     except (ValueError, TypeError) as error:
         raise SettingsError(name, str(error)) from None
 
@@ -53,21 +149,27 @@ def fraction(name: str, value: object) -> float:
     return number
 
 
+def device_name(name: str, value: object) -> None:
+    """Refuse what is not the name of a device that networks can run on. Whether there is such a one, torch knows.
+
+    Raises:
+        ValueError: the message names it.
+    """
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", str(value)):
+        raise ValueError(f"{name} must be cpu, cuda or cuda:<number>, got {value!r}")
+
+
 def check_device(name: str, value: object) -> None:
     """Refuse what is no device of this machine that networks can run on.
 
     Raises:
         ValueError: the message names it.
     """
-    try:
-        device = torch.device(str(value))
-    except RuntimeError:
-        device = torch.device("meta")
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"{name} must be cpu, cuda or cuda:<number>, got {value!r}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    device_name(name, value)
+    if str(value) == "cpu":
+        return
+    import torch
+
+    index = torch.device(str(value)).index or 0
+    if index >= torch.cuda.device_count():
         raise ValueError(f"{name} must be a device that there is, got {value!r} ({torch.cuda.device_count()} of CUDA)")
-
-
-RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
-"""``0..4`` is 0, 1, 2, 3, 4."""

@@ -21,7 +21,7 @@ from baselines.ppo.algorithm import RecurrentPPO
 from baselines.ppo.callbacks import CurriculumCallback, Kept, Solved, StepSize, Stop
 from baselines.ppo.policy import CellPolicy
 from baselines.ppo.vec_env import make_sb3_vec_env
-from baselines.training import loading, run_folder
+from baselines.training import loading, run_files
 from baselines.training.ppo_settings import RLPlan, RLSettings
 from baselines.training.resume import ResumableRun
 from baselines.training.run_folder import RunFolder
@@ -223,11 +223,11 @@ class RLRun(ResumableRun[RLSettings]):
     def _restore(self, path: Path) -> None:
         """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
         steps = self.plan.settings.steps
-        if not run_folder.is_begun(path):  # killed before it was
+        if not run_files.is_begun(path):  # killed before it was
             self.folder.go_back(0, 0)
             self._save({})
             return
-        tensors, plain = run_folder.read_checkpoint(path)
+        tensors, plain = loading.read_checkpoint(path)
         try:
             if plain["status"] == "solved":
                 raise RunError(f"{path} is finished: its last stage is solved")
@@ -248,7 +248,7 @@ class RLRun(ResumableRun[RLSettings]):
             self.seconds, self.cpu_seconds = plain["seconds"], plain["cpu_seconds"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             what = " ".join(str(error).split())
-            raise RunError(f"{run_folder.checkpoint_file(path)} does not fit this run: {what}") from None
+            raise RunError(f"{run_files.checkpoint_file(path)} does not fit this run: {what}") from None
         self.folder.go_back(self.steps, self.part)
 
 
@@ -259,8 +259,8 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
         path: of the run.
         n: the checkpoint that was kept when this N was solved. None: the latest.
     """
-    tensors, plain = run_folder.read_checkpoint(path, n)
-    plan = loading.read_settings_as(RLSettings, path).plan()
+    tensors, plain = loading.read_checkpoint(path, n)
+    plan = run_files.read_settings_as(RLSettings, path).plan()
     curriculum = _curriculum(plan)
     curriculum.restore(plain["curriculum"])
     task = curriculum.task

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from baselines.analysis.subject import Subject, load
 from baselines.core.files import RunError
 from baselines.reproduction.measurements import Observation
-from baselines.training import loading, run_folder
+from baselines.training import run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.sweep import Sweep
 
@@ -89,7 +89,7 @@ class Trained:
             RunError: some are missing, or cut short: what is read off them would be of another run.
         """
         rows, every, last = (
-            run_folder.read_metrics(self.path),
+            run_files.read_metrics(self.path),
             self.settings.overrides["test_every"],
             self.summary["updates"],
         )
@@ -112,7 +112,7 @@ class Trained:
 
     @property
     def versions(self) -> dict[str, str]:
-        return run_folder.read_versions(self.path)
+        return run_files.read_versions(self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,7 @@ class RunSet:
 
     def ended(self, path: Path) -> Sequence[Trained]:
         found = [(path / run, f"{path.name}/{run}", settings) for run, settings in self.sweep.runs.items()]
-        return [Trained(run, name, _settings(run, asked), run_folder.read_summary(run)) for run, name, asked in found]
+        return [Trained(run, name, _settings(run, asked), run_files.read_summary(run)) for run, name, asked in found]
 
     def asked(self) -> dict[str, Any]:
         return dict(self.settings)
@@ -150,8 +150,8 @@ def _settings(run: Path, asked: Settings) -> Settings:
     Raises:
         RunError: they are not those that it was asked for.
     """
-    found = loading.read_settings(run)
-    free = {name: getattr(found, name) for name in ("out", "overrides", *run_folder.CHANGEABLE)}
+    found = run_files.read_settings(run)
+    free = {name: getattr(found, name) for name in ("out", "overrides", *run_files.CHANGEABLE)}
     own = {name: found.overrides.get(name) for name in asked.overrides}
     if found != replace(asked, **free) or own != asked.overrides:
         raise RunError(f"{run / 'config.json'} must have the settings of its sweep, and has others")
@@ -166,7 +166,7 @@ def subjects_at(run: Trained, ns: Sequence[int]) -> list[Subject]:
     """
     wanted = [n for n in ns if n in run.solved_at]
     for n in wanted:
-        check_kept(run_folder.checkpoint_file(run.path, n))
+        check_kept(run_files.checkpoint_file(run.path, n))
     return load([run.path], wanted) if wanted else []
 
 

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from baselines.core import files
-from baselines.training import loading, run_folder
+from baselines.training import run_files
 
 Rows = list[dict[str, float]]
 
@@ -26,7 +26,7 @@ def training_figure(path: Path) -> Path:
     Raises:
         RunError: the folder holds no metrics.
     """
-    rows, settings = run_folder.read_metrics(path), loading.read_settings(path)
+    rows, settings = run_files.read_metrics(path), run_files.read_settings(path)
     if not rows:
         raise files.RunError(f"{path / 'metrics.csv'} has no report yet: nothing to draw")
     has_tau = "tau_mean" in rows[-1]

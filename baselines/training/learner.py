@@ -19,8 +19,9 @@ from baselines.network import RecurrentNetwork, Rollout, head_keys
 from baselines.training import losses
 from baselines.training.batches import Practice
 from baselines.training.curriculum import Curriculum
-from baselines.training.losses import LossTerm, Weight
+from baselines.training.losses import LossTerm
 from baselines.training.recipes import Recipe
+from baselines.training.schedules import Weight
 from memory_envs import Task, Trials, task_from_dict
 
 

@@ -1,40 +1,19 @@
-"""What a run folder holds, read: its settings, and its network."""
+"""What a run folder holds of its network, read: checkpoints, and the network of one."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from baselines.core.files import RunError
 from baselines.network import RecurrentNetwork
-from baselines.training.bptt_settings import Settings
-from baselines.training.run_folder import S, read_checkpoint, read_config
+from baselines.training.run_files import FORMAT, checkpoint_file, identity, read_config, read_settings
 from memory_envs import Task, task_from_dict
-
-
-def read_method(path: Path) -> str:
-    """The command that the run at ``path`` was begun with."""
-    return str(read_config(path).get("method", Settings.METHOD))
-
-
-def read_settings(path: Path) -> Settings:
-    """What was asked for in the run of ``train`` at ``path``; see ``read_settings_as``."""
-    return read_settings_as(Settings, path)
-
-
-def read_settings_as(kind: type[S], path: Path) -> S:
-    """What was asked for in the run at ``path``, with every value of its recipe put in: recipes may change.
-
-    Raises:
-        RunError: it is not a run with this kind of settings.
-    """
-    config = read_config(path)
-    if (method := read_method(path)) != kind.METHOD:
-        raise RunError(f"{path} must be a run of {kind.METHOD}, and is one of {method}")
-    try:
-        return replace(kind(**config["settings"]), overrides=config["recipe"], out=path)
-    except TypeError as error:
-        raise RunError(f"{path / 'config.json'} is not that of a run: {error}") from None
 
 
 def load_network(path: Path, n: int | None = None, update: int | None = None) -> tuple[RecurrentNetwork, Task]:
@@ -53,3 +32,27 @@ def load_network(path: Path, n: int | None = None, update: int | None = None) ->
     own = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
     network.load_state_dict(own)
     return network, task_from_dict(plain["task"]) if n is None else plan.curriculum.stage(plan.task, n)
+
+
+def read_checkpoint(
+    path: Path, n: int | None = None, update: int | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the plain data of a checkpoint of the run at ``path``, on the CPU.
+
+    Args:
+        path: of the run.
+        n: the one kept when this N was solved.
+        update: or the one kept after so many updates. Neither: the latest.
+    """
+    file = checkpoint_file(path, n, update)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            header = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dictionary)
+        if header.get("format") != str(FORMAT):
+            raise RunError(f"{file} has the format {header.get('format')!r}; known: {FORMAT}")
+        if header.get("run") != identity(read_config(path)):
+            raise RunError(f"{file} is not of this run: it was written with another config.json")
+        return tensors, json.loads(header["state"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise RunError(f"{file} cannot be read: {error}") from None

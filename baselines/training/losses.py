@@ -22,14 +22,8 @@ from memory_envs import Task
 LossTerm: TypeAlias = Callable[[Rollout, Tensor, Tensor], Tensor]
 """(rollout, targets (T, B, H), mask (T, B) bool) -> scalar, without its weight."""
 
-Weight: TypeAlias = Callable[[int], float]
-"""Number of the update, from 0 -> what a term is multiplied by in it."""
-
 Reader: TypeAlias = Callable[[Rollout], Tensor]
 """Which activity of a rollout is meant, (T, B, any size)."""
-
-SCHEDULES = ("constant", "linear-decay", "cut-off", "freeze-in")
-"""How the weight of the temporal consistency term goes with the update; see ``schedule``."""
 
 
 def cross_entropy(rollout: Rollout, targets: Tensor, mask: Tensor, last_head: float = 0.0) -> Tensor:
@@ -146,32 +140,6 @@ def manifold_attractor(cell: Cell) -> LossTerm:
         return (a[:half] - 1).square().mean() + w[:half].square().sum() / others + h[:half].square().mean()
 
     return term
-
-
-def schedule(name: str, weight: float, updates: int) -> tuple[Weight, Weight]:
-    """The weight of the temporal consistency term, and what the weights of all other terms are multiplied by.
-
-    - ``"constant"``: ``weight``, and 1
-    - ``"linear-decay"``: from ``weight`` at update 0 in a straight line to 0 at update ``updates``, and 0 from then on
-    - ``"cut-off"``: ``weight`` in the first ``updates`` updates, 0 from then on
-    - ``"freeze-in"``: ``weight`` throughout, but in the first ``updates`` updates alone: all other terms weigh 0
-
-    Raises:
-        ValueError: there is no such schedule.
-    """
-    if name == "constant":
-        return (lambda update: weight), _always
-    if name == "linear-decay":
-        return (lambda update: weight * max(1 - update / updates, 0.0)), _always
-    if name == "cut-off":
-        return (lambda update: weight if update < updates else 0.0), _always
-    if name == "freeze-in":
-        return (lambda update: weight), (lambda update: float(update >= updates))
-    raise ValueError(f"name must be one of {list(SCHEDULES)}, got {name!r}")
-
-
-def _always(update: int) -> float:
-    return 1.0
 
 
 def _over_steps(values: Tensor, rollout: Rollout, first: int) -> Tensor:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from baselines.core.settings import Declared, declared
 from baselines.training.recipes import ANY
 
 T = TypeVar("T")
@@ -89,9 +90,9 @@ def find(name: str, task: str, cell: str) -> PPORecipe:
     return look_up(PPO_RECIPES[name], task, cell)
 
 
-def options() -> list[Field[Any]]:
+def options() -> list[Declared]:
     """What of a recipe can be asked for by name and value."""
-    return [setting for setting in fields(PPORecipe) if "help" in setting.metadata]
+    return [setting for setting in declared(PPORecipe) if "help" in setting.metadata]
 
 
 def look_up(table: Mapping[tuple[str, str], T], task: str, cell: str) -> T:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
+
+from baselines.core.settings import Declared, declared
 
 OPTIMIZERS = ("adam", "sgd", "nesterov")
 
@@ -158,9 +160,9 @@ RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
 """Name of the recipe -> (task, cell) -> settings; ``ANY`` stands for all that have none of their own."""
 
 
-def options() -> list[Field[Any]]:
+def options() -> list[Declared]:
     """What of a recipe can be asked for by name and value."""
-    return [setting for setting in fields(Recipe) if "help" in setting.metadata]
+    return [setting for setting in declared(Recipe) if "help" in setting.metadata]
 
 
 def find(name: str, task: str, cell: str) -> Recipe:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from baselines.core import seeds
-from baselines.core.settings import SettingsError
 from baselines.evaluation import Evaluation
-from baselines.training import loading, run_folder
+from baselines.training import run_files
 from baselines.training.run_folder import RunFolder
 from baselines.training.settings import RunSettings
 
@@ -44,7 +42,7 @@ class ResumableRun(ABC, Generic[S]):
         """The run in a folder, to go on exactly from its latest checkpoint.
 
         Args:
-            path: of the run.
+            path: the run folder.
             changes: settings (and values of the recipe) by name. They must be those of the run, but for its limits
                 (``budget`` and ``steps``) and its ``episodes``.
 
@@ -52,17 +50,13 @@ class ResumableRun(ABC, Generic[S]):
             SettingsError: a change goes against the run.
             RunError: it has ended, it is in use, or its folder is damaged. Nothing has been changed.
         """
-        changes = dict(changes or {})
-        settings = loading.read_settings_as(cls.KIND, path)
-        _check_changes(settings, changes)
-        new = {name: changes[name] for name in run_folder.CHANGEABLE if name in changes}
+        changes = changes or {}
         run = cls.__new__(cls)
-        run._prepare(dataclasses.replace(settings, **new))
+        run._prepare(run_files.settings_to_go_on(cls.KIND, path, changes))
         run.folder = RunFolder.old(path, run._columns())
         try:
             run._restore(path)
-            if new:
-                run.folder.change_settings(new)
+            run.folder.change_settings(changes)
         except BaseException:
             run.folder.close()
             raise
@@ -105,15 +99,3 @@ class ResumableRun(ABC, Generic[S]):
     @abstractmethod
     def _restore(self, path: Path) -> None:
         """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
-
-
-def _check_changes(settings: RunSettings, changes: Mapping[str, Any]) -> None:
-    """Refuse what goes against a run: these are its settings, every value of its recipe among the overrides."""
-    for name, value in changes.items():
-        own = settings.overrides[name] if name in settings.overrides else getattr(settings, name)
-        if name not in run_folder.CHANGEABLE and value != own:
-            raise SettingsError(
-                name,
-                f"{name} must be left out or be that of the run, {own!r}, got {value!r} "
-                f"(only {', '.join(settings.LIMITS)} and episodes may change when a run goes on)",
-            )

@@ -13,7 +13,7 @@ from baselines.core.files import RunError
 from baselines.core.settings import SettingsError
 from baselines.evaluation import Evaluation, evaluate
 from baselines.network import NetworkAgent, head_keys
-from baselines.training import learner, loading, run_folder
+from baselines.training import learner, loading, run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.learner import Learner, Report
 from baselines.training.resume import ResumableRun
@@ -98,7 +98,7 @@ class TrainingRun(ResumableRun[Settings]):
 
     def _restore(self, path: Path) -> None:
         """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
-        summary = run_folder.read_summary(path) if (path / "summary.json").exists() else {}
+        summary = run_files.read_summary(path) if (path / "summary.json").exists() else {}
         ended, budget, steps = summary.get("status"), self.plan.settings.budget, self.plan.settings.steps
         if ended == "solved":
             raise RunError(f"{path} is finished: its last stage is solved")
@@ -110,13 +110,13 @@ class TrainingRun(ResumableRun[Settings]):
             raise RunError(
                 f"{path} has used up its budget of {budget:g} s: give a larger one, such as --budget {2 * budget:g}"
             )
-        if ended == "steps" and not self.plan.settings.has_more_steps_than(loading.read_settings(path)):
+        if ended == "steps" and not self.plan.settings.has_more_steps_than(run_files.read_settings(path)):
             raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {2 * (steps or 1)}")
-        if not run_folder.is_begun(path):  # killed before it was
+        if not run_files.is_begun(path):  # killed before it was
             self.folder.go_back(0, 0)
             self._save(keep=self.plan.settings.keep_every is not None)
             return
-        tensors, plain = run_folder.read_checkpoint(path)
+        tensors, plain = loading.read_checkpoint(path)
         try:
             own = plain["run"]
             self.learner.restore(tensors, plain)
@@ -126,7 +126,7 @@ class TrainingRun(ResumableRun[Settings]):
             self.status = own["status"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             what = " ".join(str(error).split())
-            raise RunError(f"{run_folder.checkpoint_file(path)} does not fit this run: {what}") from None
+            raise RunError(f"{run_files.checkpoint_file(path)} does not fit this run: {what}") from None
         self.saved_update = self.learner.update
         self.folder.go_back(self.learner.update, self.learner.update // self.plan.recipe.test_every)
 

@@ -1,30 +1,34 @@
 """What every training run is asked for, whatever trains it: ``RunSettings``, a base of settings.
 
-The command line is generated from these fields: their ``help`` is its help.
+The command line is generated from these fields, and each is checked from its declaration. Nothing here imports torch:
+a wrong value is found before that has been paid for.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
-from baselines.cells import CELLS, Cell, ContractError, find_cell
+from baselines.cells import CELLS, check_cell_name
 from baselines.core import seeds
 from baselines.core.files import file_word
-from baselines.core.settings import SettingsError, blame, check, check_device, fraction
+from baselines.core.settings import SettingsError, blame, check, declared, device_name, fraction
 from baselines.training.curriculum import CURRICULA, Curriculum, NoneSingle, SlidingWindow
 from baselines.training.recipes import RECIPES
 from memory_envs import TASKS, Task, checks, make_task
+
+T = TypeVar("T")
 
 CELL_HELP = f"recurrent cell: {', '.join(CELLS)}, or a class of yours as package.module:ClassName"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings:
+class RunSettings(ABC):
     """What every training run is asked for, whatever trains it."""
 
     METHOD: ClassVar[str]
@@ -33,34 +37,54 @@ class RunSettings:
     """The settings that end a run; a run that goes on may be given more of them."""
 
     task: str = field(default="parity", metadata={"help": "task", "choices": tuple(TASKS)})
-    cell: str = field(default="leaky", metadata={"help": CELL_HELP})
+    cell: str = field(default="leaky", metadata={"help": CELL_HELP, "check": check_cell_name})
     curriculum: str = field(default="multi-head", metadata={"help": "how N grows", "choices": tuple(CURRICULA)})
     n_max: int = field(
-        default=12, metadata={"help": "N of the last stage: the run ends when it is solved", "alias": "--N"}
+        default=12,
+        metadata={
+            "help": "N of the last stage: the run ends when it is solved",
+            "alias": "--N",
+            "range": (1, 1_000),
+        },
     )
     first_n: int | None = field(
-        default=None, metadata={"help": "N of the first stage (default: 2, or the task's least N)"}
+        default=None,
+        metadata={"help": "N of the first stage (default: 2, or the task's least N)", "range": (1, 1_000)},
     )
-    step: int = field(default=1, metadata={"help": "by how much N grows"})
+    step: int = field(default=1, metadata={"help": "by how much N grows", "range": (1, 1_000)})
     window: int | None = field(
-        default=None, metadata={"help": f"heads of a stage of the sliding window (default: {SlidingWindow.window})"}
+        default=None,
+        metadata={
+            "help": f"heads of a stage of the sliding window (default: {SlidingWindow.window})",
+            "range": (1, 1_000),
+        },
     )
     shift: int | None = field(
         default=None,
-        metadata={"help": f"heads by which the sliding window moves on (default: {SlidingWindow.shift})"},
+        metadata={
+            "help": f"heads by which the sliding window moves on (default: {SlidingWindow.shift})",
+            "range": (1, 1_000),
+        },
     )
     threshold: float = field(
         default=0.98,
-        metadata={"help": "accuracy above which a stage is solved: the mean over heads, and the last head's"},
+        metadata={
+            "help": "accuracy above which a stage is solved: the mean over heads, and the last head's",
+            "check": fraction,
+        },
     )
     last_threshold: float | None = field(
-        default=None, metadata={"help": "the same for the last stage, the end of the run (default: --threshold)"}
+        default=None,
+        metadata={
+            "help": "the same for the last stage, the end of the run (default: --threshold)",
+            "check": fraction,
+        },
     )
     recipe: str = field(
         default="fast",
         metadata={"help": "settings of the optimisation; options below replace them", "choices": tuple(RECIPES)},
     )
-    seed: int = field(default=0, metadata={"help": "of everything random in the run"})
+    seed: int = field(default=0, metadata={"help": "seed of everything random in the run", "range": (0, seeds.LARGEST)})
     task_args: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "further arguments of the task, such as p=uniform"}
     )
@@ -71,38 +95,48 @@ class RunSettings:
         default_factory=dict, metadata={"help": "values that replace the recipe's, by name"}
     )
     episodes: int = field(
-        default=1000, metadata={"help": "fresh trials that the trained network plays in the environment"}
+        default=1000,
+        metadata={"help": "fresh trials that the trained network plays in the environment", "range": (2, 100_000)},
     )
-    device: str = field(default="cpu", metadata={"help": "where to train: cpu, cuda, cuda:1"})
+    device: str = field(default="cpu", metadata={"help": "where to train: cpu, cuda, cuda:1", "check": device_name})
     out: Path | None = field(
         default=None, metadata={"help": "run folder (default: a name made of the settings, under runs/)"}
     )
     tcr: float = field(
         default=0.0,
-        metadata={"help": "weight of temporal consistency: |r(t) - r(t-1)|^2, summed over units, mean over steps"},
+        metadata={
+            "help": "weight of temporal consistency: |r(t) - r(t-1)|^2, summed over units, mean over steps",
+            "range": (0.0, 1e9),
+        },
     )
     tcr_on: str = field(
         default="output",
         metadata={"help": "the activity r of --tcr: output, state, or a part of the state that the cell names"},
     )
 
-    def _check_shared(self) -> None:
-        for setting in fields(self):
-            if "choices" in setting.metadata:
-                check(setting.name, checks.choice, getattr(self, setting.name), setting.metadata["choices"])
-        check("seed", checks.integer, self.seed, 0, seeds.LARGEST)
-        check("episodes", checks.integer, self.episodes, 2, 100_000)
-        check("device", check_device, self.device)
-        check("tcr", checks.real, self.tcr, 0.0, 1e9)
-        blame("cell", find_cell, self.cell)
+    @abstractmethod
+    def parts(self) -> tuple[Task, Curriculum, Any]:
+        """The task before the curriculum sets its N, the curriculum and the recipe. Needs no torch.
+
+        Raises:
+            SettingsError: a value is unknown, out of range, or does not go with the others.
+        """
+
+    @abstractmethod
+    def plan(self) -> RunPlan:
+        """The parts of the run, once the cell has been made and tried.
+
+        Raises:
+            SettingsError: as of ``parts``, and where the cell or its arguments are to blame.
+        """
 
     def _replaced(self, recipe: Any) -> Any:
         """The recipe with the values of ``overrides``."""
-        known = {setting.name: setting for setting in fields(recipe)}
+        known = {setting.name: setting for setting in declared(type(recipe))}
         for name, value in self.overrides.items():
             if name not in known:
                 raise SettingsError("overrides", f"overrides must be among {list(known)}, got {name!r}")
-            check(name, _recipe_value, value, known[name])
+            known[name].check(value)
         return dataclasses.replace(recipe, **self.overrides)
 
     def _task(self, defaults: Mapping[str, Any]) -> Task:
@@ -117,13 +151,9 @@ class RunSettings:
         return blame("task_args", make_task, self.task, **{**defaults, **self.task_args})
 
     def _curriculum(self, task: Task) -> Curriculum:
-        check("step", checks.integer, self.step, 1, 1_000)
-        check("threshold", fraction, self.threshold)
-        if self.last_threshold is not None:
-            check("last_threshold", fraction, self.last_threshold)
         first = max(2, task.least_N) if self.first_n is None else self.first_n
         check("first_n", checks.integer, first, task.least_N, 1_000)
-        if check("n_max", checks.integer, self.n_max, 1, 1_000) < first:
+        if self.n_max < first:
             raise SettingsError("n_max", f"n_max must be at least the N of the first stage, {first}, got {self.n_max}")
         kind = CURRICULA[self.curriculum]
         own: dict[str, Any] = {
@@ -137,7 +167,6 @@ class RunSettings:
         for name, value in own.items():
             if kind is not SlidingWindow:
                 raise SettingsError(name, f"{name} must be left out for curriculum {self.curriculum!r}, got {value}")
-            check(name, checks.integer, value, 1, 1_000)
         own |= {name: getattr(self, name) for name in ("n_max", "step", "threshold", "last_threshold")}
         curriculum = blame("shift" if "shift" in own else "window", kind, first_n=first, **own)
         try:
@@ -188,23 +217,16 @@ class RunPlan(Protocol):
         """The optimisation, a dataclass, with what was asked for put in."""
 
 
-def blame_cell(make: Callable[..., Cell], *args: Any, **kwargs: Any) -> Cell:
+def blame_cell(make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """The cell that ``make(...)`` gives, where ``cell`` or ``cell_args`` is to blame for what goes wrong."""
+    from baselines.cells.contract import ContractError
+
     try:
         return make(*args, **kwargs)
     except ContractError as error:
         raise SettingsError("cell", str(error)) from None
     except (ValueError, TypeError) as error:
         raise SettingsError("cell_args", str(error)) from None
-
-
-def _recipe_value(name: str, value: object, setting: Field[Any]) -> object:
-    if "choices" in setting.metadata:
-        return checks.choice(name, value, setting.metadata["choices"])
-    if "range" not in setting.metadata:  # the arguments of task and cell: checked where these are made
-        return value
-    least, most = setting.metadata["range"]
-    return checks.integer(name, value, least, most) if setting.type == "int" else checks.real(name, value, least, most)
 
 
 def _numbered(path: Path) -> Iterator[Path]:

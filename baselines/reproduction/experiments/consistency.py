@@ -21,7 +21,7 @@ from baselines.reproduction.runs import RunSet, Source, Trained, check_kept, obs
 from baselines.reproduction.tcr import run_all
 from baselines.reproduction.tcr.conditions import GROUPS, Condition
 from baselines.reproduction.tcr.results import Rows, Run, begin, read
-from baselines.training import run_folder
+from baselines.training import run_files
 
 P2 = "Haputhanthri et al., arXiv 2502.07256 (2025)"
 _CRITERION = (
@@ -118,7 +118,7 @@ def geometry_course(
     asked = GeometrySettings(**settings)
     for update in updates:
         if update <= run.summary["updates"] and run.summary["status"] != "diverged":
-            check_kept(run_folder.checkpoint_file(run.path, update=update))
+            check_kept(run_files.checkpoint_file(run.path, update=update))
     for subject in load([run.path], "course"):
         if subject.update in updates:
             table = measurement.measure(subject, asked)["geometry"]

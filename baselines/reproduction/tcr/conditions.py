@@ -24,7 +24,7 @@ class Condition:
         cell, cell_args, units: the cell, its options and its number of units.
         tcr: weight of temporal consistency, on the sum over units.
         tcr_on: the activity whose change is penalised: the cell's output, state, or a named part of it.
-        schedule, schedule_updates: how the weight goes with the update (``baselines.training.losses.schedule``).
+        schedule, schedule_updates: how the weight goes with the update (``baselines.training.schedules``).
         manifold, activity_l2: weights of the regularisers to compare with.
         optimizer, momentum, learning_rate, clip_norm, batch_size: of the updates.
         limit: updates after which a run counts as unsolved, its time censored; a multiple of the 25 between tests.

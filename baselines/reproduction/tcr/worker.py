@@ -18,10 +18,11 @@ from baselines.core import seeds
 from baselines.network import RecurrentNetwork, answer_width
 from baselines.reproduction.tcr.conditions import Condition
 from baselines.reproduction.tcr.results import Run, append, read
-from baselines.training import losses
+from baselines.training import losses, schedules
 from baselines.training.learner import Learner, Report
-from baselines.training.losses import LossTerm, Weight
+from baselines.training.losses import LossTerm
 from baselines.training.recipes import Recipe
+from baselines.training.schedules import Weight
 from memory_envs import Task
 from memory_envs.tasks import TASKS
 
@@ -34,7 +35,7 @@ ACCURACY = 0.95
 
 def terms_of(condition: Condition, task: Task, cell: Cell) -> tuple[dict[str, LossTerm], dict[str, Weight]]:
     """Loss terms and their weights. The change of activity is measured in every run, with weight 0 in those without."""
-    weight, others = losses.schedule(condition.schedule, condition.tcr, condition.schedule_updates)
+    weight, others = schedules.schedule(condition.schedule, condition.tcr, condition.schedule_updates)
     terms: dict[str, LossTerm] = {
         "task": losses.task_loss(task),
         "tcr": losses.temporal_consistency(losses.activity_reader(cell, condition.tcr_on)),

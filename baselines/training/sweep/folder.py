@@ -24,7 +24,7 @@ from typing import Any
 from baselines.core.files import RunError, lock, read_format, replace_file, writing
 from baselines.core.jobs import Ended, Engine, Event, Job, Started
 from baselines.core.settings import SettingsError
-from baselines.training import loading, run_folder
+from baselines.training import run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.sweep.product import SETTINGS, Sweep
 from memory_envs import task_from_dict
@@ -163,11 +163,11 @@ class SweepFolder:
         path, asked = self.path / run, self.sweep.runs[run]
         if not (path / "summary.json").exists():
             return None
-        summary = run_folder.read_summary(path)
+        summary = run_files.read_summary(path)
         try:
             if summary["status"] not in ENDS or (summary["status"] == "budget" and summary["seconds"] < asked.budget):
                 return None
-            if summary["status"] == "steps" and asked.has_more_steps_than(loading.read_settings(path)):
+            if summary["status"] == "steps" and asked.has_more_steps_than(run_files.read_settings(path)):
                 return None
             columns = ("largest_n", "updates", "seconds", "cpu_seconds", "solved_at")
             end = {"status": ENDS[summary["status"]], **{name: summary[name] for name in columns}}

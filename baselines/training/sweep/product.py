@@ -5,37 +5,27 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
-from baselines.core import seeds
 from baselines.core.files import file_word
-from baselines.core.settings import RANGE, SettingsError, blame
+from baselines.core.settings import RANGE, SettingsError, declared
 from baselines.training import recipes
 from baselines.training.bptt_settings import Settings
-from memory_envs import checks
 
 RECIPE = {setting.name: setting for setting in recipes.options()}
 
 # In the order in which axes name the runs and make the rows, whatever the order they are asked for in: the same command
 # with its options turned round is the same sweep. The seed varies fastest.
-SETTINGS = {setting.name: setting for setting in fields(Settings) if setting.name not in ("out", "overrides", "seed")}
+SETTINGS = {one.name: one for one in declared(Settings) if one.name not in ("out", "overrides", "seed")}
 SETTINGS |= RECIPE
-SETTINGS |= {setting.name: setting for setting in fields(Settings) if setting.name == "seed"}
+SETTINGS |= {one.name: one for one in declared(Settings) if one.name == "seed"}
 """What can be fixed or made an axis, by name: the settings of a run and the values of its recipe."""
 
-KINDS = {name: str(setting.type).removesuffix(" | None") for name, setting in SETTINGS.items()}
-
-TYPES: dict[str, tuple[type, str]] = {
-    "str": (str, "a string"),
-    "int": (int, "an integer"),
-    "float": (float, "a number"),
-    "bool": (bool, "true or false"),
-    "dict[str, Any]": (dict, "a table"),
-}
-
+WORDS = {str: "a string", int: "an integer", float: "a number", bool: "true or false", dict: "a table"}
+"""Kind of a setting -> what it is called in a file."""
 
 MOST_RUNS = 10_000
 LONGEST_NAME = 150
@@ -83,8 +73,6 @@ class Sweep:
         if not axes:
             raise SettingsError("seed", "a sweep must have an axis: a setting with several values, such as seed 0..4")
         leave_out = [_exclusion(entry, axes) for entry in exclude]
-        for seed in axes.get("seed", []):
-            blame("seed", checks.integer, "seed", seed, 0, seeds.LARGEST)
         return cls(fixed, axes, leave_out, _runs(fixed, axes, leave_out))
 
     @classmethod
@@ -120,7 +108,7 @@ def _runs(
         number *= len(axes[name])
         if number > MOST_RUNS:
             raise SettingsError(name, f"{name} must leave at most {MOST_RUNS} runs, got {number} with its values")
-    found, checked = dict[str, Settings](), None
+    found, possible = dict[str, Settings](), list[tuple[Settings, dict[str, Any]]]()
     for combination in itertools.product(*axes.values()):
         values: dict[str, Any] = dict(zip(axes, combination, strict=True))
         if any(all(values[name] in some for name, some in entry.items()) for entry in exclude):
@@ -131,18 +119,20 @@ def _runs(
         everything: dict[str, Any] = {**fixed, **values}
         overrides = {name: everything.pop(name) for name in RECIPE if name in everything}
         settings = found[run] = Settings(**everything, overrides=overrides)
+        _check(settings.parts, values)
         # Networks of many units take their time to make, and what is possible with one seed is so with all of them.
-        if checked is None or replace(settings, seed=checked.seed) != checked:
-            checked = settings
-            _check(settings, values)
+        if not possible or replace(settings, seed=possible[-1][0].seed) != possible[-1][0]:
+            possible.append((settings, values))
     if not found:
         raise SettingsError("exclude", "exclude must leave a run, got entries that leave none")
+    for settings, values in possible:  # once all is right that can be told without torch
+        _check(settings.plan, values)
     return found
 
 
-def _check(settings: Settings, values: Mapping[str, Any]) -> None:
+def _check(resolve: Callable[[], object], values: Mapping[str, Any]) -> None:
     try:
-        settings.plan()
+        resolve()
     except SettingsError as error:
         words = ", ".join(f"{name} = {value!r}" for name, value in values.items())
         raise SettingsError(
@@ -167,7 +157,7 @@ def _values(name: str, given: object) -> list[Any]:
     """The values that a setting is given, ranges written out."""
     found = list[Any]()
     for value in given if isinstance(given, list) else [given]:
-        if KINDS[name] == "int" and isinstance(value, str) and (bounds := RANGE.fullmatch(value)):
+        if SETTINGS[name].kind is int and isinstance(value, str) and (bounds := RANGE.fullmatch(value)):
             first, last = int(bounds[1]), int(bounds[2])
             if not 0 <= last - first < MOST_RUNS:
                 raise SettingsError(name, f"{name} must be a range from a smaller to a larger number, got {value!r}")
@@ -184,11 +174,11 @@ def _values(name: str, given: object) -> list[Any]:
 
 def _checked(name: str, value: object) -> Any:
     """The value, if it is of the setting's type; which numbers and names are allowed is for ``Settings`` to say."""
-    kind, words = TYPES[KINDS[name]]
+    kind = SETTINGS[name].kind
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise SettingsError(name, f"{name} must be {words}, got {value!r}")
+        raise SettingsError(name, f"{name} must be {WORDS[kind]}, got {value!r}")
     try:
         json.dumps(value)
     except TypeError:

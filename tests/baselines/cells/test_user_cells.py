@@ -17,7 +17,7 @@ from baselines.core import seeds
 from baselines.core.settings import SettingsError
 from baselines.evaluation import evaluate
 from baselines.network import NetworkAgent
-from baselines.training import loading, run_folder
+from baselines.training import loading, run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 
@@ -133,7 +133,7 @@ def test_one_with_buffers_goes_on_exactly_and_is_evaluated(module: Path, capsys:
     assert resumed.keys() == straight.keys()
     assert all(torch.equal(resumed[name], straight[name]) for name in straight)
     assert straight["network.cell.mean"].any()
-    assert [row["mean_activity"] for row in run_folder.read_metrics(Path("halfway"))]
+    assert [row["mean_activity"] for row in run_files.read_metrics(Path("halfway"))]
     capsys.readouterr()
     assert main(["evaluate", "halfway", "--n", "2", "--trial-length", "3", "--episodes", "20"]) == 0
     assert "20 fresh trials of 6 steps" in capsys.readouterr().out

@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,8 @@ from rich.console import Console
 import baselines
 from baselines.commands.display.training import Display
 from baselines.commands.main import main
-from baselines.training import recipes, run_folder
+from baselines.core.settings import declared
+from baselines.training import loading, recipes, run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.learner import Learner, Report
 from baselines.training.run import Progress, TrainingRun
@@ -122,7 +123,7 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
         main(["train", "--help"])
     assert left.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
-    for setting in [*fields(Settings), *recipes.options()]:
+    for setting in [*declared(Settings), *recipes.options()]:
         if setting.name != "overrides":
             assert f"--{setting.name.replace('_', '-')} " in said
             assert " ".join(setting.metadata["help"].split())[:20] in said
@@ -167,14 +168,14 @@ def test_a_real_interrupt_saves_and_says_how_to_go_on(tmp_path: Path, capsys: py
     assert complaints == ""
     assert "interrupted after" in said
     assert "checkpoint.safetensors" in said
-    summary = run_folder.read_summary(tmp_path / "run")
+    summary = run_files.read_summary(tmp_path / "run")
     assert summary["status"] == "interrupted"
-    assert run_folder.read_checkpoint(tmp_path / "run")[1]["update"] == summary["updates"] > 0
+    assert loading.read_checkpoint(tmp_path / "run")[1]["update"] == summary["updates"] > 0
     command = re.search(r"^Go on with: python -m baselines (.*)$", said, re.MULTILINE)
     assert command
     capsys.readouterr()
     assert main([*shlex.split(command[1]), "--budget", str(summary["seconds"] + 0.3), "--episodes", "10"]) == 0
-    assert run_folder.read_summary(tmp_path / "run")["updates"] > summary["updates"]
+    assert run_files.read_summary(tmp_path / "run")["updates"] > summary["updates"]
 
 
 def test_an_interrupt_while_torch_is_imported_is_no_traceback(tmp_path: Path) -> None:
@@ -213,7 +214,7 @@ def test_an_interrupt_of_the_final_play_says_how_to_go_on(
         r"interrupted; the checkpoint is that of update \d+\nGo on with: python -m baselines .*\n", said
     )
     assert main(shlex.split(said.splitlines()[1])[6:]) == 0
-    assert run_folder.read_summary(tmp_path / "run")["status"] == "solved"
+    assert run_files.read_summary(tmp_path / "run")["status"] == "solved"
 
 
 @pytest.mark.parametrize("broken", ["baselines.commands.train.training_figure", "rich.console.Console.print"])

@@ -24,7 +24,7 @@ from baselines.core.files import RunError
 from baselines.core.settings import SettingsError
 from baselines.evaluation import evaluate
 from baselines.ppo.run import RLRun, load_agent
-from baselines.training import loading, run_folder
+from baselines.training import loading, run_files
 from baselines.training.ppo_settings import RLSettings
 
 
@@ -86,9 +86,9 @@ def numbers(path: Path) -> list[dict[str, str]]:
 
 def assert_same(path: Path, straight: Path) -> None:
     assert numbers(path) == numbers(straight)
-    assert run_folder.kept_checkpoints(path) == run_folder.kept_checkpoints(straight)
-    tensors, plain = run_folder.read_checkpoint(path)
-    expected, expected_plain = run_folder.read_checkpoint(straight)
+    assert run_files.kept_checkpoints(path) == run_files.kept_checkpoints(straight)
+    tensors, plain = loading.read_checkpoint(path)
+    expected, expected_plain = loading.read_checkpoint(straight)
     assert tensors.keys() == expected.keys()
     assert all(torch.equal(tensors[name], expected[name]) for name in expected)
     for state in (plain, expected_plain):
@@ -97,9 +97,9 @@ def assert_same(path: Path, straight: Path) -> None:
 
 
 def test_an_interrupted_run_goes_on_to_the_same_numbers(straight: Path, halfway: Path) -> None:
-    rows = run_folder.read_metrics(halfway)
+    rows = run_files.read_metrics(halfway)
     assert (
-        run_folder.read_summary(halfway)["steps"] == rows[-1]["steps"] == 3 * 384
+        run_files.read_summary(halfway)["steps"] == rows[-1]["steps"] == 3 * 384
     )  # the unfinished part does not count
     torch.rand(7)  # what else happens in the process does not matter
     run = RLRun.resume(halfway)
@@ -131,10 +131,10 @@ def test_a_killed_run_goes_on_to_the_same_numbers(straight: Path, tmp_path: Path
 
 
 def test_what_is_written(straight: Path) -> None:
-    rows = run_folder.read_metrics(straight)
+    rows = run_files.read_metrics(straight)
     assert [row["steps"] for row in rows] == [384 * i for i in range(1, len(rows) + 1)]
     assert all(row["tcr_loss"] > 0 for row in rows)
-    summary = run_folder.read_summary(straight)
+    summary = run_files.read_summary(straight)
     assert summary["status"] in ("solved", "steps")
     assert summary["played"]["episodes"] == 20
     assert json.loads((straight / "config.json").read_text())["method"] == "train-rl"
@@ -146,7 +146,7 @@ def test_a_run_is_an_agent_without_a_pickle(straight: Path) -> None:
     policy, task = load_agent(straight)
     assert task.parameters()
     score = evaluate(policy, task, episodes=20, seed=1 << 32).score
-    assert score == run_folder.read_summary(straight)["played"]["score"]
+    assert score == run_files.read_summary(straight)["played"]["score"]
     (played,) = evaluate_run(straight, EvaluationSettings(episodes=20))
     assert played.score == score
     (two,) = evaluate_run(straight, EvaluationSettings(episodes=20, n=(2,)))
@@ -171,7 +171,7 @@ def test_more_steps_for_a_run_that_has_used_them_up(tmp_path: Path, straight: Pa
     path = tmp_path / "run"
     never = SETTINGS | {"threshold": 0.999}
     train(RLRun(RLSettings(**never | {"steps": 700}, out=path)))
-    assert run_folder.read_summary(path)["status"] == "steps"
+    assert run_files.read_summary(path)["status"] == "steps"
     with pytest.raises(RunError, match="has used up its 700 steps: give more, such as --steps 1400"):
         RLRun.resume(path)
     with pytest.raises(RunError, match="has used up its 350 steps: give more, such as --steps 1536"):
@@ -197,8 +197,8 @@ def test_weights_that_are_no_numbers_are_not_saved(halfway: Path) -> None:
 
     run.model.train = spoil  # type: ignore[method-assign]
     train(run)
-    assert run_folder.read_summary(halfway)["status"] == "diverged"
-    assert run_folder.read_checkpoint(halfway)[1]["part"] == 3
+    assert run_files.read_summary(halfway)["status"] == "diverged"
+    assert loading.read_checkpoint(halfway)[1]["part"] == 3
 
 
 @pytest.mark.parametrize("when", ["learning", "playing"])
@@ -225,7 +225,7 @@ def test_real_values_that_are_no_numbers_end_a_run_as_weights_do(when: str, tmp_
     run.model.train = spoil  # type: ignore[method-assign]
     train(run)
     assert (run.status, run.part) == ("diverged", 1)
-    assert run_folder.read_checkpoint(tmp_path / "run")[1]["part"] == len(numbers(tmp_path / "run")) == 1
+    assert loading.read_checkpoint(tmp_path / "run")[1]["part"] == len(numbers(tmp_path / "run")) == 1
 
 
 @pytest.mark.parametrize("curriculum", ["single-head", "multi-head"])
@@ -246,11 +246,11 @@ def test_the_checkpoint_of_a_stage_is_what_solved_it(curriculum: str, tmp_path: 
     run.model.train = watch  # type: ignore[method-assign]
     train(run)
     assert run.part == 1
-    assert list(run.curriculum.solved) == run_folder.kept_checkpoints(out) == [2, 3, 4]
+    assert list(run.curriculum.solved) == run_files.kept_checkpoints(out) == [2, 3, 4]
     for n, steps in run.curriculum.solved.items():
         policy, task = load_agent(out, n)
         assert list(evaluate(policy, task, episodes=2, seed=0).accuracy)[-1] == f"N={n}"
-        assert run_folder.read_checkpoint(out, n)[1]["steps"] == steps
+        assert loading.read_checkpoint(out, n)[1]["steps"] == steps
         for name, value in policy.state_dict().items():
             assert torch.equal(value, played[steps][name]), (n, name)
 
@@ -262,9 +262,9 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     said = capsys.readouterr().out
     assert re.search(r"\d+ steps: N = 2, return in training \S+, score \S+, accuracy \S+, \d+ steps/CPU s", said)
     assert "MemoryDMS-v0: 10 fresh trials of 8 steps" in said
-    settings = loading.read_settings_as(RLSettings, out)
+    settings = run_files.read_settings_as(RLSettings, out)
     assert (settings.n_max, settings.cell, settings.overrides["num_envs"]) == (2, "leaky", 8)
-    if run_folder.read_summary(out)["status"] == "steps":
+    if run_files.read_summary(out)["status"] == "steps":
         assert f"train-rl --resume {out} --steps 600" in said
 
 
@@ -310,6 +310,6 @@ def test_without_stable_baselines3_everything_else_works(tmp_path: Path) -> None
         [sys.executable, "-c", code, "train-rl"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 1
-    wanted = 'python -m baselines: error: train-rl needs stable-baselines3 and sb3-contrib: pip install ".[rl]"\n'
+    wanted = 'python -m baselines: error: train-rl needs stable_baselines3: pip install ".[rl]"\n'
     assert done.stderr == wanted
     assert not list(tmp_path.iterdir())

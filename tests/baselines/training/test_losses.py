@@ -8,11 +8,11 @@ import torch
 from baselines.cells import LeakyTauRNN
 from baselines.core.settings import SettingsError
 from baselines.network import Rollout
-from baselines.training import losses
+from baselines.training import losses, schedules
 from baselines.training.bptt_settings import Settings
 from baselines.training.learner import Learner
 from baselines.training.run import TrainingRun
-from baselines.training.run_folder import read_metrics
+from baselines.training.run_files import read_metrics
 from memory_envs import DelayedAddition, Parity
 
 T, B, H = 6, 5, 3
@@ -137,7 +137,7 @@ def test_manifold_attractor_is_that_of_a_slow_twin_and_trains_the_first_half_alo
     ],
 )
 def test_schedules(name: str, tcr: list[float], others: list[int]) -> None:
-    weight, factor = losses.schedule(name, 3.0, 4)
+    weight, factor = schedules.schedule(name, 3.0, 4)
     assert [weight(update) for update in range(6)] == tcr
     assert [factor(update) for update in range(6)] == others
 

@@ -22,7 +22,7 @@ import baselines
 from baselines.commands.main import main
 from baselines.core.files import RunError
 from baselines.core.settings import SettingsError
-from baselines.training import loading, run_folder
+from baselines.training import loading, run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from tests.baselines.killing import SETTINGS
@@ -68,19 +68,19 @@ def halfway(tmp_path: Path) -> Path:
 
 def assert_same(path: Path, straight: Path) -> None:
     assert numbers(path) == numbers(straight)
-    assert run_folder.kept_checkpoints(path) == run_folder.kept_checkpoints(straight) == [2, 3, 4]
-    updates = run_folder.kept_checkpoints(path, "U")
-    assert updates == run_folder.kept_checkpoints(straight, "U")
+    assert run_files.kept_checkpoints(path) == run_files.kept_checkpoints(straight) == [2, 3, 4]
+    updates = run_files.kept_checkpoints(path, "U")
+    assert updates == run_files.kept_checkpoints(straight, "U")
     assert updates[:3] == [0, 50, 90]  # the first reports from 0, 45 and 90 on
     for at in ((None, None), (2, None), (3, None), (4, None), *((None, update) for update in updates)):
-        tensors, plain = run_folder.read_checkpoint(path, *at)
-        expected, expected_plain = run_folder.read_checkpoint(straight, *at)
+        tensors, plain = loading.read_checkpoint(path, *at)
+        expected, expected_plain = loading.read_checkpoint(straight, *at)
         assert tensors.keys() == expected.keys()
         assert all(torch.equal(tensors[name], expected[name]) for name in expected)
         for state in (plain["run"], expected_plain["run"]):
             del state["seconds"], state["cpu_seconds"]
         assert plain == expected_plain
-    summary, other = run_folder.read_summary(path), run_folder.read_summary(straight)
+    summary, other = run_files.read_summary(path), run_files.read_summary(straight)
     assert {name for name in summary if summary[name] != other[name]} <= {"seconds", "cpu_seconds", "played"}
     assert not [file for file in path.rglob("*.part") if file.name != "config.json.part"]
 
@@ -111,11 +111,11 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_numbers(seed: int, strai
     assert ends[-1] == 0
     assert ends.count(-signal.SIGKILL) >= len(when) - 3  # those by the clock may come too late
     assert_same(tmp_path / "run", straight)
-    assert run_folder.read_summary(tmp_path / "run")["played"]["score"] > 0.9
+    assert run_files.read_summary(tmp_path / "run")["played"]["score"] > 0.9
 
 
 def test_an_interrupted_run_goes_on_to_the_same_numbers(straight: Path, halfway: Path) -> None:
-    seconds = run_folder.read_summary(halfway)["seconds"]
+    seconds = run_files.read_summary(halfway)["seconds"]
     run = TrainingRun.resume(halfway)
     assert run.learner.update == 77
     assert not (halfway / "summary.json").exists()
@@ -134,7 +134,7 @@ def test_checkpoints_do_not_wait_for_reports(tmp_path: Path, monkeypatch: pytest
     run.learner.terms["task"] = lambda *a: good(*a) * (math.nan if run.learner.update == 9 else 1)
 
     def interrupted() -> bool:
-        seen.append(run_folder.read_checkpoint(tmp_path / "run")[1]["update"])
+        seen.append(loading.read_checkpoint(tmp_path / "run")[1]["update"])
         return run.learner.update == 12
 
     assert list(run.train(interrupted)) == []
@@ -153,7 +153,7 @@ def test_tensorboard_shows_every_report_once(halfway: Path) -> None:
     path = halfway.parent / "later"
     train(TrainingRun.resume(path), updates=160)
     events = EventAccumulator(str(path / "events")).Reload()
-    rows = run_folder.read_metrics(path)
+    rows = run_files.read_metrics(path)
     for tag, column in (("loss", "loss"), ("loss/tcr", "loss_tcr"), ("accuracy/2", "accuracy_2"), ("N", "N")):
         shown = [(scalar.step, scalar.value) for scalar in events.Scalars(tag)]
         assert shown == [(row["update"], pytest.approx(row[column])) for row in rows]
@@ -163,16 +163,16 @@ def test_the_budget_counts_on(tmp_path: Path) -> None:
     path = tmp_path / "run"
     never = SETTINGS | {"n_max": 90, "threshold": 0.9999, "budget": 0.4, "out": path}
     train(TrainingRun(Settings(**never)))
-    assert run_folder.read_summary(path)["status"] == "budget"
+    assert run_files.read_summary(path)["status"] == "budget"
     before = content(path)
     with pytest.raises(RunError, match=r"has used up its budget of 0.4 s: give a larger one, such as --budget 0.8"):
         TrainingRun.resume(path)
     assert content(path) == before
     run = train(TrainingRun.resume(path, {"budget": 0.7}))
     assert run.status == "budget"
-    assert 0.7 <= run_folder.read_summary(path)["seconds"] < 1.5
-    assert loading.read_settings(path).budget == 0.7
-    rows = run_folder.read_metrics(path)
+    assert 0.7 <= run_files.read_summary(path)["seconds"] < 1.5
+    assert run_files.read_settings(path).budget == 0.7
+    rows = run_files.read_metrics(path)
     assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
 
 
@@ -180,7 +180,7 @@ def test_a_run_ends_after_its_updates(tmp_path: Path) -> None:
     path = tmp_path / "run"
     never = SETTINGS | {"n_max": 90, "threshold": 0.9999, "max_updates": 23, "out": path}
     assert train(TrainingRun(Settings(**never))).status == "updates"
-    summary = run_folder.read_summary(path)
+    summary = run_files.read_summary(path)
     assert (summary["status"], summary["updates"]) == ("updates", 23)
     with pytest.raises(RunError, match="is finished: it has done its 23 updates"):
         TrainingRun.resume(path)
@@ -191,9 +191,9 @@ def test_a_run_ends_after_its_updates(tmp_path: Path) -> None:
 
 def test_the_steps_count_on(straight: Path, tmp_path: Path) -> None:
     """Stopped by its steps and given more, a run has the numbers of one that was never stopped."""
-    path, taken = tmp_path / "run", int(run_folder.read_summary(straight)["steps"])
+    path, taken = tmp_path / "run", int(run_files.read_summary(straight)["steps"])
     run = train(TrainingRun(Settings(**SETTINGS, steps=taken // 2, out=path)))
-    assert (run.status, run_folder.read_summary(path)["steps"]) == ("steps", run.steps)
+    assert (run.status, run_files.read_summary(path)["steps"]) == ("steps", run.steps)
     assert taken // 2 - run.learner.next_steps < run.steps <= taken // 2
     before = content(path)
     for changes in ({}, {"steps": taken // 2}, {"steps": 10}, {"budget": 1e6}):
@@ -204,7 +204,7 @@ def test_the_steps_count_on(straight: Path, tmp_path: Path) -> None:
     assert train(TrainingRun.resume(path, {"steps": taken}), updates=100).status == "interrupted"
     run = train(TrainingRun.resume(path))
     assert (run.status, run.steps) == ("solved", taken)
-    assert loading.read_settings(path).steps == taken
+    assert run_files.read_settings(path).steps == taken
     assert_same(path, straight)
 
 
@@ -325,9 +325,9 @@ def test_a_loss_that_is_no_number_is_not_saved_by_an_interrupt(
     good = run.learner.terms["task"]
     run.learner.terms["task"] = lambda *a: good(*a) * (math.nan if run.learner.update == 82 else 1)
     train(run, updates=86)
-    summary = run_folder.read_summary(halfway)
+    summary = run_files.read_summary(halfway)
     assert (summary["status"], summary["diverged_at"], run.saved_update) == ("diverged", 83, 77)
-    assert run_folder.read_checkpoint(halfway)[1]["update"] == 77
+    assert loading.read_checkpoint(halfway)[1]["update"] == 77
     assert main(["train", "--resume", str(halfway)]) == 1
     assert "diverged at update 83: going on would do the same again" in capsys.readouterr().err
 
@@ -360,6 +360,6 @@ def test_a_disk_that_is_really_full_leaves_a_run_that_goes_on(tmp_path: Path, st
     assert done.returncode == 1
     assert re.fullmatch(r"python -m baselines: error: .*checkpoint.safetensors cannot be written: .*\n", done.stderr)
     assert not list((tmp_path / "run").rglob("*.part"))
-    assert run_folder.read_checkpoint(tmp_path / "run")[1]["update"] == 0
+    assert loading.read_checkpoint(tmp_path / "run")[1]["update"] == 0
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
-    assert run_folder.read_summary(tmp_path / "run")["status"] == "solved"
+    assert run_files.read_summary(tmp_path / "run")["status"] == "solved"

@@ -17,7 +17,7 @@ from baselines.core.files import RunError
 from baselines.core.settings import SettingsError
 from baselines.evaluation import evaluate
 from baselines.network import NetworkAgent
-from baselines.training import loading, run_folder
+from baselines.training import loading, run_files
 from baselines.training.batches import Practice
 from baselines.training.bptt_settings import Settings
 from baselines.training.figure import training_figure
@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
 
 
 def test_a_solved_run_says_so(run: TrainingRun) -> None:
-    summary = run_folder.read_summary(run.folder.path)
+    summary = run_files.read_summary(run.folder.path)
     assert summary["status"] == "solved"
     assert summary["largest_n"] == 3
     assert list(summary["scores"]) == ["2", "3"]
@@ -81,7 +81,7 @@ def test_the_folder_holds_what_it_should_and_nothing_half_written(run: TrainingR
 
 
 def test_metrics_are_one_row_a_report(run: TrainingRun) -> None:
-    rows = run_folder.read_metrics(run.folder.path)
+    rows = run_files.read_metrics(run.folder.path)
     assert [row["update"] for row in rows] == list(range(10, run.learner.update + 1, 10))
     assert [row["N"] for row in rows if row["solved"]] == [2, 3]
     assert ["accuracy_3" in row for row in rows] == [row["N"] == 3 for row in rows]
@@ -110,7 +110,7 @@ def test_a_saved_network_plays_as_the_trained_one_did(run: TrainingRun) -> None:
 
 
 def test_a_checkpoint_holds_all_that_training_changes(run: TrainingRun) -> None:
-    tensors, plain = run_folder.read_checkpoint(run.folder.path)
+    tensors, plain = loading.read_checkpoint(run.folder.path)
     expected, expected_plain = run.learner.state()
     own = plain.pop("run")
     assert plain == expected_plain
@@ -133,9 +133,9 @@ def test_the_figure_is_drawn(run: TrainingRun) -> None:
 
 def test_single_head_scores_are_by_n(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", curriculum="single-head")
-    summary = run_folder.read_summary(run.folder.path)
+    summary = run_files.read_summary(run.folder.path)
     assert list(summary["scores"]) == ["2", "3"]
-    assert list(run_folder.read_metrics(run.folder.path)[0]) == [
+    assert list(run_files.read_metrics(run.folder.path)[0]) == [
         *("update", "steps", "N", "solved", "loss", "loss_task", "gradient_norm", "tau_mean", "tau_sd"),
         *("accuracy_0", "seconds", "cpu_seconds"),
     ]
@@ -144,7 +144,7 @@ def test_single_head_scores_are_by_n(tmp_path: Path) -> None:
 
 def test_the_budget_ends_a_run(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", n_max=99, budget=0.5)
-    summary = run_folder.read_summary(run.folder.path)
+    summary = run_files.read_summary(run.folder.path)
     assert summary["status"] == "budget"
     assert 0.5 <= summary["seconds"] < 5
     assert summary["updates"] == run.learner.update > 0
@@ -178,14 +178,14 @@ def test_the_steps_are_those_that_an_agent_would_have_been_shown(
     Watched.seen.clear()
     small = SMALL | {"test_every": 3, "test_batches": test_batches, "supervision": supervision}
     run = finished(tmp_path / "run", n_max=99, steps=9_000, threshold=0.55, task_args=task_args, overrides=small)
-    summary = run_folder.read_summary(run.folder.path)
+    summary = run_files.read_summary(run.folder.path)
     # The last batch was drawn to see how many steps it takes, and left alone.
     trained = Watched.seen[: 32 * summary["updates"]]
     assert summary["steps"] == run.steps == sum(trained) <= 9_000 < sum(Watched.seen)
     assert len(Watched.seen) == 32 * (summary["updates"] + 1)
     assert summary["status"] == "steps"
     assert summary["largest_n"] >= 2  # the length of trials has grown
-    rows = run_folder.read_metrics(run.folder.path)
+    rows = run_files.read_metrics(run.folder.path)
     assert [row["steps"] for row in rows] == [sum(trained[: 32 * int(row["update"])]) for row in rows]
 
 
@@ -198,7 +198,7 @@ def test_the_limit_of_steps_may_be_met_exactly(tmp_path: Path) -> None:
 
 def test_a_budget_too_short_for_a_report_still_leaves_a_whole_folder(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", budget=1e-9)
-    summary = run_folder.read_summary(run.folder.path)
+    summary = run_files.read_summary(run.folder.path)
     assert (summary["status"], summary["updates"], summary["largest_n"]) == ("budget", 0, None)
     assert summary["played"]["score"] < 0.5
     with pytest.raises(RunError, match="no report yet"):
@@ -211,8 +211,8 @@ def test_an_interrupted_run_keeps_everything(tmp_path: Path) -> None:
         pass
     summary = run.finish()
     assert (summary["status"], summary["updates"], summary["played"]) == ("interrupted", 15, None)
-    assert run_folder.read_checkpoint(run.folder.path)[1]["update"] == 15
-    assert len(run_folder.read_metrics(run.folder.path)) == 1
+    assert loading.read_checkpoint(run.folder.path)[1]["update"] == 15
+    assert len(run_files.read_metrics(run.folder.path)) == 1
     assert training_figure(run.folder.path).is_file()  # without a warning, little as there is to draw
 
 
@@ -227,7 +227,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
     assert summary["diverged_at"] == summary["solved_at"]["2"] + 7  # the seventh update, counted from 1
     assert run.saved_update == summary["solved_at"]["2"]
     assert summary["updates"] == summary["solved_at"]["2"] + 10
-    tensors, plain = run_folder.read_checkpoint(run.folder.path)
+    tensors, plain = loading.read_checkpoint(run.folder.path)
     assert plain["update"] == summary["solved_at"]["2"]
     assert all(tensor.isfinite().all() for tensor in tensors.values())
 
@@ -268,10 +268,10 @@ def test_a_bad_checkpoint_is_a_clear_error(run: TrainingRun, tmp_path: Path, dam
 def test_a_config_of_another_format_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"format": 99}')
     with pytest.raises(RunError, match="has the format 99; known: 2"):
-        loading.read_settings(tmp_path)
+        run_files.read_settings(tmp_path)
     (tmp_path / "config.json").write_text("[")
     with pytest.raises(RunError, match="cannot be read"):
-        loading.read_settings(tmp_path)
+        run_files.read_settings(tmp_path)
 
 
 def test_a_full_disk_is_a_clear_error_and_leaves_the_old_checkpoint(

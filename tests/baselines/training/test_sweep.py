@@ -18,7 +18,7 @@ from baselines.commands.main import main
 from baselines.core.files import RunError
 from baselines.core.jobs import Ended, Event, Job, Progressed, Started
 from baselines.core.settings import SettingsError
-from baselines.training import loading, run_folder
+from baselines.training import run_files
 from baselines.training.sweep import Sweep, SweepFolder
 
 QUICK = {"n_max": 2, "units": 32, "batch_size": 32, "episodes": 20}
@@ -101,14 +101,14 @@ def test_every_combination_is_a_run_and_a_row(done: Path) -> None:
     ]
     assert [(row["cell"], row["cell_args.tau"]) for row in rows] == [("leaky", ""), ("leaky", "2"), ("gru", "")]
     for row in rows:
-        summary = run_folder.read_summary(done / row["run"])
+        summary = run_files.read_summary(done / row["run"])
         assert (row["status"], row["largest_n"], row["played_n"]) == ("solved", "3", "3")
         assert int(row["updates"]) == int(row["solved_at_3"]) == summary["solved_at"]["3"] > int(row["solved_at_2"]) > 0
         assert float(row["cpu_seconds"]) == summary["cpu_seconds"]
         assert float(row["score"]) == pytest.approx(summary["played"]["score"])
         heads = summary["played"]["accuracy"].values()
         assert float(row["accuracy"]) == pytest.approx(sum(heads) / len(heads))
-        settings = loading.read_settings(done / row["run"])
+        settings = run_files.read_settings(done / row["run"])
         assert (settings.n_max, settings.overrides["units"], settings.episodes) == (3, 32, 20)
         assert (done / "logs" / f"{row['run']}.log").read_text().count("solved after") == 1
     assert {entry.name for entry in done.iterdir()} == {*names, "sweep.json", "results.csv", "logs", "lock"}
@@ -190,7 +190,7 @@ def test_more_steps_go_on_with_what_is_unsolved(tmp_path: Path) -> None:
         assert sweep(tmp_path, {**never, "steps": steps})[0] == done
         (row,) = table(tmp_path)
         assert row["status"] == "unsolved"
-        assert steps // 2 < run_folder.read_summary(tmp_path / "seed=0")["steps"] <= steps
+        assert steps // 2 < run_files.read_summary(tmp_path / "seed=0")["steps"] <= steps
     del never["steps"]
     with pytest.raises(SettingsError, match=r"steps must be that of the sweep in .*, 4000, got None"):
         SweepFolder(tmp_path, Sweep.of(never))
@@ -275,11 +275,11 @@ def test_the_command_sweeps_and_goes_on(
 def test_one_command_begins_a_run_and_goes_on_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "--go-on", "--out", str(tmp_path / "run"), *OPTIONS]
     assert main([*command, "--budget", "0.01"]) == 0
-    updates = run_folder.read_summary(tmp_path / "run")["updates"]
+    updates = run_files.read_summary(tmp_path / "run")["updates"]
     assert main(command) == 1  # the budget is that of the run, where nothing else is said
     assert "has used up its budget" in capsys.readouterr().err
     assert main([*command, "--budget", "60"]) == 0
-    assert run_folder.read_summary(tmp_path / "run")["updates"] > updates
+    assert run_files.read_summary(tmp_path / "run")["updates"] > updates
     for bad in (command[:2] + OPTIONS, [*command, "--resume", str(tmp_path / "run")]):
         with pytest.raises(SystemExit):
             main(bad)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines.training import run_folder
+from baselines.training import loading, run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from tests.baselines.core.test_jobs import is_alive, wait_until_gone
@@ -25,7 +25,7 @@ ENDLESS = "n_max = 60\nthreshold = 0.9999\nunits = 64\nbatch_size = 32\n"
 
 
 def rows(run: Path) -> int:
-    return len(run_folder.read_metrics(run)) if (run / "metrics.csv").exists() else 0
+    return len(run_files.read_metrics(run)) if (run / "metrics.csv").exists() else 0
 
 
 def table(path: Path) -> dict[str, dict[str, str]]:
@@ -46,11 +46,11 @@ def test_a_killed_worker_goes_on_exactly_and_the_others_do_not_notice(tmp_path: 
     path = tmp_path / "sweep"
     with sweeping(tmp_path, LONG + 'seed = "0..1"\n') as process:
         victim = path / "seed=1"
-        until(lambda: bool(run_folder.kept_checkpoints(victim)) and rows(victim) % 3 == 0)
+        until(lambda: bool(run_files.kept_checkpoints(victim)) and rows(victim) % 3 == 0)
         killed = holder(victim)
         os.kill(killed, signal.SIGKILL)
         until(lambda: holder(victim) != killed)
-        assert run_folder.kept_checkpoints(victim) != [*range(2, 8)]  # it was not done
+        assert run_files.kept_checkpoints(victim) != [*range(2, 8)]  # it was not done
         said, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, said
     assert "seed=1: killed by signal 9, goes on from its folder\n" in said
@@ -65,7 +65,7 @@ def test_a_killed_worker_goes_on_exactly_and_the_others_do_not_notice(tmp_path: 
         summary = run.finish()
         assert numbers(path / f"seed={seed}") == numbers(tmp_path / f"alone{seed}")
         assert int(table(path)[f"seed={seed}"]["updates"]) == summary["updates"]
-        assert run_folder.read_summary(path / f"seed={seed}")["played"] == summary["played"]
+        assert run_files.read_summary(path / f"seed={seed}")["played"] == summary["played"]
         assert (path / "logs" / f"seed={seed}.log").read_text().count("$ ") == (2 if seed == 1 else 1)
 
 
@@ -83,9 +83,9 @@ def test_an_interrupted_sweep_saves_and_goes_on(tmp_path: Path) -> None:
     assert [row["status"] for row in table(path).values()] == ["interrupted", "interrupted", "waiting"]
     updates = []
     for seed in (0, 1):
-        summary = run_folder.read_summary(path / f"seed={seed}")
+        summary = run_files.read_summary(path / f"seed={seed}")
         assert summary["status"] == "interrupted"
-        assert run_folder.read_checkpoint(path / f"seed={seed}")[1]["update"] == summary["updates"]
+        assert loading.read_checkpoint(path / f"seed={seed}")[1]["update"] == summary["updates"]
         updates.append(summary["updates"])
     assert not (path / "seed=2").exists()
     command = [sys.executable, "-m", "baselines", "sweep", "sweep", "--budget", "1"]
@@ -95,7 +95,7 @@ def test_an_interrupted_sweep_saves_and_goes_on(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert [row["status"] for row in table(path).values()] == ["unsolved"] * 3
     for seed in (0, 1):
-        assert run_folder.read_summary(path / f"seed={seed}")["updates"] >= updates[seed]
+        assert run_files.read_summary(path / f"seed={seed}")["updates"] >= updates[seed]
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGKILL]], ids=str)

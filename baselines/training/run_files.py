@@ -1,0 +1,183 @@
+"""The files of a run folder, read; nothing here imports torch.
+
+- ``config.json``: what was asked for, what it was resolved to, and the versions it ran with
+- ``metrics.csv``: one row a report
+- ``events/``: the same for TensorBoard
+- ``checkpoint.safetensors``: all that training changes, its tensors and (as JSON in the header) the rest
+- ``checkpoints/N012.safetensors``: the same as it was when N = 12 was solved, one for each N
+- ``checkpoints/U0000500.safetensors``: the same as it was after 500 updates, where a run keeps such
+- ``summary.json``: how it ended, written last
+- ``lock``: held by the process that writes here, if there is one
+
+``run_folder`` writes them, ``loading`` reads checkpoints.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+from baselines.core.files import RunError, read_format, read_json
+from baselines.core.settings import SettingsError
+from baselines.training.bptt_settings import Settings
+from baselines.training.settings import RunSettings
+
+S = TypeVar("S", bound=RunSettings)
+
+FORMAT = 2
+"""Of the folder; a change that older readers would misread raises it."""
+
+CHANGEABLE = ("budget", "steps", "episodes")
+"""Settings that may change when a run goes on: no number of the training up to there depends on them."""
+
+
+def checkpoint_file(path: Path, n: int | None = None, update: int | None = None) -> Path:
+    """Where the run at ``path`` keeps the checkpoint of a solved N or of an update, or the latest one."""
+    if n is None and update is None:
+        return path / "checkpoint.safetensors"
+    return path / "checkpoints" / (f"U{update:07}.safetensors" if n is None else f"N{n:03}.safetensors")
+
+
+def kept_checkpoints(path: Path, letter: str = "N") -> list[int]:
+    """Each N (or, with the letter U, each update) of which the run at ``path`` keeps a checkpoint."""
+    files = (path / "checkpoints").glob(f"{letter}*.safetensors")
+    return sorted(int(file.stem[1:]) for file in files if file.stem[1:].isdigit())
+
+
+def is_run(path: Path) -> bool:
+    """Whether there is a run at ``path``, be it that it has not begun to train."""
+    return (path / "config.json").exists()
+
+
+def is_begun(path: Path) -> bool:
+    """Whether the run at ``path`` has a checkpoint, or a report: before both it can be begun anew."""
+    return checkpoint_file(path).exists() or len(whole_rows(path / "metrics.csv")) > 1
+
+
+def read_versions(path: Path) -> dict[str, str]:
+    """Versions of what decided the numbers of the run at ``path``, where it was begun."""
+    return {name: str(value) for name, value in read_config(path)["versions"].items()}
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """How the run at ``path`` ended."""
+    return read_json(path / "summary.json")
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The reports of the run at ``path``, one dictionary each; numbers that a report lacks are left out."""
+    try:
+        with open(path / "metrics.csv", newline="", encoding="utf-8") as file:
+            return [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path / 'metrics.csv'} cannot be read: {error}") from None
+
+
+def read_method(path: Path) -> str:
+    """The command that the run at ``path`` was begun with."""
+    return str(read_config(path).get("method", Settings.METHOD))
+
+
+def read_settings(path: Path) -> Settings:
+    """What was asked for in the run of ``train`` at ``path``; see ``read_settings_as``."""
+    return read_settings_as(Settings, path)
+
+
+def read_settings_as(kind: type[S], path: Path) -> S:
+    """What was asked for in the run at ``path``, with every value of its recipe put in: recipes may change.
+
+    Raises:
+        RunError: it is not a run with this kind of settings.
+    """
+    config = read_config(path)
+    if (method := read_method(path)) != kind.METHOD:
+        raise RunError(f"{path} must be a run of {kind.METHOD}, and is one of {method}")
+    try:
+        return replace(kind(**config["settings"]), overrides=config["recipe"], out=path)
+    except TypeError as error:
+        raise RunError(f"{path / 'config.json'} is not that of a run: {error}") from None
+
+
+def settings_to_go_on(kind: type[S], path: Path, changes: Mapping[str, Any]) -> S:
+    """The settings with which the run at ``path`` goes on.
+
+    Args:
+        kind: its class of settings.
+        path: the run folder.
+        changes: settings, and values of the recipe, by name. They must be those of the run, but for ``CHANGEABLE``.
+
+    Raises:
+        RunError: it is not a run with this kind of settings.
+        SettingsError: a change goes against the run, or cannot be.
+    """
+    settings = read_settings_as(kind, path)
+    _check_changes(settings, changes)
+    settings = replace(settings, **{name: changes[name] for name in CHANGEABLE if name in changes})
+    settings.parts()
+    return settings
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What ``config.json`` of the run at ``path`` holds.
+
+    Raises:
+        RunError: it is missing, of another format, or not that of a run.
+    """
+    file = path / "config.json"
+    config = read_format(file, FORMAT)
+    if missing := [
+        name for name in ("settings", "recipe", "task", "versions") if not isinstance(config.get(name), dict)
+    ]:
+        raise RunError(f"{file} is not that of a run: it has no {missing[0]}")
+    return config
+
+
+def check_empty(path: Path) -> None:
+    """Refuse a folder that holds something already; one that does not exist yet is empty.
+
+    Raises:
+        SettingsError: it is not a folder, or what it holds.
+    """
+    # A process that was killed before it had written its config may leave a lock and a half-written file behind.
+    try:
+        entries = list(path.iterdir()) if path.exists() else []
+    except OSError as error:
+        raise SettingsError("out", f"out must be a folder that can be made, got {path} ({error.strerror})") from None
+    held = sorted(entry.name for entry in entries if entry.name not in ("lock", "config.json.part"))
+    if held:
+        raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held[0]}")
+
+
+def whole_rows(file: Path) -> list[str]:
+    """The rows of ``metrics.csv``, their ends included, without a last one that was cut short."""
+    try:
+        with open(file, newline="", encoding="utf-8") as opened:
+            return [line for line in opened if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise RunError(f"{file} cannot be read: {error}") from None
+
+
+def identity(config: Mapping[str, Any]) -> str:
+    """What tells a run's checkpoints from those of others: a hash of all that decides its numbers."""
+    decisive = {name: value for name, value in config["settings"].items() if name not in CHANGEABLE}
+    text = json.dumps([decisive, config["recipe"], config["task"]], sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_changes(settings: RunSettings, changes: Mapping[str, Any]) -> None:
+    """Refuse what goes against a run: these are its settings, every value of its recipe among the overrides."""
+    for name, value in changes.items():
+        own = settings.overrides[name] if name in settings.overrides else getattr(settings, name)
+        if name not in CHANGEABLE and value != own:
+            raise SettingsError(
+                name,
+                f"{name} must be left out or be that of the run, {own!r}, got {value!r} "
+                f"(only {', '.join(settings.LIMITS)} and episodes may change when a run goes on)",
+            )
