@@ -53,6 +53,8 @@ for channel, axes in enumerate(panels):
     axes.set(ylabel=task.channels[channel], yticks=[-1, 0, 1], ylim=(-1.4, 1.4))
 panels[-1].set_xlabel("step of the trial")
 panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+for axes in panels:
+    axes.grid(axis="x", alpha=0.3)
 
 # %%
 # Scores of agents that we understand
@@ -112,6 +114,7 @@ axes.plot([0, found, found], [score, score, 0], "--", color="C1", label=words)
 axes.set(xlabel="steps remembered, the present one included", ylabel="expected score")
 axes.set(xlim=(0, 16.3), ylim=(-0.02, 1.05))
 axes.legend(loc="lower right", bbox_to_anchor=(1, 0.2))
+axes.grid(alpha=0.3)
 
 # %%
 # A network that learns
@@ -153,6 +156,7 @@ axes.errorbar(updates, middle, abs(ends - middle), fmt="o-", capsize=3)
 axes.axhline(task.N, color="grey", ls=":", lw=1)
 axes.text(0, task.N + 0.2, f"perfect: N = {task.N} steps", color="grey")
 axes.set(xlabel="updates of training", ylabel="equivalent memory (steps)", ylim=(0, task.N + 2))
+axes.grid(alpha=0.3)
 
 # %%
 # Where does it forget? Accuracy by lag
@@ -186,6 +190,7 @@ axes.axhline(0.5, color="grey", ls=":", lw=1)
 axes.text(0, 0.51, "guessing", color="grey")
 axes.set(xlabel="lag: steps since the pulse that is asked about", ylabel="share of right answers", ylim=(0.45, 1.03))
 axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+axes.grid(alpha=0.3)
 
 # %%
 # The ideal agent falls off a cliff: it knows everything up to its last remembered step, and nothing beyond. The

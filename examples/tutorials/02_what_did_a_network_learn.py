@@ -93,7 +93,7 @@ for channel in range(3):
 panels[0].set(yticks=[2, 1, 0], yticklabels=task.channels, title="what is shown in one trial")
 image = panels[1].imshow(activity[:, 0].T, aspect="auto", interpolation="nearest", cmap="viridis")
 panels[1].set(xlabel="step of the trial", ylabel="unit", title="what the units do")
-figure.colorbar(image, ax=panels[1], label="activity")
+bar = figure.colorbar(image, ax=panels[1], label="activity")
 
 # %%
 # The picture shows the main thing already. A pulse changes the activity for a few steps. Then it settles, and stays
@@ -232,11 +232,12 @@ axes.set(
     xlabel="lag: steps since the pulse that is asked about", ylabel="share of right answers", xticks=range(0, 21, 4)
 )
 axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.08))
+axes.grid(alpha=0.3)
 
 # %%
-# Slower units do harm, but not in the way that one may expect: errors hardly grow with the lag. The memory does not
-# fade faster; the right answer is often missing at lag 0 already. The equation says why this can be. Where a unit is
-# active and at rest, h = W h + b + b_in: there is no tau in it, so the places where the network rests hardly move.
+# Slower units do harm, but not in the way that one may expect: accuracy hardly falls with the lag. The memory does
+# not fade faster; the right answer is often missing at lag 0 already. The equation says why this can be. Where a unit
+# is active and at rest, h = W h + b + b_in: there is no tau in it, so the places where the network rests hardly move.
 # But a pulse lasts one step only, and in one step it moves a slower unit less: by 1/tau of what it did.
 
 # %%
@@ -290,6 +291,7 @@ for words, states, look in (("trained", activity, "-"), ("untrained", random_act
 axes.axhline(0.5, color="grey", ls=":", lw=1)
 axes.set(xlabel="steps since the last pulse", ylabel="share decoded right", ylim=(0.4, 1.03))
 axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
+axes.grid(alpha=0.3)
 
 # %%
 # Read this figure with care:

@@ -190,6 +190,7 @@ axes.axhline(task.N, color="grey", ls=":", lw=1)
 axes.text(0, task.N + 0.2, f"perfect: N = {task.N}", color="grey")
 axes.set(xlabel="updates of training", ylabel="equivalent memory (steps)", ylim=(0, task.N + 2))
 axes.legend(frameon=False, loc="lower right")
+axes.grid(alpha=0.3)
 
 # %%
 # The small cell learns more slowly here: it has far fewer parameters, and its gate cannot see what it is about to
@@ -272,6 +273,7 @@ axes.legend(
     frameon=False,
     fontsize="small",
 )
+axes.grid(axis="y", alpha=0.3)
 
 # %%
 # One changed number lets the cell solve N = 4. Two seeds are few: before you believe in a difference, run more of
