@@ -163,10 +163,6 @@ class TrainingRun(ResumableRun[Settings]):
                 return "steps"
             return "running"
 
-        def stop() -> bool:
-            self.status = reason()
-            return self.status != "running"
-
         def save_when_due() -> None:
             if time.monotonic() >= self._save_due and self.learner.diverged_at() is None:
                 clock()
@@ -174,6 +170,9 @@ class TrainingRun(ResumableRun[Settings]):
 
         def clock() -> None:
             self.seconds, self.cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
+
+        def stop() -> bool:
+            return reason() != "running"
 
         for report in learner.train(self.learner, self.plan.curriculum, stop, save_when_due):
             clock()
@@ -190,6 +189,7 @@ class TrainingRun(ResumableRun[Settings]):
             if report.solved or keep:
                 self._save(report.task.N if report.solved else None, keep)
             yield self.progress
+        self.status = reason()
         clock()
         if (diverged := self.learner.diverged_at()) is not None:  # since the last report
             self.status, self.diverged_at = "diverged", diverged
