@@ -14,7 +14,7 @@ demo: $(VENV)/.rl
 	"  . $(BIN)/activate" "" \
 	"Then try" "" \
 	"  python -m baselines evaluate $$run --lags                    # what does it remember?" \
-	"  python -m baselines analyze $$run --what perturbation        # how robust is it?" \
+	"  python -m baselines analyze $$run --what ablation            # which units does it need?" \
 	"  python -m baselines benchmark --agent examples.08_a_finite_state_machine:make_agent --tasks parity" "" \
 	"docs/start.md goes on from here."
 
