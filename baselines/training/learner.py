@@ -115,15 +115,19 @@ class Learner:
         self._stage_began = self.update
         self._begin_test()
 
-    @property
-    def next_steps(self) -> int:
-        """Environment steps that the next update takes: 0 where it goes over trials again."""
+    def draw_next(self) -> int:
+        """Draw the trials of the next update, if they have not been drawn yet.
+
+        Returns:
+            The environment steps that the next update takes: 0 where it goes over trials again.
+        """
         return int(self._next_trials().lengths.sum()) if self._fresh else 0
 
     def learn(self) -> None:
         """One update. Waits for no result: a GPU is kept busy."""
-        network, trials, fresh = self.network, self._next_trials(), self._fresh
-        self.steps += self.next_steps
+        network, fresh = self.network, self._fresh
+        self.steps += self.draw_next()
+        trials = self._next_trials()
         self._drawn += fresh
         rollout, targets, mask = self._roll_out(trials, "state", self.update)
         weights = {name: self.weights[name](self.update) if name in self.weights else 1.0 for name in self.terms}
@@ -140,7 +144,7 @@ class Learner:
                 self._score(rollout, targets, mask)
             self._add("gradient_norm", norm)
             self._add("loss", loss)
-            # Counts up to the first that is not, whatever comes after.
+            # Updates before the first non-finite loss or gradient.
             finite = torch.isfinite(loss + norm)
             self._add("finite", (finite & (self._sums["finite"] == self._tested) if self._tested else finite).long())
             for name, value in terms.items():
@@ -225,7 +229,7 @@ class Learner:
         return (self.update - self._stage_began) % self.recipe.epochs == 0
 
     def _next_trials(self) -> Trials:
-        # Kept: who asks how many steps they are does so before every update, and they may be trained on again.
+        # Kept, for ``draw_next`` is called before every update, and they may be trained on again.
         if self._next is None:
             self._next = self.practice.batch(self._drawn if self._fresh else self._drawn - 1)
         return self._next
@@ -261,18 +265,25 @@ class Learner:
         return tensor.to(device, non_blocking=True)
 
 
-def train(learner: Learner, curriculum: Curriculum, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
+def train(
+    learner: Learner,
+    curriculum: Curriculum,
+    stop: Callable[[], bool] = lambda: False,
+    before_update: Callable[[], None] = lambda: None,
+) -> Iterator[Report]:
     """Train through the stages of a curriculum until the last is solved or ``stop()`` says so.
 
     Args:
         learner: what is trained; between two reports, and after the last, it is the caller's to read and save.
         curriculum: which stage follows.
         stop: asked before every update.
+        before_update: called before every update that is made; the learner can be saved here too.
 
     Yields:
         A report after each test.
     """
     while not stop():
+        before_update()
         learner.learn()
         if learner.update % learner.recipe.test_every == 0:
             report = learner.test()

@@ -147,29 +147,34 @@ class TrainingRun(ResumableRun[Settings]):
         """
         began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
         asked = self.plan.settings
-        budget, most = asked.budget, asked.steps
         self._save_due = time.monotonic() + self.SAVE_SECONDS
 
-        def stop() -> bool:
+        def reason() -> str:
+            """Why to stop now, as a status, or "running"."""
             if self.status != "running":  # a run that was killed when all was trained
-                return True
+                return self.status
             if interrupted():
-                self.status = "interrupted"
-            elif self.learner.update == asked.max_updates:
-                self.status = "updates"
-            elif time.monotonic() - began > budget:
-                self.status = "budget"
-            elif most is not None and self.steps + self.learner.next_steps > most:
-                self.status = "steps"
-            elif time.monotonic() >= self._save_due and self.learner.diverged_at() is None:
+                return "interrupted"
+            if self.learner.update == asked.max_updates:
+                return "updates"
+            if time.monotonic() - began > asked.budget:
+                return "budget"
+            if asked.steps is not None and self.steps + self.learner.draw_next() > asked.steps:
+                return "steps"
+            return "running"
+
+        def save_when_due() -> None:
+            if time.monotonic() >= self._save_due and self.learner.diverged_at() is None:
                 clock()
                 self._save()
-            return self.status != "running"
 
         def clock() -> None:
             self.seconds, self.cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
 
-        for report in learner.train(self.learner, self.plan.curriculum, stop):
+        def stop() -> bool:
+            return reason() != "running"
+
+        for report in learner.train(self.learner, self.plan.curriculum, stop, save_when_due):
             clock()
             if report.diverged_at is not None:
                 self.status, self.diverged_at = "diverged", report.diverged_at
@@ -184,6 +189,7 @@ class TrainingRun(ResumableRun[Settings]):
             if report.solved or keep:
                 self._save(report.task.N if report.solved else None, keep)
             yield self.progress
+        self.status = reason()
         clock()
         if (diverged := self.learner.diverged_at()) is not None:  # since the last report
             self.status, self.diverged_at = "diverged", diverged
