@@ -13,7 +13,9 @@ ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import imagesize  # noqa: E402
 import numpy.typing as npt  # noqa: E402
+from docutils import nodes  # noqa: E402
 from sphinx.util.typing import stringify_annotation  # noqa: E402
 
 import memory_envs  # noqa: E402
@@ -62,8 +64,9 @@ if (ROOT / "examples" / "tutorials").is_dir():
     sphinx_gallery_conf = {
         "examples_dirs": "../examples/tutorials",
         "gallery_dirs": "tutorials",
-        "filename_pattern": r"/[^_/]*\.py$",  # all of them run
+        "filename_pattern": r"\.py$",  # all of them run
         "abort_on_example_error": True,
+        "within_subsection_order": "FileNameSortKey",
         "write_computation_times": False,
     }
 
@@ -104,6 +107,14 @@ def shorten_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any
     bases[:] = [next(filter(known, (get_origin(base) or base).__mro__)) for base in bases]
 
 
+def scroll_wide_pictures(app: Any, doctree: nodes.document) -> None:
+    """Mark what holds a wide picture: on a narrow screen it scrolls sideways, where the letters would be too small."""
+    for picture in doctree.findall(nodes.image):
+        width, _ = imagesize.get(str(Path(app.srcdir) / picture["uri"]))
+        if width > WIDE:
+            picture.parent["classes"].append("scroll")
+
+
 def find_reference(app: Any, env: Any, node: Any, text: Any) -> Any:
     """Lead a reference to the module in which something is defined to where the reference documents it."""
     public = ADDRESSES.get(node.get("reftarget"))
@@ -113,6 +124,7 @@ def find_reference(app: Any, env: Any, node: Any, text: Any) -> Any:
     return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], public, node, text)
 
 
+WIDE = 800  # pixels
 ARRAY = re.compile(r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[(~?[\w.]+)\]\]")
 ARRAY_LIKE = stringify_annotation(npt.ArrayLike, "smart")
 ADDRESSES = {where: f"{module}.{name}" for module, names in api.public().items() for name, where in names.items()}
@@ -124,4 +136,5 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", mend_docstring, priority=400)  # before Napoleon's
     app.connect("autodoc-process-signature", shorten_signature)
     app.connect("autodoc-process-bases", shorten_bases)
+    app.connect("doctree-read", scroll_wide_pictures)
     app.connect("missing-reference", find_reference)

@@ -48,9 +48,10 @@ def overview() -> str:
     for name, kind in TASKS.items():
         task = kind()
         link = f"[{title(kind)}]({name}.md)"
-        rows.append([link, f"`{task.env_id}`", task.N, score(task.chance_score), score(task.memoryless_score)])
+        scores = score(task.chance_score), score(task.memoryless_score)
+        rows.append([link, f"`{task.env_id}`", task.question, task.N, *scores])
     pages = "\n".join(TASKS)
-    header = ["task", "id", "N by default", "chance", "without memory"]
+    header = ["task", "id", "what is asked", "N", "guessing", "without memory"]
     return f"{table(header, rows)}\n```{{toctree}}\n:hidden:\n\n{pages}\n```\n"
 
 
