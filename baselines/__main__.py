@@ -8,8 +8,7 @@ import sys
 # score took 25 times the CPU time on two threads of busy cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# Importing torch takes seconds. A Ctrl-C meanwhile ends the process, for there is nothing to save; as an exception it
-# would be a traceback out of the middle of some module.
+# A Ctrl-C while modules are imported ends the process: as an exception it would be a traceback out of some module.
 before = signal.getsignal(signal.SIGINT)
 if before is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)

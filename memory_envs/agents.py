@@ -21,7 +21,10 @@ class RandomAgent:
 
     Args:
         task: the task it plays.
-        seed: of its generator; the same seed gives the same answers.
+        seed: the seed of its generator; the same seed gives the same answers.
+
+    Raises:
+        gymnasium.error.Error: ``seed`` is not an integer of at least 0.
     """
 
     def __init__(self, task: Task, seed: int = 0) -> None:
@@ -31,7 +34,7 @@ class RandomAgent:
     def predict(
         self, observation: npt.ArrayLike, state: Any = None, episode_start: Any = None, deterministic: bool = False
     ) -> tuple[npt.NDArray[Any], Any]:
-        """One answer for each observation: (I,) or (B, I) -> an action or B of them, and the state as it came."""
+        """One answer for each observation: (I,) or (B, I) -> an action or B of them, and ``state`` unchanged."""
         shape = (*np.shape(observation)[:-1], *self.task.answer_shape)
         if self.task.real_valued:
             return self._generator.uniform(-1, 1, shape).astype(np.float32), state
@@ -43,7 +46,11 @@ class ReferenceAgent:
 
     Args:
         task: the task it plays.
-        memory: steps remembered, the current one included: 1 is memoryless, 0 blind. None: perfect.
+        memory: steps remembered, the current one included: 1 is memoryless, 0 sees nothing. None: perfect.
+
+    Raises:
+        TypeError: ``task`` is not a Task, or ``memory`` is not an integer.
+        ValueError: ``memory`` is below 0.
     """
 
     def __init__(self, task: Task, memory: int | None = None) -> None:
@@ -66,6 +73,9 @@ class ReferenceAgent:
             state: what the last call returned; None at the start.
             episode_start: (B,) bool, which observations begin a trial.
             deterministic: has no effect; these agents draw nothing.
+
+        Raises:
+            ValueError: the last axis of ``observation`` is not I long.
         """
         shown = np.asarray(observation, np.float32)
         if not shown.ndim or shown.shape[-1] != self.task.num_inputs:

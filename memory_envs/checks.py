@@ -1,4 +1,7 @@
-"""Checks of arguments. Each returns the argument in its canonical form or says what is wrong: name, value, rule."""
+"""Checks of arguments. Each returns the argument in one fixed form, or says what is wrong: name, value, rule.
+
+A value of a wrong type is a TypeError, a value out of range a ValueError.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from numbers import Real
 import numpy as np
 
 LARGEST = 2**31 - 1
-"""Of any number of steps or trials: more would not fit into memory, and well below what 64-bit arithmetic can count."""
+"""The largest number of steps or trials: more would not fit into memory, and 64-bit arithmetic counts far beyond it."""
 
 
 def integer(name: str, value: object, least: int, most: int | None = None) -> int:
-    """An integer within least..most (no bound above where ``most`` is None)."""
+    """``value`` as an int from ``least`` to ``most`` (no upper bound where ``most`` is None)."""
     rule = f"an integer of at least {least}"
     if most is not None and most != LARGEST:
         rule = f"an integer from {least} to {most}"
@@ -31,7 +34,7 @@ def integer(name: str, value: object, least: int, most: int | None = None) -> in
 
 
 def real(name: str, value: object, least: float, most: float) -> float:
-    """A finite real number within [least, most]."""
+    """``value`` as a finite float from ``least`` to ``most``."""
     rule = f"a number from {least:g} to {most:g}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})")
@@ -42,14 +45,14 @@ def real(name: str, value: object, least: float, most: float) -> float:
 
 
 def flag(name: str, value: object) -> bool:
-    """True or False."""
+    """``value`` as a bool."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
     return bool(value)
 
 
 def choice(name: str, value: object, allowed: Sequence[str]) -> str:
-    """One of a few words."""
+    """``value``, one of the words in ``allowed``."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be one of {list(allowed)}, got {value!r} ({type(value).__name__})")
     if value not in allowed:
@@ -58,7 +61,7 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
 
 
 def increasing(name: str, value: object, least: int) -> tuple[int, ...]:
-    """A non-empty, strictly increasing sequence of integers of at least ``least``."""
+    """``value`` as a non-empty, strictly increasing tuple of integers of at least ``least``."""
     rule = f"a non-empty, strictly increasing sequence of integers of at least {least}"
     if isinstance(value, (str, bytes)) or not (isinstance(value, Sequence) or hasattr(value, "__array__")):
         raise TypeError(f"{name} must be {rule}, got {value!r} ({type(value).__name__})")

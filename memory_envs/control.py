@@ -17,7 +17,7 @@ from memory_envs.trials import Trials
 
 
 def as_task(task: str | Task, parameters: Mapping[str, Any]) -> Task:
-    """A task, from its short name and its parameters or as it is."""
+    """The task of this short name with these parameters; a Task as it is, or with some parameters changed."""
     if isinstance(task, str):
         return make_task(task, **parameters)
     if not isinstance(task, Task):
@@ -26,7 +26,7 @@ def as_task(task: str | Task, parameters: Mapping[str, Any]) -> Task:
 
 
 def check_render_mode(render_mode: str | None, known: list[str]) -> str | None:
-    """One of the known modes or None."""
+    """``render_mode``, which must be None or in ``known``."""
     if render_mode is not None and render_mode not in known:
         raise ValueError(f"render_mode must be None or one of {known}, got {render_mode!r}")
     return render_mode
@@ -55,7 +55,7 @@ def apply_options(task: Task, options: Mapping[str, Any] | None) -> Task:
         raise ValueError(f"options has the unknown key {unknown[0]!r}; known: 'active_heads'")
     if not options:
         return task
-    if getattr(task, "heads", None) is None:
+    if task.heads is None:
         raise ValueError(f"options['active_heads'] needs a task with heads, and this one has none: {task}")
     changed = task.replace(active_heads=options["active_heads"])
     return task if changed == task else changed  # the very same task needs no trial drawn anew
@@ -85,7 +85,7 @@ def check_seeds(seed: Any, columns: int) -> Sequence[int | None] | None:
 
 
 def refuse(action: object, space: Space[Any], why: str = "") -> NoReturn:
-    """Raise Gymnasium's error for an action that is none."""
+    """Raise Gymnasium's error for an action that is not in its space; ``why`` is added to the message."""
     raise error.InvalidAction(f"action must be an element of {space}, got {action!r} ({type(action).__name__}){why}")
 
 
@@ -96,6 +96,7 @@ def view(task: Task, trials: Trials, answers: npt.NDArray[Any]) -> TrialView:
     padded[:t, 0] = answers
     return TrialView(
         title=f"{task.env_id}  {title(task)}",
+        question=task.question,
         channels=task.channels,
         heads=task.head_labels,
         active=task.active,
@@ -113,10 +114,19 @@ def view(task: Task, trials: Trials, answers: npt.NDArray[Any]) -> TrialView:
 
 
 def title(task: Task) -> str:
-    """The task's N and what else was given, in few words."""
-    given = task.to_dict()
-    words = {"N": task.N} | {name: value for name, value in given.items() if name not in ("task", "N", "heads")}
-    return ", ".join(f"{name}={value}" for name, value in words.items() if value is not None)
+    """The task's N, or its heads, and what else was given, in few words: ``N=8, scoring=final``."""
+    return ", ".join(f"{name}={value}" for name, value in _given(task).items())
+
+
+def short_name(task: Task) -> str:
+    """A task as Python code without what follows from the rest: ``Parity(N=8, scoring='final')``."""
+    return f"{type(task).__name__}({', '.join(f'{name}={value!r}' for name, value in _given(task).items())})"
+
+
+def _given(task: Task) -> dict[str, Any]:
+    """What was given, and N in any case; but ``heads`` in its place, since N is then only the largest of them."""
+    names = [name for name in task.to_dict() if name not in ("task", "N", "heads")]
+    return {name: getattr(task, name) for name in ("N" if task.heads is None else "heads", *names)}
 
 
 def trial(task: Task, stream: keys.Words, number: int) -> Trials:

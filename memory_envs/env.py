@@ -36,6 +36,9 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         task: a task, or the short name of one (``memory_envs.TASKS``).
         render_mode: None, ``"ansi"`` (text), ``"rgb_array"`` (a picture) or ``"human"`` (a window).
         parameters: the task's parameters.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed; the message names it.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's form)
@@ -47,8 +50,8 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         self.action_space = self.task.action_space
         self._window: Window | None = None
         self._stream: keys.Words | None = None
-        self._number = 0  # of the trial that comes next
-        self._written = 0  # number behind the last trial of the block
+        self._number = 0  # the number of the trial that comes next
+        self._written = 0  # the number after the last trial of the block
         self._t = self._length = 0
         self._playing: Task = self.task  # the task of the trial in progress
 
@@ -63,7 +66,15 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-        """Begin the next trial; the first one of the seed's stream where a seed is given."""
+        """Begin the next trial; the first one of the seed's stream where a seed is given.
+
+        Returns:
+            The first observation, (I,) float32, and an ``info`` in which nothing has been answered.
+
+        Raises:
+            gymnasium.error.Error: ``seed`` is not an integer of at least 0.
+            TypeError, ValueError: ``options`` holds another key than ``active_heads``, or heads that the task lacks.
+        """
         task = control.apply_options(self.task, options)
         if seed is not None:
             seed = keys.check_seed(seed)
@@ -84,6 +95,10 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
 
     def step(self, action: Any) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Answer the question about the last observation.
+
+        Returns:
+            The next observation, (I,) float32 (zeros after the last answer); the reward; whether the trial is over
+            (``terminated``); False (``truncated``); and ``info``.
 
         Raises:
             gymnasium.error.InvalidAction: the action is not in the action space.
@@ -118,7 +133,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
             answer = self._read_labels(action)
             target = self._targets[t].copy()
             correct = answer == self._asked[t]
-            reward = correct.tolist().count(True) * (weight * (2.0 * self._share)) - weight
+            reward = correct.tolist().count(True) / self._paid * (weight * 2.0) - weight
         self._t = t = t + 1
         if self.render_mode is not None:
             self._answers.append(np.array(answer))  # a copy: the caller may use its array again
@@ -133,7 +148,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         )
 
     def render(self) -> Any:
-        """The trial so far: text (``"ansi"``), a picture (h, w, 3) uint8 (``"rgb_array"``), or None (``"human"``).
+        """The trial so far as text (``"ansi"``), as a picture (height, width, 3) uint8 (``"rgb_array"``), or None.
 
         Raises:
             gymnasium.error.ResetNeeded: no trial has begun.
@@ -153,6 +168,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         if self.render_mode == "rgb_array":
             return pixels
         self._window = self._window or Window()
+        self._window.caption = shown.title
         self._window.show(pixels, self.metadata["render_fps"])
         return None
 
@@ -161,6 +177,12 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         if self._window is not None:
             self._window.close()
             self._window = None
+
+    def __str__(self) -> str:
+        """Gymnasium's form, with the task in the place of its id: ``<MemoryEnv<Parity(N=8)>>``."""
+        return f"<{type(self).__name__}<{control.short_name(self.task)}>>"
+
+    __repr__ = __str__  # Gymnasium's wrappers do the same, its environments do not
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the window, which opens again when it is needed."""
@@ -176,7 +198,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         if self._playing is not task or not self._length:
             self._playing = task
             self._single, self._answer_shape = task.answer_shape == (), task.answer_shape
-            self._share = 1.0 / sum(task.active)
+            self._paid = sum(task.active)
             self._precision = 1.0 / task.target_variance if task.real_valued else 0.0
 
     def _begin(self, column: int) -> None:

@@ -21,7 +21,7 @@ class Played:
         self.answers: list[npt.NDArray[Any]] = []
 
     def view(self) -> TrialView:
-        """What there is to draw."""
+        """The view of the trial, to be drawn."""
         trial = control.trial(self.task, self.stream, self.number)
         return control.view(self.task, trial, np.array(self.answers).reshape(-1, self.task.num_heads))
 
@@ -34,13 +34,13 @@ class History:
         self.played: dict[int, Played] = {}
 
     def begin(self, columns: npt.NDArray[np.int64]) -> None:
-        """These columns have just been reset."""
+        """Begin a new record for the columns that have just been reset."""
         streams, numbers = self.tape.streams, self.tape.playing()
         for c in columns.tolist():
             self.played[c] = Played(self.tape.task, streams[c : c + 1].copy(), int(numbers[c]))
 
     def answer(self, actions: npt.NDArray[Any]) -> None:
-        """All columns answer the tape's current row; where a trial ends with it (or has ended), the next one begins."""
+        """Record the answers (B, ...) to the tape's current row; begin a new one where a trial ends or has ended."""
         tape = self.tape
         resting = tape.ends[tape.row - 1] if tape.gap else np.zeros(len(tape.streams), np.bool_)
         for c in np.flatnonzero(~resting).tolist():

@@ -40,7 +40,7 @@ def mix64(words: Words) -> Words:
 
 
 def check_keys(keys: Words) -> None:
-    """Raise a TypeError if these are not a one-dimensional array of uint64: others would silently mix as floats."""
+    """Raise a TypeError if these are not a one-dimensional array of uint64: other numbers would be mixed as floats."""
     if not isinstance(keys, np.ndarray) or keys.dtype != np.uint64 or keys.ndim != 1:
         raise TypeError(f"keys must be a one-dimensional array of dtype uint64, got {keys!r}")
 

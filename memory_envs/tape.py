@@ -21,7 +21,7 @@ _BLOCK_CELLS = 2**17  # written at a time, in all columns: long enough that the 
 _CHUNK_CELLS = 2**17  # drawn at a time: bounds the memory of a draw where there are very many columns
 _MOST_ROWS = 2**12
 NOT_ASKED = -1
-"""Stands on the tape for the label of a head that is not active: no answer equals it."""
+"""The label of a head that is not active, on the tape: no answer equals it."""
 
 Columns = npt.NDArray[np.int64]
 
@@ -37,9 +37,9 @@ class Tape:
         observations: (R, B, I) float32; zeros in the row behind a trial's end.
         targets: (R, B, H), or (R, B) for single labels: int8 labels or float32 values.
         weights: (R, B) float64, what a step is worth (``Trials.weights``).
-        pay: (R, B) float64, what one right label earns beyond a wrong one.
+        pay: (R, B) float64, twice ``weights``: what labels that are all right earn beyond labels that are all wrong.
         counted, ends, starts: (R, B) bool: the answer counts, is the last of its trial, the first.
-        numbers: (B,) uint64, of the trial that is written next.
+        numbers: (B,) uint64, the number of the trial that is written next in each column.
         some_not_asked: whether ``NOT_ASKED`` can occur.
     """
 
@@ -130,7 +130,7 @@ class Tape:
             self._write(np.arange(len(self.streams)))
 
     def playing(self) -> keys.Words:
-        """Number of each column's trial in progress (or, in a gap, of the one just ended), (B,)."""
+        """The number of each column's trial in progress, (B,); in a gap, that of the trial that has just ended."""
         return self.numbers - self._waiting() - np.uint64(1)
 
     def _arrays(self) -> list[npt.NDArray[Any]]:
@@ -216,7 +216,7 @@ class Tape:
         cells: dict[str, npt.NDArray[Any]] = {"observations": trials.inputs, "targets": targets}
         if not alike:
             weights = trials.weights()
-            cells |= {"weights": weights, "pay": weights * self._pay, "counted": trials.mask}
+            cells |= {"weights": weights, "pay": weights * 2.0, "counted": trials.mask}
             for array, step in ((self.starts, 0), (self.ends, steps - 1)):
                 array[rows, columns] = False
                 array[head + step : rows.stop : self._span, columns] = True
@@ -236,20 +236,17 @@ class Tape:
         shown = np.ascontiguousarray(trials.inputs).view(cell)
         self.observations.view(cell).reshape(-1)[flat.reshape(-1)] = shown.reshape(-1)
         counted = np.flatnonzero(trials.mask)
-        places, of_column = flat.reshape(-1)[counted], counted % len(columns)
-        weights = (1.0 / np.bincount(of_column, minlength=len(columns)).clip(1))[of_column]
+        places = flat.reshape(-1)[counted]
+        one_each = len(counted) == len(columns)  # final scoring: no trial counts fewer than one step
+        weights = np.ones(len(counted)) if one_each else trials.weights().reshape(-1)[counted]
         targets = trials.targets.reshape(-1, *trials.targets.shape[2:])[counted]
         for array, values in (
             (self.targets, targets),
             (self.weights, weights),
-            (self.pay, weights * self._pay),
+            (self.pay, weights * 2.0),
             (self.counted, True),
         ):
             array.reshape(-1, *array.shape[2:])[places] = values
         self.starts[heads, columns] = True
         self.ends[heads + trials.lengths - 1, columns] = True
         self._heads[columns] = heads + trials.lengths + self.gap
-
-    @property
-    def _pay(self) -> float:
-        return 2.0 / sum(self.task.active)

@@ -42,6 +42,9 @@ class Task(ABC):
         N: memory demand in steps: the oldest input that an answer needs can lie N - 1 steps back.
         scoring: ``"dense"`` (every step from the first one at which the answer is defined counts) or ``"final"``
             (only the last step of the trial counts).
+
+    Raises:
+        TypeError, ValueError: a parameter is not allowed; the message names it, its value and what is allowed.
     """
 
     name: ClassVar[str]
@@ -85,7 +88,11 @@ class Task(ABC):
 
     @abstractmethod
     def sample(self, keys: keys.Words) -> Trials:
-        """The trials of these keys, a pure function: keys (B,) uint64 -> Trials with T = ``num_steps``."""
+        """The trials of these keys, a pure function: keys (B,) uint64 -> Trials with T = ``num_steps``.
+
+        Raises:
+            TypeError: the keys are not a one-dimensional array of uint64.
+        """
 
     @abstractmethod
     def recall(self, window: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
@@ -149,6 +156,24 @@ class Task(ABC):
         return len(self.head_labels)
 
     @property
+    def question(self) -> str:
+        """What is asked at a step, in a line for pictures: ``"parity of the last 8 bits? (1: odd)"``."""
+        return ""
+
+    @property
+    def heads(self) -> tuple[int, ...] | None:
+        """The N of each answer where a task asks for several N at once, increasing; None where it does not.
+
+        Tasks that can (``memory_envs.tasks.streams.HeadedTask``) have it as a parameter.
+        """
+        return None
+
+    @property
+    def active_heads(self) -> tuple[int, ...] | None:
+        """The entries of ``heads`` that are asked and paid; None where all are, or where there are no ``heads``."""
+        return None
+
+    @property
     def active(self) -> tuple[bool, ...]:
         """Which of the H answers are paid."""
         return (True,) * self.num_heads
@@ -206,6 +231,9 @@ class Task(ABC):
 
         Returns:
             The score before ``normalise``: 1 is perfect. Exact: a closed form, a finite sum, or quadrature to 1e-9.
+
+        Raises:
+            TypeError, ValueError: ``memory`` is not an integer of at least 0.
         """
         if checks.integer("memory", memory, 0) >= self.horizon:
             return self.perfect_score
@@ -244,7 +272,11 @@ class Task(ABC):
         return float(memory) if np.ndim(score) == 0 else memory
 
     def correct(self, trials: Trials, answers: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Which answers (T, B, H) are right, (T, B, H); False where the answer does not count or is not asked for."""
+        """Which answers are right: (T, B, H) -> (T, B, H) bool; False where an answer does not count or is not asked.
+
+        Raises:
+            ValueError: the answers have another shape than the targets, or are not labels 0 and 1 (numbers in [-1, 1]).
+        """
         given = self._answers(trials, answers)
         if self.real_valued:
             right = np.abs(given.astype(np.float64) - trials.targets) < CORRECT_WITHIN
@@ -257,7 +289,8 @@ class Task(ABC):
 
         At a counted step (2 correct - 1) / (number of counted steps) for labels; for real values
         max(1 - error^2 / variance, -1) over the same number, with the variance of the target. Labels are averaged over
-        active heads. 0 where the answer does not count.
+        active heads. 0 where the answer does not count. The division is that of ``Trials.weights``: the rewards of a
+        trial whose answers are all right add up to exactly 1.0, in whatever order they are added.
         """
         weights = trials.weights()
         if self.real_valued:
@@ -266,21 +299,35 @@ class Task(ABC):
             # A negative number times a weight of 0 is -0.0: adding 0.0 makes it the 0.0 of a step without pay.
             return np.asarray(points[..., 0] * weights + 0.0)
         right = self.correct(trials, answers).sum(axis=-1)
-        return np.asarray(right * (weights * (2.0 / sum(self.active))) - weights)
+        return np.asarray(right / sum(self.active) * (weights * 2.0) - weights)
 
     def score(self, trials: Trials, answers: npt.ArrayLike) -> Floats:
-        """The masked, weighted score of each trial, (B,): 1 is perfect, 0 is guessing (labels)."""
+        """The score of each trial, (B,): the sum of its ``rewards``.
+
+        1 is perfect (exactly 1.0, and the mean of perfect trials is 1.0 as well); 0 is guessing, for labels.
+
+        Raises:
+            ValueError: the answers have another shape than the targets, or are not labels 0 and 1 (numbers in [-1, 1]).
+        """
         return np.asarray(self.rewards(trials, answers).sum(axis=0))
 
     @property
     def target_variance(self) -> float:
-        """Variance of a real-valued target."""
+        """Variance of a real-valued target.
+
+        Raises:
+            TypeError: the task asks for labels.
+        """
         raise TypeError(f"{self.name} asks for labels, which have no variance")
 
     def batch(self, seed: int = 0, index: int = 0, size: int = 64) -> Trials:
         """Batch number ``index`` of a seed's stream of trials: trials index * size ... of it, ``size`` of them.
 
         Trial j of seed s is episode j of the environment that was reset with seed s.
+
+        Raises:
+            gymnasium.error.Error: ``seed`` is not an integer of at least 0.
+            TypeError, ValueError: ``index`` or ``size`` is not an integer that is large enough.
         """
         size = checks.integer("size", size, 1, checks.LARGEST)
         index = checks.integer("index", index, 0, checks.LARGEST)

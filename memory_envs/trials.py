@@ -14,7 +14,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+_UNIT = 2.0**-53  # every whole number of these up to 1 is a float64, and so is every sum of them up to 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Trials:
     """B trials, written down: what is shown and what should be answered at each step.
 
@@ -32,12 +35,27 @@ class Trials:
     lengths: npt.NDArray[np.int64]
 
     def weights(self) -> Floats:
-        """What a step is worth, (T, B): 1 over the number of counted steps of its trial, 0 where it does not count."""
-        mask = self.mask
-        if mask.strides[1] == 0:  # a view of one column: all trials count at the same steps
-            one = mask[:, :1] * (1.0 / max(int(mask[:, :1].sum()), 1))
-            return np.broadcast_to(one, mask.shape)
-        return np.asarray(mask * (1.0 / np.maximum(mask.sum(axis=0), 1)), np.float64)
+        """What each step is worth, (T, B): 1/n at the n counted steps of a trial, 0 elsewhere.
+
+        1/n is rounded down to a multiple of 2**-53, and a trial's first counted step has what is missing (less than
+        n * 2**-53). So the weights of a trial add up to exactly 1.0, in whatever order they are added.
+        """
+        if self.mask.strides[1] == 0:  # a view of one column: all trials count at the same steps
+            return np.broadcast_to(_weights(self.mask[:, :1]), self.mask.shape)
+        return _weights(self.mask)
+
+    def __repr__(self) -> str:
+        """The shapes and dtypes, not the numbers."""
+        arrays = {name: getattr(self, name) for name in ("inputs", "targets", "mask", "lengths")}
+        return f"Trials({', '.join(f'{name}: {array.dtype} {array.shape}' for name, array in arrays.items())})"
+
+
+def _weights(mask: npt.NDArray[np.bool_]) -> Floats:
+    counted = np.maximum(mask.sum(axis=0), 1)
+    share = np.floor((1.0 / _UNIT) / counted) * _UNIT
+    weights = mask * share
+    weights[mask.argmax(axis=0), np.arange(mask.shape[1])] += (1.0 - counted * share) * mask.any(axis=0)
+    return weights
 
 
 def time_mask(

@@ -37,6 +37,9 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             ``final_info``) or ``"Disabled"`` (by ``reset(options={"reset_mask": ...})`` only).
         render_mode: None, ``"ansi"`` or ``"rgb_array"``: ``render`` then returns one drawing a column.
         parameters: the task's parameters.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed; the message names it.
     """
 
     metadata = {  # noqa: RUF012 (Gymnasium's form)
@@ -102,6 +105,14 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         Args:
             seed: an integer s (column i begins the stream of s + i), or one seed a column, where None goes on.
             options: ``reset_mask``, and ``active_heads`` as in the scalar environment (for all columns at once).
+
+        Returns:
+            Observations (B, I) float32, and an ``info`` in which nothing has been answered.
+
+        Raises:
+            gymnasium.error.Error: a seed is not an integer of at least 0.
+            gymnasium.error.ResetNeeded: a ``reset_mask`` before the first reset of all columns.
+            TypeError, ValueError: ``options`` or the number of seeds is not allowed; the message says why.
         """
         if options is not None and not isinstance(options, dict):
             raise TypeError(f"options must be a dictionary or None, got {options!r} ({type(options).__name__})")
@@ -135,6 +146,10 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         Args:
             actions: (B,) labels, (B, H) labels, or (B, H) real values.
 
+        Returns:
+            Observations (B, I) float32, rewards (B,) float64, ``terminated`` (B,) bool, ``truncated`` (B,) bool (all
+            False), and ``info`` with one entry for each column.
+
         Raises:
             gymnasium.error.InvalidAction: they are not in the action space.
             gymnasium.error.ResetNeeded: no trial is in progress in some column.
@@ -158,9 +173,14 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             else:
                 if not counted.all():  # for few heads, this broadcast costs more than all the rest
                     correct &= counted[:, None]
-                rewards = _count(correct) * tape.pay[row]
+                rewards = _count(correct)
+                # Divided: a product with 1 / heads would not always be exactly 1 where all are right.
                 if tape.some_not_asked:
+                    rewards /= correct.shape[1] - _count(target < 0)
                     np.maximum(target, 0, out=target)
+                else:
+                    rewards /= correct.shape[1]
+                rewards *= tape.pay[row]
             rewards -= tape.weights[row]
         if self.render_mode is not None:
             self._history.answer(actions)
@@ -196,6 +216,10 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         draw = to_text if self.render_mode == "ansi" else to_pixels
         return tuple(draw(self._history.played[c].view()) for c in range(self.num_envs))
 
+    def __repr__(self) -> str:
+        """Gymnasium's form, with the task in the place of its id: ``MemoryVectorEnv(Parity(N=8), num_envs=3)``."""
+        return f"{type(self).__name__}({control.short_name(self.task)}, num_envs={self.num_envs})"
+
     # -- actions and rewards -----------------------------------------------------------------------------------
 
     def _read(self, actions: Any) -> Array:
@@ -209,7 +233,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         if actions.shape != self._answer_shape or actions.dtype.kind not in ("fiu" if real else "iu"):
             if not actions.ndim:  # no array at all
                 control.refuse(actions, self.action_space)
-            # Not the actions themselves: of many columns they would hide what is wrong with them.
+            # Without the actions themselves: those of many columns would hide what is wrong with them.
             wanted = f"{'numbers from -1 to 1' if real else 'integers 0 or 1'} of shape {self._answer_shape}"
             raise error.InvalidAction(f"action must be {wanted}, got {actions.dtype} of shape {actions.shape}")
         # The bitwise or of labels is 0 or 1 just if all of them are: one pass, and negative ones show as well.

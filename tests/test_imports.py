@@ -21,8 +21,7 @@ ROOMS = {
     "memory_envs": [
         "checks keys",
         "trials",
-        "task bitstreams",
-        "streams",
+        "task",
         "tasks",
         "rendering agents",
         "control",

@@ -11,7 +11,7 @@ from typing import Any
 from baselines.analysis import ANALYSES
 from baselines.analysis.run import AnalysisRun
 from baselines.commands.options import READERS, add_options_of, merged
-from baselines.core.process import prepare_for_training
+from baselines.core.process import prepare_to_compute
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> No
 
 def run(given: dict[str, Any]) -> int:
     """Measure, write and draw; the exit code. Ctrl-C leaves what is finished, drawn too."""
-    prepare_for_training()
+    prepare_to_compute("baselines.analysis.run")
     given = merged(given)
     paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))
     analysis = AnalysisRun(paths, what, ANALYSES[what].settings(**given), checkpoints, out)

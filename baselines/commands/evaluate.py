@@ -14,7 +14,7 @@ from typing import Any
 from baselines.commands.options import add_options_of, merged
 from baselines.core import seeds
 from baselines.core.files import replace_file
-from baselines.core.process import prepare_for_training
+from baselines.core.process import prepare_to_compute
 from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, device_name
 from baselines.evaluation import Evaluation
 from baselines.evaluation import evaluate as evaluate_agent
@@ -85,7 +85,7 @@ def run(given: dict[str, Any]) -> int:
         raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
     check_fields(settings)
     run_files.read_config(path)
-    prepare_for_training()
+    prepare_to_compute("baselines.training.loading", "baselines.commands.display.scores")
     from rich.console import Console
 
     from baselines.commands.display.scores import print_scores

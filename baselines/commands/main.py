@@ -63,7 +63,9 @@ def run(command: Parser, given: dict[str, Any]) -> int:
         package = str(error.name).partition(".")[0]
         if package not in EXTRAS:
             raise
-        print(f'{PROG}: error: {name} needs {package}: pip install ".[{EXTRAS[package]}]"', file=sys.stderr)
+        extra = EXTRAS[package]
+        how = f'pip install "memory-envs[{extra}]" (from a checkout: ".[{extra}]")'
+        print(f"{PROG}: error: {name} needs {package}, of the extra {extra!r}: {how}", file=sys.stderr)
         return 1
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):

@@ -21,11 +21,6 @@ from baselines.training.sweep.product import SETTINGS, Sweep
 if TYPE_CHECKING:
     from rich.console import Console
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions:
@@ -79,6 +74,11 @@ def read(source: Path | None, given: Mapping[str, Any]) -> tuple[Sweep, Path, in
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:  # of the extra, which help does without
+        import tomli as tomllib
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from baselines.commands.options import add_run_options, merged, note_versions, read_options
-from baselines.core.process import interruptible, prepare_for_training
+from baselines.core.process import interruptible, prepare_to_compute
 from baselines.core.settings import SettingsError
 from baselines.training import recipes, run_files
 from baselines.training.bptt_settings import Settings
@@ -40,7 +40,7 @@ def run(given: dict[str, Any]) -> int:
     else:
         changes = merged(given)
         run_files.settings_to_go_on(Settings, resume, changes)
-    prepare_for_training()
+    prepare_to_compute("baselines.training.run", "baselines.training.figure", "baselines.commands.display.training")
     from baselines.training.run import TrainingRun
 
     if settings is not None:

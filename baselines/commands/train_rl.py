@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from baselines.commands.options import add_run_options, merged, note_versions, read_options
-from baselines.core.process import interruptible, prepare_for_training
+from baselines.core.process import interruptible, prepare_to_compute
 from baselines.training import ppo_recipes, run_files
 from baselines.training.ppo_settings import RLSettings
 
@@ -32,9 +32,10 @@ def run(given: dict[str, Any]) -> int:
     else:
         changes = merged(given)
         run_files.settings_to_go_on(RLSettings, resume, changes)
-    prepare_for_training()
+    prepare_to_compute("baselines.training.losses")
     if settings is not None:
         settings.plan()  # a wrong option is found before a missing package
+    prepare_to_compute("baselines.ppo.run", "baselines.commands.display.training")
     from baselines.ppo.run import RLRun
 
     if settings is not None:

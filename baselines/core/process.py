@@ -63,14 +63,30 @@ def keep_freed_memory() -> bool:
     return mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
 
 
-def prepare_for_training() -> None:
-    """What a program that trains does where it starts: one thread for torch, and memory that is kept.
+def prepare_to_compute(*modules: str) -> None:
+    """Import torch and the modules that a command works with; one thread for torch, and memory that is kept.
+
+    Importing takes seconds. A Ctrl-C meanwhile ends the process, for there is nothing to save; as an exception it would
+    be a traceback out of the middle of some module.
 
     The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten times
     the CPU time and ten times as long.
-    """
-    import torch
 
+    Args:
+        modules: names of modules of ours.
+    """
+    is_main = threading.current_thread() is threading.main_thread()  # signals are the main thread's
+    handler = signal.getsignal(signal.SIGINT) if is_main else None
+    if handler is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        import torch
+
+        for module in modules:
+            import_module(module)
+    finally:
+        if handler is signal.default_int_handler:
+            signal.signal(signal.SIGINT, handler)
     torch.set_num_threads(1)
     keep_freed_memory()
 

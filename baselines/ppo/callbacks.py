@@ -86,7 +86,7 @@ class CurriculumCallback(BaseCallback):
         if self._all is None:
             return stage
         length = {"num_steps": stage.num_steps} if stage.free_length else {}
-        return self._all.replace(active_heads=stage.heads, **length)  # type: ignore[attr-defined]
+        return self._all.replace(active_heads=stage.heads, **length)
 
     def state(self) -> dict[str, Any]:
         """Everything that changes, as plain JSON data; between two calls of ``learn`` there is nothing else."""

@@ -24,7 +24,7 @@ from memory_envs.rendering.view import (
 )
 
 _MARGIN, _LEFT, _NAME = 16, 248, 126
-_TITLE, _STATUS, _RULER, _TOP = 10, 46, 82, 108
+_TITLE, _QUESTION, _STATUS, _RULER, _TOP = 10, 44, 72, 108, 134
 _MIN_WIDTH, _GRID_WIDTH, _WIDEST = 720, 960, 48
 _MAX_ROWS = 6
 _MARK = 28
@@ -38,12 +38,12 @@ class _Layout:
         columns: How many steps are drawn.
         cell: The width of a step.
         channels: Which channels are drawn.
-        channel_tops: Where the row of each begins; one entry more for the end of the last.
+        channel_tops: Where the row of each drawn channel begins; one entry more for the end of the last.
         heads: Which heads are drawn.
-        head_tops: Where the rows of each begin; one entry more for the end of the last.
+        head_tops: Where the rows of each drawn head begin; one entry more for the end of the last.
         answer_height: The height of what was asked, and of what was answered.
         legend: Where the legend begins.
-        shape: Of the picture.
+        shape: The shape of the picture: height, width, 3.
     """
 
     columns: int
@@ -95,7 +95,7 @@ def to_pixels(view: TrialView) -> Pixels:
     """
     known = view.signed or (False,) * len(view.channels)
     layout = _layout(known, view.active, view.num_steps, view.real_valued, needs_decimals(view))
-    picture: Pixels = _page(layout, view.title, view.channels, view.heads, view.active).copy()
+    picture: Pixels = _page(layout, view.title, view.question, view.channels, view.heads, view.active).copy()
     stop = len(view.inputs)
     steps = range(max(0, stop - layout.columns), stop)
     answered = range(steps.start, len(view.answers))
@@ -165,12 +165,18 @@ def _put_answers(picture: Pixels, view: TrialView, head: int, answered: range, l
 
 @lru_cache(maxsize=4)
 def _page(
-    layout: _Layout, title: str, channels: tuple[str, ...], heads: tuple[str, ...], active: tuple[bool, ...]
+    layout: _Layout,
+    title: str,
+    question: str,
+    channels: tuple[str, ...],
+    heads: tuple[str, ...],
+    active: tuple[bool, ...],
 ) -> Pixels:
     """What does not change in the course of a trial."""
     page = np.full(layout.shape, 255, np.uint8)
     large, width = mask(title, 3), layout.shape[1] - 2 * _MARGIN
     _stamp(page, _MARGIN, _TITLE, large if large.shape[1] <= width else fit(title, width), INK)
+    _write(page, _MARGIN, _QUESTION, question, INK)
     page[_RULER : layout.head_tops[-1] - 4, _LEFT : _LEFT + layout.columns * layout.cell] = FUTURE
     for i, top, below in zip(layout.channels, layout.channel_tops, layout.channel_tops[1:], strict=False):
         _name(page, top, below - top, channels[i], "shown", INK)

@@ -28,7 +28,7 @@ _SIGN_SHIFT = 9
 
 @lru_cache(maxsize=512)
 def word(text: str, width: int, height: int, ink: Colour, back: Colour) -> Pixels:
-    """Some letters and nothing else."""
+    """A tile that shows some letters only."""
     tile = _blank(width, height, back)
     _write(tile, text, ink)
     return _done(tile)
@@ -103,7 +103,7 @@ def _done(tile: Pixels) -> Pixels:
 
 
 def _write(tile: Pixels, text: str, ink: Colour, middle: int | None = None) -> None:
-    """Writes upon the middle of a tile, or around another height. Text that is too wide is left away."""
+    """Writes upon the middle of a tile, or around another height. Text that is too wide is left out."""
     letters = mask(text)[:14]
     height, width = letters.shape
     x, y = (tile.shape[1] - width + 1) // 2, (tile.shape[0] // 2 if middle is None else middle) - 7

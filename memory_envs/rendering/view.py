@@ -18,6 +18,7 @@ class TrialView:
 
     Attributes:
         title: What is being played, such as ``"MemoryParity-v0  N=8"``.
+        question: what is asked, such as ``"parity of the last 3 bits? (1: odd)"``. May be empty.
         channels: I names, one for each input channel.
         heads: H names, one for each answer.
         active: (H,) which heads are paid.
@@ -29,12 +30,13 @@ class TrialView:
         correct: (t, H) bool, whether the answer was right.
         num_steps: The longest that a trial of this task can be. It fixes the size of the picture.
         real_valued: Whether answers are numbers in [-1, 1] rather than labels.
-        score: Return so far.
+        score: The return so far.
         over: Whether every step has been answered.
         signed: (I,) which channels can show negative values. Left empty, what has been shown decides.
     """
 
     title: str
+    question: str
     channels: tuple[str, ...]
     heads: tuple[str, ...]
     active: tuple[bool, ...]

@@ -13,7 +13,7 @@ from gymnasium import error
 class Window:
     """One window on the screen, opened by the first picture.
 
-    pygame has a single window per process: of several that show pictures, the last to do so has the screen.
+    pygame has one window per process: where several of these show pictures, the latest picture is on the screen.
     """
 
     def __init__(self, caption: str = "memory-envs") -> None:
@@ -41,9 +41,9 @@ class Window:
         size = (pixels.shape[1], pixels.shape[0])
         if not self._mine(pygame) or self._surface.get_size() != size:
             pygame.display.init()
-            pygame.display.set_caption(self.caption)
             self._surface = pygame.display.set_mode(size)
             self._clock = pygame.time.Clock()
+        pygame.display.set_caption(self.caption)
         # Other events are left to whoever plays by keyboard, but mouse motions would in time fill the queue.
         if any(event.type == pygame.QUIT for event in pygame.event.get((pygame.QUIT, pygame.MOUSEMOTION))):
             self.close()

@@ -1,7 +1,7 @@
 """Exact scores of bounded memory on evidence accumulation: how often do the last k pulses agree with them all?
 
-Pulses are +1 with probability 0.5 + bias in half of the trials, 0.5 - bias in the others. Turning every sign round
-exchanges the two, so that one of them is enough for every score here.
+Pulses are +1 with probability 0.5 + bias in half of the trials, 0.5 - bias in the others. Changing every
+sign exchanges the two, so that one of them is enough for every score here.
 """
 
 from __future__ import annotations

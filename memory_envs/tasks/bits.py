@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import bitstreams, checks, keys
-from memory_envs.streams import HeadedTask
+from memory_envs import checks, keys
+from memory_envs.tasks import bitstreams
+from memory_envs.tasks.streams import HeadedTask
 from memory_envs.trials import Floats, Trials
 
 _BITS, _P = 0, 2  # lanes

@@ -20,8 +20,10 @@ class DelayedAddition(Task):
 
     ## Description
     A trial has N steps. Two values, each uniform on [-0.5, 0.5], are shown with a cue: the first in the first quarter
-    of the trial, the second after it and before the middle. From the second cue on, the subject gives their sum. The
-    adding problem of Schmidt et al. (2021) draws u from [0, 1] and scores the last step; TCN's puts the cues anywhere.
+    of the trial, the second after it and before the middle. From the second cue on, the subject gives their sum.
+
+    **Relatives in other suites:** the adding problem of Schmidt et al. (2021) draws values from [0, 1] and scores the
+    last step; that of the temporal convolutional networks (TCN) puts the cues anywhere.
 
     ## Observation space
     ``Box((-0.5, 0, 0), (0.5, 1, 1), (3,), float32)``: value, cue (1 where the value is to be added), go (1 where the
@@ -74,6 +76,10 @@ class DelayedAddition(Task):
     @property
     def num_steps(self) -> int:
         return self.N
+
+    @property
+    def question(self) -> str:
+        return "sum of the two values with a cue?"
 
     @property
     def channels(self) -> tuple[str, ...]:

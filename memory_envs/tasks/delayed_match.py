@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import bitstreams, keys
+from memory_envs import keys
+from memory_envs.tasks import bitstreams
 from memory_envs.tasks.bits import BitTask, posterior_mean
 
 
@@ -17,9 +18,10 @@ class DelayedMatch(BitTask):
 
     ## Description
     A stream of bits. At each step the subject says whether the current bit equals the one N - 1 steps before. N counts
-    both ends: N = 2 compares neighbours. It must hold N - 1 bits, of which one matters at a time. NeuroGym's delayed
-    match to sample is another task, made of single trials (sample, delay, test); POPGym's RepeatPrevious counts its k
-    from the current card, so that k is our N - 1.
+    both ends: N = 2 compares neighbours. The subject must hold N - 1 bits, of which one matters at a time.
+
+    **Relatives in other suites:** NeuroGym's delayed match to sample is another task, made of single trials (sample,
+    delay, test); POPGym's RepeatPrevious counts its k from the current card, so that its k is our N - 1.
 
     ## Observation space
     ``Box(0, 1, (1,), float32)``: the current bit. After the last answer: 0.
@@ -39,7 +41,7 @@ class DelayedMatch(BitTask):
     ## Arguments
     - ``N`` (5): the current bit is compared with the one N - 1 steps ago; at least 2.
     - ``heads`` (None): several N at once, increasing, such as (2, 4, 8); N is then the largest and may be left out.
-    - ``active_heads`` (all): those of ``heads`` that are asked and paid.
+    - ``active_heads`` (all): the entries of ``heads`` that are asked and paid.
     - ``num_steps`` (4 N; final scoring 4 N + 1): steps in a trial. With final scoring the longest: lengths are uniform
       on N + 2 .. num_steps.
     - ``scoring`` ("dense"): "dense" or "final".
@@ -62,6 +64,11 @@ class DelayedMatch(BitTask):
     env_id = "MemoryDMS-v0"
     default_N = 5
     least_N = 2
+
+    @property
+    def question(self) -> str:
+        ago = "N - 1 steps" if self.heads else "1 step" if self.N == 2 else f"{self.N - 1} steps"
+        return f"same bit as {ago} ago? (1: yes)"
 
     def _answer(self, bits: keys.Words) -> keys.Words:
         return np.stack([~(bits ^ bitstreams.delay(bits, n - 1)) for n in self.asked], axis=-1)

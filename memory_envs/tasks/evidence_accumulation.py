@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_envs import checks, keys
-from memory_envs.streams import HeadedTask
 from memory_envs.tasks import accumulation_scores
+from memory_envs.tasks.streams import HeadedTask
 from memory_envs.trials import Trials, time_mask
 
 _PULSES, _DRIFT, _NOISE = 0, 2, 3  # lanes
@@ -25,8 +25,10 @@ class EvidenceAccumulation(HeadedTask):
     A trial has N steps: N - ``delay`` pulses of evidence, each +1 or -1, then ``delay`` silent ones. At each step the
     subject says the sign of the sum so far. Pulses are +1 with probability 0.5 + ``bias`` in half of the trials and
     0.5 - ``bias`` in the others. A step at which the sum is zero does not count. With ``heads`` the task is a stream,
-    and each answer is the sign of the last n pulses: a graded sibling of parity and DMS. Valente et al. and Dubreuil
-    et al. give coherences of 1, 2, 4 and one decision at the end, NeuroGym milliseconds and three actions.
+    and each answer is the sign of the sum of the last n pulses: a graded sibling of parity and DMS.
+
+    **Relatives in other suites:** Valente et al. and Dubreuil et al. give coherences of 1, 2, 4 and ask for one
+    decision at the end; NeuroGym's perceptual decision counts in milliseconds and has three actions.
 
     ## Observation space
     ``Box((-1, 0), (1, 1), (2,), float32)``: evidence, go (1 in the steps that are asked about, whether or not the sum
@@ -55,7 +57,7 @@ class EvidenceAccumulation(HeadedTask):
       perfect subject still scores 1; a sum is then never zero. At least 0.001 where it is not 0.
     - ``heads`` (None): windows, increasing and odd (an even window could tie for one head and not for another), such
       as (1, 3, 5); N is then the largest and may be left out, and ``delay`` must be 0.
-    - ``active_heads`` (all): those of ``heads`` that are asked and paid.
+    - ``active_heads`` (all): the entries of ``heads`` that are asked and paid.
     - ``num_steps``: N; with ``heads`` any number, by default 4 N (final scoring 4 N + 1, the longest: lengths are
       uniform on N + 2 .. num_steps).
     - ``scoring`` ("dense"): "dense" or "final".
@@ -109,6 +111,10 @@ class EvidenceAccumulation(HeadedTask):
     @property
     def free_length(self) -> bool:
         return self.heads is not None
+
+    @property
+    def question(self) -> str:
+        return f"sign of the sum of {'the last N pulses' if self.heads else 'all pulses so far'}? (1: positive)"
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import bitstreams, checks, keys
-from memory_envs.streams import StreamTask
+from memory_envs import checks, keys
+from memory_envs.tasks import bitstreams
+from memory_envs.tasks.streams import StreamTask
 from memory_envs.trials import Trials
 
 _PULSES, _SIGNS = 0, 2  # lanes
@@ -23,8 +24,10 @@ class FlipFlop(StreamTask):
     Each of ``bits`` channels shows 0, or now and then a pulse of +1 or -1, each sign equally likely. At each step the
     subject says the sign of every channel's last pulse. All channels pulse at step 0, so that every answer is defined
     from the start. The intervals between the pulses of a channel are uniform on 1 .. N: the answer never lies more than
-    N - 1 steps back. Golub's FlipFlopData pulses with probability 0.5, T = 64; the Computation-through-Dynamics
-    Benchmark with 0.01 up and 0.01 down, T = 500, with noise and some steps masked.
+    N - 1 steps back.
+
+    **Relatives in other suites:** Golub's FlipFlopData pulses with probability 0.5 for T = 64 steps; the
+    Computation-through-Dynamics Benchmark with 0.01 up and 0.01 down for T = 500, with noise and some steps masked.
 
     ## Observation space
     ``Box(-1, 1, (bits,), float32)``: the pulses. After the last answer: zeros.
@@ -73,6 +76,10 @@ class FlipFlop(StreamTask):
         self._set(bits=checks.integer("bits", self.bits, 1))
         if self.pulse_probability is not None:
             self._set(pulse_probability=checks.real("pulse_probability", self.pulse_probability, 0.0, 1.0))
+
+    @property
+    def question(self) -> str:
+        return "sign of each channel's last pulse? (1: positive)"
 
     @property
     def channels(self) -> tuple[str, ...]:

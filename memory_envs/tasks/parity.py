@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import bitstreams, keys
+from memory_envs import keys
+from memory_envs.tasks import bitstreams
 from memory_envs.tasks.bits import BitTask, posterior_mean
 
 
@@ -17,8 +18,9 @@ class Parity(BitTask):
 
     ## Description
     A stream of bits. At each step the subject says the parity of the last N of them, the current one included: it must
-    hold N - 1 bits, and every one of them matters. For comparison, POPGym has no parity task; its RepeatPrevious asks
-    for one past item only.
+    hold N - 1 bits, and every one of them matters.
+
+    **Relatives in other suites:** POPGym has no parity task; its RepeatPrevious asks for one past item only.
 
     ## Observation space
     ``Box(0, 1, (1,), float32)``: the current bit. After the last answer: 0.
@@ -38,7 +40,7 @@ class Parity(BitTask):
     ## Arguments
     - ``N`` (8): bits in the parity, at least 1.
     - ``heads`` (None): several N at once, increasing, such as (2, 4, 8); N is then the largest and may be left out.
-    - ``active_heads`` (all): those of ``heads`` that are asked and paid.
+    - ``active_heads`` (all): the entries of ``heads`` that are asked and paid.
     - ``num_steps`` (4 N; final scoring 4 N + 1): steps in a trial. With final scoring the longest: lengths are uniform
       on N + 2 .. num_steps.
     - ``scoring`` ("dense"): "dense" or "final".
@@ -59,6 +61,11 @@ class Parity(BitTask):
     name = "parity"
     env_id = "MemoryParity-v0"
     default_N = 8
+
+    @property
+    def question(self) -> str:
+        last = "N bits" if self.heads else "bit" if self.N == 1 else f"{self.N} bits"
+        return f"parity of the last {last}? (1: odd)"
 
     def _answer(self, bits: keys.Words) -> keys.Words:
         total = bitstreams.running_parity(bits)

@@ -94,7 +94,7 @@ def test_retraining_changes_what_it_is_asked_to(task: Task) -> None:
             if name.startswith("cell") and not torch.equal(value, before[name])
         }
         assert bool(cell) == (scope == "network")
-        key = "0" if task.heads is None else "5"  # type: ignore[attr-defined]
+        key = "0" if task.heads is None else "5"
         assert key in after.readouts
         if key == "0":
             assert not torch.equal(after.readouts["0"].get_parameter("weight"), before["readouts.0.weight"])

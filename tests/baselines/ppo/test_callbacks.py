@@ -81,7 +81,8 @@ def test_heads_grow_within_one_action_space(curriculum: MultiHead) -> None:
     for _ in range(8):
         model.learn(128, callback, reset_num_timesteps=False)
         env_task = model.get_env().get_attr("task", 0)[0]  # type: ignore[union-attr]
-        heads = curriculum.stage(task, callback.stage.N).heads  # type: ignore[attr-defined]
+        heads = curriculum.stage(task, callback.stage.N).heads
+        assert heads is not None
         assert env_task == callback.task == DelayedMatch(heads=(2, 3, 4), active_heads=heads, num_steps=3 * heads[-1])
         assert policy.active_heads.bool().tolist() == [n in heads for n in (2, 3, 4)]
         stages.append(callback.stage.N)

@@ -310,6 +310,9 @@ def test_without_stable_baselines3_everything_else_works(tmp_path: Path) -> None
         [sys.executable, "-c", code, "train-rl"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 1
-    wanted = 'python -m baselines: error: train-rl needs stable_baselines3: pip install ".[rl]"\n'
+    wanted = (
+        "python -m baselines: error: train-rl needs stable_baselines3, of the extra 'rl': "
+        'pip install "memory-envs[rl]" (from a checkout: ".[rl]")\n'
+    )
     assert done.stderr == wanted
     assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ from gymnasium import error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from memory_envs import TASKS, Parity, control
 from memory_envs.rendering import TrialView, Window, font, pixels, tiles, to_pixels, to_text
 from memory_envs.rendering.view import rows_to_draw
 
@@ -31,6 +32,7 @@ def trial(
     real_valued: bool = False,
     signed: tuple[bool, ...] = (),
     title: str = "MemoryParity-v0  N=3",
+    question: str = "parity of the last 3 bits? (1: odd)",
     channels: tuple[str, ...] | None = None,
     heads: tuple[str, ...] | None = None,
 ) -> TrialView:
@@ -41,6 +43,7 @@ def trial(
     paid = counted[:answered, None] & np.array(active or (True,) * targets.shape[1])
     return TrialView(
         title=title,
+        question=question,
         channels=channels or tuple(f"channel {i}" for i in range(inputs.shape[1])),
         heads=heads or tuple(f"head {h}" for h in range(targets.shape[1])),
         active=active or (True,) * targets.shape[1],
@@ -323,6 +326,45 @@ def test_long_lines_are_cut() -> None:
     assert font.fit("", 10).shape == (18, 0)
 
 
+# What it says about the task
+
+
+@pytest.mark.parametrize(
+    ("parameters", "title", "question"),
+    [
+        ({}, "MemoryParity-v0  N=8", "parity of the last 8 bits? (1: odd)"),
+        ({"N": 1, "scoring": "final"}, "MemoryParity-v0  N=1, scoring=final", "parity of the last bit? (1: odd)"),
+        ({"heads": (2, 4, 8)}, "MemoryParity-v0  heads=(2, 4, 8)", "parity of the last N bits? (1: odd)"),
+        (
+            {"heads": (2, 4), "active_heads": (2,), "N": 4},
+            "MemoryParity-v0  heads=(2, 4), active_heads=(2,)",
+            "parity of the last N bits? (1: odd)",
+        ),
+    ],
+)
+def test_titles_and_questions(parameters: dict[str, Any], title: str, question: str) -> None:
+    task = Parity(**parameters)
+    view = control.view(task, task.batch(size=1), np.zeros((0, task.num_heads), int))
+    assert (view.title, view.question) == (title, question)
+    assert to_text(view).startswith(f"{title}\n")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_pictures_say_what_is_asked(name: str) -> None:
+    """In a line of its own, which fits into the narrowest picture."""
+    for parameters in ({}, {"heads": (3, 5)}):
+        if not set(parameters) <= set(TASKS[name].parameters()):
+            continue
+        task = TASKS[name](**parameters)  # type: ignore[arg-type]
+        assert task.question, f"task {name} has no question: write {type(task).__name__}.question"
+        picture = to_pixels(control.view(task, task.batch(size=1), np.zeros((0, task.num_heads), int)))
+        letters = font.mask(task.question)
+        line = picture[pixels._QUESTION : pixels._QUESTION + len(letters), pixels._MARGIN :]
+        assert letters.shape[1] <= pixels._MIN_WIDTH - 2 * pixels._MARGIN
+        np.testing.assert_array_equal((line[:, : letters.shape[1]] == tiles.INK).all(axis=2), letters)
+        assert (line[:, letters.shape[1] :] == 255).all()
+
+
 # The window
 
 
@@ -340,9 +382,11 @@ def test_window_shows_the_picture(screenless: Any) -> None:
     window.show(picture)
     shown = screenless.surfarray.array3d(screenless.display.get_surface())
     np.testing.assert_array_equal(shown.swapaxes(0, 1), picture)
+    window.caption = "another task"
     smaller = np.zeros((64, 96, 3), np.uint8)
     window.show(smaller, fps=1000)
     assert screenless.display.get_surface().get_size() == (96, 64)
+    assert screenless.display.get_caption()[0] == "another task"
     window.close()
 
 

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from memory_envs import (
     TASKS,
-    DelayedAddition,
     DelayedMatch,
     EvidenceAccumulation,
     FlipFlop,
@@ -30,7 +29,7 @@ from memory_envs import (
     keys,
     task_from_dict,
 )
-from tests.strategies import tasks
+from tests.memory_envs.strategies import FEW_TRIALS, tasks
 
 law = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 every_task = pytest.mark.parametrize("name", TASKS)
@@ -88,12 +87,12 @@ def play(env: Any, task: Task, trials: Trials, j: int, answers: Array) -> list[f
         assert terminated == (t == length - 1)
         assert not truncated
         shown = np.zeros(task.num_inputs, np.float32) if terminated else trials.inputs[t + 1, j]
-        np.testing.assert_array_equal(observation, shown)
+        assert np.array_equal(observation, shown)
         assert observation.dtype == np.float32
         assert info.keys() == {"target", "counted", "correct"}
         assert info["counted"] == trials.mask[t, j]
-        np.testing.assert_array_equal(info["target"], trials.targets[t, j].reshape(task.answer_shape))
-        np.testing.assert_array_equal(info["correct"], correct[t, j].reshape(task.answer_shape))
+        assert np.array_equal(info["target"], trials.targets[t, j].reshape(task.answer_shape))
+        assert np.array_equal(info["correct"], correct[t, j].reshape(task.answer_shape))
         rewards.append(reward)
     return rewards
 
@@ -127,7 +126,7 @@ def test_an_episode_is_paid_what_its_trial_scores(name: str, data: st.DataObject
         # The sums may be formed in another order.
         assert rewards.sum() == pytest.approx(task.score(trials, answers)[j], abs=1e-12)
         if kind == "perfect":
-            assert rewards.sum() == pytest.approx(task.perfect_score, abs=1e-12)
+            assert sum(rewards.tolist()) == rewards.sum() == task.score(trials, answers)[j] == 1.0
 
 
 @every_task
@@ -167,9 +166,39 @@ def test_rewards_are_those_of_the_definition(name: str, data: st.DataObject) -> 
                     worth = max(1 - 6 * (answer - target) ** 2, -1) if task.real_valued else 2 * right - 1
                     points.append(worth)
             assert rewards[t, j] == pytest.approx(sum(points) / len(heads) / counted, abs=1e-12)
-    assert task.score(trials, trials.targets) == pytest.approx(np.ones(3), abs=1e-12)
+    # Exactly, whatever N, the heads and the scoring.
+    assert task.score(trials, trials.targets).tolist() == [1.0] * 3
     if not task.real_valued:
-        assert task.score(trials, 1 - trials.targets) == pytest.approx(-np.ones(3), abs=1e-12)
+        assert task.score(trials, 1 - trials.targets).tolist() == [-1.0] * 3
+
+
+@pytest.mark.parametrize("counted", [*range(1, 60), 999, 4097])
+def test_weights_of_a_trial_add_up_to_one_in_every_order(counted: int) -> None:
+    """Exactly, and each of them is 1/n up to n 2^-53; where trials count at different steps as well."""
+    generator = np.random.default_rng(counted)
+    mask = np.zeros((counted + 5, 3), np.bool_)
+    for j in range(3):
+        mask[generator.permutation(len(mask))[:counted], j] = True
+    blank = np.zeros((len(mask), 3, 1), np.float32)
+    lengths = np.full(3, len(mask))
+    alike = np.broadcast_to(mask[:, :1], mask.shape)
+    for weights in (Trials(blank, blank, m, lengths).weights() for m in (mask, alike)):
+        for column in weights.T:
+            orders = [column, column[::-1], np.sort(column), generator.permutation(column)]
+            assert {order.sum() for order in orders} == {sum(order.tolist()) for order in orders} == {1.0}
+            assert np.abs(column[column != 0] - 1 / counted).max() < counted * 2**-53
+            assert np.count_nonzero(column) == counted
+
+
+def test_a_trial_that_counts_nowhere_is_worth_nothing() -> None:
+    trials = Parity(N=3).batch(size=2)
+    assert not Trials(trials.inputs, trials.targets, np.zeros_like(trials.mask), trials.lengths).weights().any()
+
+
+def test_printed_trials_are_short() -> None:
+    assert repr(Parity(N=8).batch(size=64)) == (
+        "Trials(inputs: float32 (32, 64, 1), targets: int64 (32, 64, 1), mask: bool (32, 64), lengths: int64 (64,))"
+    )
 
 
 def test_answers_of_another_shape_are_refused() -> None:
@@ -271,25 +300,23 @@ def test_batches_are_contiguous_and_repeatable(name: str, data: st.DataObject) -
 
 def stimulus(name: str) -> Task:
     """A task with so much chance in a trial that two of them are never equal by accident."""
-    return {
-        "parity": Parity(N=64),
-        "dms": DelayedMatch(N=64),
-        "delayed-addition": DelayedAddition(N=40),
-        "evidence-accumulation": EvidenceAccumulation(N=200),
-        "flip-flop": FlipFlop(N=40),
-    }[name]
+    return TASKS[name](N=64)
 
 
 @every_task
 def test_same_seed_same_stream_other_seed_other_stream(name: str) -> None:
     task = stimulus(name)
     seen: dict[bytes, tuple[int, int]] = {}
+    at_once = 50 if name in FEW_TRIALS else 1
     for seed in (0, 1, 2, 3, 2**32, 2**64, 2**64 + 1, 2**100):
-        trials = task.batch(seed, 0, 50)
-        assert_same_trials(trials, task.batch(seed, 0, 50))
-        for j in range(50):
-            drawn = trials.inputs[:, j].tobytes()
-            assert drawn not in seen, f"trial {j} of seed {seed} is trial {seen.get(drawn)} of another"
+        trials = task.batch(seed, 0, 100)
+        assert_same_trials(trials, task.batch(seed, 0, 100))
+        for j in range(0, 100, at_once):
+            drawn = trials.inputs[:, j : j + at_once].tobytes()
+            assert drawn not in seen, (
+                f"trial {j} of seed {seed} equals trial {seen[drawn][1]} of seed {seen[drawn][0]}: if {name} has few "
+                "different trials, name it in FEW_TRIALS of tests/memory_envs/strategies.py"
+            )
             seen[drawn] = seed, j
 
 
@@ -449,6 +476,20 @@ def test_replace_works_out_anew_what_follows_and_keeps_what_was_given(name: str)
         assert kind().replace(N=None) == kind()
 
 
+@every_task
+def test_tasks_without_heads_say_so(name: str) -> None:
+    """``heads`` is there to be read in every task, but a parameter of those only that can ask for several N."""
+    assert TASKS[name]().heads is TASKS[name]().active_heads is None
+    for parameter in ("heads", "active_heads"):
+        if parameter not in TASKS[name].parameters():
+            unknown: dict[str, Any] = {parameter: (3, 5)}
+            with pytest.raises(TypeError, match=parameter):
+                TASKS[name](**unknown)
+    if "heads" in TASKS[name].parameters():
+        task = TASKS[name](heads=(3, 5), active_heads=(3,))  # type: ignore[call-arg]
+        assert (task.heads, task.active_heads) == ((3, 5), (3,))
+
+
 def test_replace_of_streams() -> None:
     assert Parity(N=8).replace(N=9).num_steps == 36
     assert Parity(N=8, num_steps=50).replace(N=9).num_steps == 50
@@ -513,7 +554,7 @@ def test_a_spec_survives_json(name: str, data: st.DataObject) -> None:
 
 @every_task
 def test_a_spec_with_tuples_and_wrappers_survives_json(name: str) -> None:
-    heads = {"heads": (3, 5), "active_heads": (3,)} if name in ("parity", "dms", "evidence-accumulation") else {}
+    heads = {"heads": (3, 5), "active_heads": (3,)} if "heads" in TASKS[name].parameters() else {}
     env = gym.wrappers.TimeLimit(gym.make(TASKS[name].env_id, scoring="final", render_mode="ansi", **heads), 7)  # type: ignore[arg-type]
     assert env.spec is not None
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory_envs import bitstreams, keys
+from memory_envs import keys
+from memory_envs.tasks import bitstreams
 
 GAMMA = 0x9E3779B97F4A7C15
 MASK = 2**64 - 1

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import bitstreams, checks, keys
+from memory_envs import checks, keys
 from memory_envs.task import UNSET, Task
+from memory_envs.tasks import bitstreams
 
 LENGTH_LANE = 1
 """The lane of the words that draw a trial's length; lane 0 and those above 1 belong to the stimulus."""
@@ -82,8 +83,8 @@ class HeadedTask(StreamTask):
     Attributes:
         heads: the N of each answer, increasing, such as (2, 4, 8). N may then be left out: it is the largest. None
             (the default): one answer, for N.
-        active_heads: those of ``heads`` that are asked and paid, by default all. Trials are as long, and count from
-            the same step, as if only these existed: a curriculum can grow within a fixed action space.
+        active_heads: the entries of ``heads`` that are asked and paid, by default all. Trials are as long, and count
+            from the same step, as if only these existed: a curriculum can grow within a fixed action space.
     """
 
     heads: tuple[int, ...] | None = None
