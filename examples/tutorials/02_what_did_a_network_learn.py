@@ -296,8 +296,8 @@ axes.grid(alpha=0.3)
 # %%
 # Read this figure with care:
 #
-# - The trained network holds the last sign however long ago the pulse was. The untrained network has it too at first,
-#   but after 12 steps nothing is left. At small lags, then, good decoding is no sign of learning.
+# - The trained network still has the last sign after 15 steps, with small losses. The untrained network has it too at
+#   first, but after 12 steps nothing is left. At small lags, then, good decoding is no sign of learning.
 # - The pulse *before* the last one can still be decoded for some steps, while the activity moves to its new place.
 #   Then it is gone: the network forgets what nobody asks for. (The two signs are independent, so 0.5 is guessing.)
 # - Decoding shows that something *can* be read out. It does not show that the network *uses* it: for that, change the
