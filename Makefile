@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # `make test MARK=slow` runs only the long tests, `make test MARK="slow or not slow"` all of them.
 MARK ?= not slow
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: $(VENV)/.rl
 	$(BIN)/python -m baselines train --task parity --cell leaky --curriculum multi-head --n-max 12 --seed 0
@@ -34,13 +34,17 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m speed.environments --quick
 	$(BIN)/python -m speed.training --quick
 
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
+	@echo "Open build/docs/index.html"
+
 clean:
 	rm -rf $(VENV) build dist
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.rl $(VENV)/.dev: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
+$(VENV)/.rl $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing PyTorch, Gymnasium and others into $(VENV): about 1 GB (PyTorch's GPU build: several), a minute or two."
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	touch $@

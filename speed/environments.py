@@ -2,7 +2,7 @@
 
     python -m speed.environments                          # tables: text that is also Markdown
     python -m speed.environments --quick --envs parity dms --peers cartpole --copies 64 1024
-    python -m speed.environments --memory --final --sample --out speed.md     # or speed.json
+    python -m speed.environments --memory --final --sample --out speed.md     # or .json, .csv
 
 It measures the checkout in which it lies, and needs numpy and gymnasium. A peer that is missing is reported
 as such. gymnax 1.0.1 refuses Gymnasium 1.4 and imports `six` without declaring it, so each peer has its own
@@ -33,6 +33,7 @@ actions are there before).
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import os
@@ -82,6 +83,7 @@ ONE_THREAD = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PLATFORMS": "cpu",
 }
+SUFFIXES = (".md", ".json", ".csv")
 Row = dict[str, Any]
 
 
@@ -235,6 +237,27 @@ def markdown(sections: Mapping[str, list[Row]]) -> str:
     return "\n".join(lines)
 
 
+def save(sections: Mapping[str, list[Row]], path: Path) -> None:
+    """Write a report: all of it as Markdown or JSON, or the measured rows as CSV (``speed/results/`` holds such files).
+
+    Raises:
+        ValueError: the name of the file ends in none of these.
+    """
+    if path.suffix == ".md":
+        path.write_text(markdown(sections))
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(without_nan(sections), indent=1) + "\n")
+    elif path.suffix == ".csv":
+        measured = {title: rows for title, rows in sections.items() if title not in ("machine", "versions")}
+        rows = [row for rows in without_nan(measured).values() for row in rows]
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        raise ValueError(f"path must end in .md, .json or .csv, got {path}")
+
+
 def whole(text: str) -> int:
     """A whole number of at least 1, from the command line."""
     if not text.isdecimal() or int(text) < 1:
@@ -261,15 +284,15 @@ def parse_options() -> argparse.Namespace:
     add("--final", action="store_true", help="also final scoring against dense, at 1,024 copies")
     add("--sample", action="store_true", help="also the time of one task.sample")
     add("--python", action="append", default=[], metavar="PEER=PROGRAM", help="the Python that has this peer")
-    add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md or .json")
+    add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md, .json or .csv")
     options = parser.parse_args()
     for text in options.python:
         peer, _, program = text.partition("=")
         if peer not in PEERS or shutil.which(program) is None:
             parser.error(f"--python {text}: must be PEER=PROGRAM, PEER of {', '.join(PEERS)}, PROGRAM a Python")
     options.python = {PEERS[peer]: program for peer, _, program in (text.partition("=") for text in options.python)}
-    if options.out and (options.out.suffix not in (".md", ".json") or not options.out.parent.is_dir()):
-        parser.error(f"--out {options.out}: must end in .md or .json and lie in a folder that exists")
+    if options.out and (options.out.suffix not in SUFFIXES or not options.out.parent.is_dir()):
+        parser.error(f"--out {options.out}: must end in .md, .json or .csv and lie in a folder that exists")
     if options.memory and sys.platform != "linux":
         parser.error("--memory reads /proc, which only Linux has")
     if options.seconds is not None and not 0 < options.seconds < math.inf:
@@ -288,8 +311,7 @@ def main() -> int:
     sections = report(results, load)
     print(markdown(sections))
     if options.out is not None:
-        as_json = json.dumps(without_nan(sections), indent=1) + "\n"
-        options.out.write_text(as_json if options.out.suffix == ".json" else markdown(sections))
+        save(sections, options.out)
     return int(any(result.error for case, result in results.items() if case.subject in ENVS))
 
 

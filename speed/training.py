@@ -2,7 +2,7 @@
 
     python -m speed.training                                   # tables: text that is also Markdown
     python -m speed.training --quick                           # a smoke run: small sizes, few repeats
-    python -m speed.training --sections recurrence --repeats 7 --out speed.md        # or speed.json
+    python -m speed.training --sections recurrence --repeats 7 --out speed.md        # or .json, .csv
     python -m speed.training --time-to-n 10 --cells leaky gru lstm --seeds 0 1 2     # this alone
 
 It measures the checkout in which it lies, on one thread. Every measurement is a process of its own, one after another;
@@ -32,7 +32,6 @@ T is the typical length of the published trials, whose length is uniform on [N +
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import multiprocessing
 import os
@@ -46,7 +45,7 @@ from statistics import median
 from typing import Any
 
 from baselines.training import recipes
-from speed.environments import ONE_THREAD, Row, markdown, whole, without_nan
+from speed.environments import ONE_THREAD, SUFFIXES, Row, markdown, save, whole
 from speed.training_worker import Case
 
 SECTIONS = ("recurrence", "gated", "update")
@@ -222,7 +221,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--cells", nargs="+", choices=CELLS, metavar="CELL", help=f"of --time-to-n: {', '.join(CELLS)}")
     add("--seeds", nargs="+", type=seed, metavar="SEED", help="of --time-to-n (0 1 2)")
     add("--budget", type=positive, metavar="SECONDS", help="of --time-to-n: when a run is given up (3600)")
-    add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md or .json")
+    add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md, .json or .csv")
     options = parser.parse_args(arguments)
     measured, timed = ("sections", "repeats", "seconds"), ("cells", "seeds", "budget")
     for name in timed if options.time_to_n is None else measured:
@@ -232,8 +231,8 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     seeds = options.seeds or []
     if len(set(seeds)) < len(seeds):
         parser.error(f"--seeds {' '.join(map(str, seeds))}: must not name a seed twice")
-    if options.out and (options.out.suffix not in (".md", ".json") or not options.out.parent.is_dir()):
-        parser.error(f"--out {options.out}: must end in .md or .json and lie in a folder that exists")
+    if options.out and (options.out.suffix not in SUFFIXES or not options.out.parent.is_dir()):
+        parser.error(f"--out {options.out}: must end in .md, .json or .csv and lie in a folder that exists")
     usual: dict[str, Any] = {"repeats": 1, "seconds": 0.1} if options.quick else {"repeats": 5, "seconds": 2.0}
     usual |= {"sections": SECTIONS, "cells": CELLS, "seeds": [0, 1, 2], "budget": 3600.0}
     given = {name: value for name, value in vars(options).items() if value is not None}
@@ -254,8 +253,7 @@ def main() -> int:
             report.setdefault(case.section, []).append(row_of(case, results))
     print(markdown(report))
     if options.out is not None:
-        as_json = json.dumps(without_nan(report), indent=1) + "\n"
-        options.out.write_text(as_json if options.out.suffix == ".json" else markdown(report))
+        save(report, options.out)
     return int(any("note" in row for rows in report.values() for row in rows))
 
 

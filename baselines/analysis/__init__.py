@@ -96,6 +96,7 @@ ANALYSES = {
         geometry.conclude,
     ),
 }
+"""Name on the command line -> the analysis."""
 
 
 def analyse(analysis: Analysis, subjects: Sequence[Subject], settings: Any) -> Iterator[Tables]:

@@ -276,3 +276,4 @@ TABLES = {
     "points": POINTS,
     "distances": DISTANCES,
 }
+"""Name of a table -> its columns."""

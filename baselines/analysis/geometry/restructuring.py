@@ -33,6 +33,7 @@ CHANGES = (
     Column("fall", "the loss falls most between these checkpoints, of all with this N"),
     Column("lead", "updates from the event to the fall of the loss, positive if it comes before", "updates"),
 )
+"""Columns of the table ``changes``: what happens between neighbouring checkpoints."""
 
 
 def conclude(tables: dict[str, Table]) -> dict[str, Table]:
