@@ -239,7 +239,7 @@ class TrainingRun(ResumableRun[Settings]):
     def _note(self, report: Report) -> None:
         """Keep the latest accuracy of every N, and when its stage was solved."""
         self.tested = report.task
-        heads: tuple[int, ...] | None = getattr(report.task, "heads", None)
+        heads = report.task.heads
         values = list(report.scores.values())
         if heads is None:
             self.scores[str(report.task.N)] = sum(values) / len(values)
