@@ -33,7 +33,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(abc|argparse|collections|dataclasses|enum|pathlib|typing)\..*|Path"),
-    ("py:.*", r"(gymnasium|matplotlib|numpy|pandas|rich|sb3_contrib|stable_baselines3|torch)\..*|ArrayLike|Figure|NDArray"),
+    ("py:.*", r"(gymnasium|matplotlib|numpy|pandas|rich|sb3_contrib|stable_baselines3|torch)\..*"),
+    ("py:.*", r"ArrayLike|Figure|NDArray"),
     ("py:.*", r"(baselines|memory_envs)\..*\.[A-Z]"),  # type variables
     ("py:.*", r"baselines\.ppo\.policy\.Evaluated"),  # a name for a tuple that Stable-Baselines3 asks for
 ]
