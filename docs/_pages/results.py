@@ -6,8 +6,8 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from baselines.benchmark.budgets import BUDGETS, SOLVED, ladder
-from baselines.benchmark.figure import WORDS, ladder_figure
+from baselines.benchmark.budgets import BUDGETS, SHORT_NAMES, SOLVED, ladder
+from baselines.benchmark.figure import ladder_figure
 from baselines.benchmark.ranking import rank
 from baselines.benchmark.summary import stored_results, summary_row
 from baselines.reproduction.tcr import results as tcr_results
@@ -80,7 +80,7 @@ def write_ladder(folder: Path, budget_name: str) -> list[Path]:
         [name.replace(" ", "\N{NO-BREAK SPACE}"), *cells]
         for name, *cells in (summary_row(one, rungs) for one in standings)
     ]
-    header = ["agent", *(WORDS.get(task, task) for task in rungs), "climbs", "IQM", "95 %"]
+    header = ["agent", *(SHORT_NAMES.get(task, task) for task in rungs), "climbs", "IQM", "95 %"]
     minutes = sum(float(row["cpu_seconds"] or 0) for row in rows) / 60
     climbs, seeds = sum(len(one.climbs) for one in standings), sorted({int(row["seed"]) for row in rows})
     words = (
