@@ -3,8 +3,8 @@
     python -m tests.follow_calls step
     python -m tests.follow_calls train --n-max 2 --units 8 --max-updates 5 --episodes 2 --out /tmp/run
 
-``step`` follows one step of ``gym.make("MemoryParity-v0")``; anything else is a command of ``python -m baselines``. What
-runs while modules are imported is left out. Jobs that a command starts run in processes of their own: give theirs too.
+``step`` follows one step of ``gym.make("MemoryParity-v0")``; anything else is a command of ``python -m baselines``.
+What runs while modules are imported is left out, and so are the processes that a command starts.
 """
 
 from __future__ import annotations
