@@ -128,10 +128,8 @@ def _asked(subject: Subject, settings: ForgettingSettings) -> list[int]:
     if settings.ns:
         return list(settings.ns)
     least = max(2, subject.task.least_N)
-    heads = subject.task.heads
-    known = (
-        {int(key) for key in subject.network.readouts} if heads is not None else set(range(least, subject.task.N + 1))
-    )
+    several = subject.task.heads is not None
+    known = {int(key) for key in subject.network.readouts} if several else set(range(least, subject.task.N + 1))
     return sorted(n for n in known | {subject.task.N} if n <= subject.task.N and _possible(subject, n, settings))
 
 

@@ -1,6 +1,6 @@
 """One analysis of some runs, into a folder: tables, figure, protocol.
 
-Nothing here imports torch until everything has been checked that can be checked without it.
+To make an ``AnalysisRun`` costs no torch: it is imported where the networks are loaded.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from baselines.core.settings import SettingsError
 
 if TYPE_CHECKING:
     from baselines.analysis.base import Analysis, Tables
+    from baselines.analysis.subject import Subject
 
 
 class AnalysisRun:
@@ -33,8 +34,12 @@ class AnalysisRun:
         out: the folder to write into; None: ``analysis/<name>`` in the folder of the run.
 
     Raises:
-        SettingsError: the settings cannot be, or not with these runs. Nothing has been computed or written.
-        RunError: a run cannot be read, or cannot be analysed. Nothing has been computed or written.
+        SettingsError: a setting cannot be, or the runs cannot be analysed together.
+        RunError: a folder holds no run of ``train``.
+
+    Attributes:
+        folder: the folder to write into.
+        tables: what is finished.
     """
 
     def __init__(
@@ -51,18 +56,10 @@ class AnalysisRun:
             raise SettingsError("out", f"out must be given with several runs, got none with {len(paths)}")
         settings.check()
         check_runs(paths)
-        chosen(paths, checkpoints or "latest")  # those asked for are there; which are taken else, the analysis says
-
-        from baselines.analysis.base import analyse
-        from baselines.analysis.catalogue import ANALYSES
-        from baselines.analysis.subject import load
-
-        self.settings = settings
-        self.analysis = ANALYSES[what] if isinstance(what, str) else what
-        self.subjects = load(paths, checkpoints or self.analysis.checkpoints)
-        self.folder = paths[0] / "analysis" / self.analysis.name if out is None else out
+        chosen(paths, checkpoints or "latest")  # where none are asked for, only the analysis knows which it takes
+        self._paths, self._what, self._settings, self._checkpoints = paths, what, settings, checkpoints
+        self.folder = paths[0] / "analysis" / (what if isinstance(what, str) else what.name) if out is None else out
         self.tables: Tables = {}
-        self._computed = analyse(self.analysis, self.subjects, settings)
 
     def parts(self) -> Iterator[str]:
         """Measure subject by subject; after each the tables are written, so that finished parts are never lost.
@@ -71,15 +68,23 @@ class AnalysisRun:
             What was finished, in words.
 
         Raises:
-            SettingsError: the folder cannot be made.
-            RunError: the folder cannot be written.
+            SettingsError: a network cannot be analysed with these settings, or the folder cannot be made. Nothing has
+                been computed or written.
+            RunError: a checkpoint cannot be read (nothing has been computed or written), or the folder cannot be
+                written.
         """
+        from baselines.analysis.base import analyse
+        from baselines.analysis.subject import load
+
+        analysis = self._analysis()
+        subjects = load(self._paths, self._checkpoints or analysis.checkpoints)
+        computed = analyse(analysis, subjects, self._settings)
         self._make_folder()
-        words = [f"{subject.run}, N = {subject.task.N}, update {subject.update}" for subject in self.subjects]
-        for number, tables in enumerate(self._computed):
+        words = [f"{subject.run}, N = {subject.task.N}, update {subject.update}" for subject in subjects]
+        for number, tables in enumerate(computed):
             if not self.tables:
-                self._clear()
-                self._write("protocol.json", json.dumps(self._protocol(), indent=2) + "\n")
+                self._clear(analysis)
+                self._write("protocol.json", json.dumps(self._protocol(analysis, subjects), indent=2) + "\n")
             self.tables = tables
             for name, table in self.tables.items():
                 self._write(f"{name}.csv", table.to_csv())
@@ -96,32 +101,40 @@ class AnalysisRun:
         """
         from baselines.core import style
 
-        file = self.folder / self.analysis.name
+        analysis = self._analysis()
+        file = self.folder / analysis.name
         try:
-            return style.save(self.analysis.draw(self.tables), file)
+            return style.save(analysis.draw(self.tables), file)
         except OSError as error:
             raise RunError(f"{file} cannot be written: {error}") from None
 
-    def _protocol(self) -> dict[str, Any]:
+    def _analysis(self) -> Analysis[Any]:
+        if not isinstance(self._what, str):
+            return self._what
+        from baselines.analysis.catalogue import ANALYSES
+
+        return ANALYSES[self._what]
+
+    def _protocol(self, analysis: Analysis[Any], subjects: Sequence[Subject]) -> dict[str, Any]:
         return {
-            "what": self.analysis.name,
-            "settings": dataclasses.asdict(self.settings),
-            "subjects": [subject.keys | {"task": subject.task.to_dict()} for subject in self.subjects],
-            "protocol": " ".join((inspect.getdoc(type(self.analysis)) or "").split()),
+            "what": analysis.name,
+            "settings": dataclasses.asdict(self._settings),
+            "subjects": [subject.keys | {"task": subject.task.to_dict()} for subject in subjects],
+            "protocol": " ".join((inspect.getdoc(type(analysis)) or "").split()),
             "columns": {
                 name: {
                     column.name: f"{column.meaning} ({column.unit})" if column.unit else column.meaning
                     for column in columns
                 }
-                for name, columns in self.analysis.columns.items()
+                for name, columns in analysis.columns.items()
             },
             "versions": files.versions(),
         }
 
-    def _clear(self) -> None:
+    def _clear(self, analysis: Analysis[Any]) -> None:
         """Remove an earlier analysis, so that no table or figure lies beside a protocol that is not its own."""
-        name = self.analysis.name
-        for file in (*(f"{table}.csv" for table in self.analysis.columns), f"{name}.png", f"{name}.svg"):
+        name = analysis.name
+        for file in (*(f"{table}.csv" for table in analysis.columns), f"{name}.png", f"{name}.svg"):
             (self.folder / file).unlink(missing_ok=True)
 
     def _make_folder(self) -> None:

@@ -49,15 +49,18 @@ def run(given: dict[str, Any]) -> int:
     given = merged(given)
     paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))
     analysis = AnalysisRun(paths, what, SETTINGS[what](**given), checkpoints, out)
-    prepare_to_compute()
+    prepare_to_compute("baselines.analysis.catalogue")
     stopped = False
     try:
         for words in analysis.parts():
             print(f"{what}: {words}", flush=True)
     except KeyboardInterrupt:
         stopped = True
-    files = analysis.draw() if analysis.tables else []
+    if not analysis.tables:
+        print("interrupted: nothing was finished")
+        return 130
+    files = analysis.draw()
     names = [*(f"{name}.csv" for name in analysis.tables), *(file.name for file in files)]
     done = f"Saved in {analysis.folder}: {', '.join(names)}"
-    print("interrupted. " + done if stopped else done)
+    print(f"interrupted. {done}" if stopped else done)
     return 130 if stopped else 0

@@ -33,6 +33,7 @@ CHANGES = (
     Column("fall", "between these checkpoints the loss falls most, of all pairs with this N"),
     Column("lead", "updates from the event to the fall of the loss, positive if it comes before", "updates"),
 )
+"""Columns of the table ``changes``: what happens between neighbouring checkpoints."""
 
 
 def conclude(tables: dict[str, Table]) -> dict[str, Table]:

@@ -42,6 +42,8 @@ UNITS = (
     Column("at_lower", "tau_net lies at the lower bound of the fit: nothing is left at lag 1"),
     Column("at_upper", "tau_net lies at the upper bound of the fit"),
 )
+"""Columns of the table ``units``: a row for each unit and each way of choosing the number of decays."""
+
 SUMMARY = (
     *KEYS,
     Column("way", "how one or two decays were chosen"),
@@ -62,6 +64,7 @@ SUMMARY = (
     Column("tau_population", "tau_net of the activity averaged over units", "steps"),
     Column("population_model", "model of tau_population, as ``model`` of a unit"),
 )
+"""Columns of the table ``summary``: a row for each network and each way of choosing the number of decays."""
 
 
 class Timescales(Analysis[TimescaleSettings]):

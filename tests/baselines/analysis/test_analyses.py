@@ -71,11 +71,11 @@ def test_every_setting_is_declared_and_refused_from_there(kind: type[AnalysisSet
     wrong: Any = {"choices": "nothing of the kind", "check": "tpu"}.get(rule)
     if rule == "range":
         wrong = one.metadata["range"][1] + 1
-    changed: dict[str, Any] = {one.name: (wrong,) if one.many else wrong}
+    given: dict[str, Any] = {one.name: (wrong,) if one.many else wrong}
     with pytest.raises(
         SettingsError, match=rf"^{one.name} must be .*got {wrong!r}|^{one.name} must be .*{wrong}"
     ) as told:
-        kind(**changed).check()
+        kind(**given).check()
     assert told.value.name == one.name
 
 
