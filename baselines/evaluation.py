@@ -1,8 +1,8 @@
-"""Agents that play the environments, and their evaluation.
+"""How much an agent remembers: any agent plays fresh trials, and its score and accuracies are measured.
 
-An agent has Stable-Baselines3's ``predict``, so that a trained SB3 model is an Agent as it stands.
+An agent is whatever has Stable-Baselines3's ``predict``: a trained SB3 model is an ``Agent`` as it stands.
 
-Axes: T steps, B trials, I inputs, H heads, S state size, L lags.
+Axes: T steps, B trials, I inputs, H heads, L lags.
 """
 
 from __future__ import annotations
@@ -23,28 +23,90 @@ from memory_envs import Task
 __all__ = ["Agent", "AgentError", "Evaluation", "LagAccuracy", "evaluate"]
 
 Interval = tuple[float, float]
-
-_BLOCK = 4_000_000  # lags looked at together: 32 MB
+"""The lower and the upper end of a 95 % interval."""
 
 
 class Agent(Protocol):
-    """Anything that answers observations."""
+    """Anything that answers observations: Stable-Baselines3's ``predict``."""
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
     ) -> tuple[Any, Any]:
-        """Actions for observations (B, I), and the state to hand in with the next ones."""
+        """Answer B observations at once.
+
+        Args:
+            observation: (B, I) float32, what is shown now.
+            state: what the previous call returned as its state; None at the first step.
+            episode_start: (B,) bool, which observations begin a trial.
+            deterministic: give the likeliest answer instead of drawing one.
+
+        Returns:
+            The actions, integers (B,) or (B, H) for labels and numbers (B, H) for real values, and the state for the
+            next call.
+        """
+
+
+class AgentError(ValueError):
+    """``predict`` returned what cannot be played. The message is one line: what was expected, and what came."""
+
+
+def read_prediction(predicted: Any, task: Task, columns: int) -> tuple[npt.NDArray[Any], Any]:
+    """Check what ``predict`` returned for ``columns`` observations.
+
+    Args:
+        predicted: a pair (actions, state). The actions are an array, a list, or a tensor on the CPU without a gradient:
+            integers (B,) or (B, H) for labels, numbers (B, H) for real values.
+        task: the task that is played.
+        columns: B, the number of observations.
+
+    Returns:
+        The actions as an array, and the state as it came.
+
+    Raises:
+        AgentError: ``predicted`` is no pair, or the actions have the wrong shape or dtype, are out of range or NaN.
+    """
+    if not (isinstance(predicted, (tuple, list)) and len(predicted) == 2):
+        raise AgentError(f"predict must return a pair (actions, state), got {_type_and_length(predicted)}")
+    given, state = predicted
+    shape = (columns, *task.answer_shape)
+    wanted = f"{'numbers from -1 to 1' if task.real_valued else 'integers 0 or 1'} of shape {shape}"
+    try:
+        actions = np.asarray(given)
+    except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor on a GPU or with a gradient
+        raise AgentError(f"actions must be {wanted}, got {_type_and_length(given)}: {_one_line(error)}") from None
+    if actions.shape != shape or actions.dtype.kind not in ("fiu" if task.real_valued else "iu"):
+        raise AgentError(f"actions must be {wanted}, got {actions.dtype} of shape {actions.shape}")
+    # Written so that NaN fails as well: it is not <= 1.
+    good = np.abs(actions) <= 1 if task.real_valued else (actions == 0) | (actions == 1)
+    if not good.all():
+        column = int(np.argmin(good.reshape(columns, -1).all(axis=1)))
+        raise AgentError(f"actions must be {wanted}, got {_one_line(actions[column])} for observation {column}")
+    return actions, state
+
+
+def _type_and_length(value: Any) -> str:
+    """The value's type in words, with its length if it has one: "a list of length 3"."""
+    try:
+        return f"a {type(value).__name__} of length {len(value)}"
+    except TypeError:
+        return f"a {type(value).__name__}"
+
+
+def _one_line(value: object) -> str:
+    """The value's text on one line of at most 120 characters."""
+    words = " ".join(str(value).split())
+    return words if len(words) <= 120 else f"{words[:117]}..."
 
 
 @dataclass(frozen=True)
 class LagAccuracy:
-    """How the answers did that need an input of one age.
+    """The accuracy of all answers that need an input of the same age.
 
     Attributes:
-        lag: steps back to the oldest input that these answers need (``Task.lags``).
-        answers: how many they were, of all active heads.
-        accuracy: share of right ones.
-        interval: of it, 95 %.
+        lag: the age in steps of the oldest input that these answers need (``Task.lags``); 0 is the current input.
+        answers: the number of these answers, over all active heads.
+        accuracy: the share of these answers that was right.
+        interval: the 95 % interval of ``accuracy``.
     """
 
     lag: int
@@ -55,23 +117,24 @@ class LagAccuracy:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How an agent played fresh trials.
+    """How well an agent played fresh trials.
 
-    Every interval is for 95 %: the percentile bootstrap over trials (whole trials are drawn again, with all their
-    answers), at least as wide as Wilson's, so that none has no width even where all trials are right
-    (``resampling.bootstrap_shares``). They tell how well the trials show what this agent does, not how another training
-    would have ended.
+    Every interval covers 95 %: a percentile bootstrap that resamples whole trials with all their answers, widened to
+    Wilson's interval where that is wider (``baselines.core.statistics.bootstrap_shares``), so that an interval has a
+    width even if every trial was right. An interval tells how precisely these trials measure this one agent. It does
+    not tell how well another training run would have ended.
 
     Attributes:
-        task: what it played.
-        episodes: B, how many trials.
-        seed: of the environment.
-        score: mean return.
-        standard_error: of that mean over trials.
-        score_interval: of the mean return.
-        accuracy: share of right answers among those that counted, by the name of the head; of active heads only.
-        intervals: of each accuracy.
-        by_lag: accuracy by the age of the memory that an answer needs, of active heads together; each lag that occurs.
+        task: the task that was played.
+        episodes: B, the number of trials.
+        seed: the seed of the environment.
+        score: the mean return of a trial: exactly 1.0 is perfect, 0 is guessing.
+        standard_error: the standard error of ``score`` over trials.
+        score_interval: the 95 % interval of ``score``.
+        accuracy: label of each active head -> the share of its counted answers that was right.
+        intervals: label of each active head -> the 95 % interval of its accuracy.
+        by_lag: the accuracy of all active heads together by the age of the memory that an answer needs, one entry for
+            each lag that occurred, in ascending order.
     """
 
     task: Task
@@ -86,48 +149,99 @@ class Evaluation:
 
     @property
     def normalised(self) -> float:
-        """The score rescaled so that 1 is perfect and 0 the best without memory; NaN where none is needed."""
+        """The score, rescaled: 1 is perfect, 0 is the best without memory. NaN if the task needs no memory."""
         return self._normalise(self.score)
 
     @property
     def normalised_interval(self) -> Interval:
-        """The ends of the score's interval, rescaled."""
+        """The 95 % interval of ``normalised``: both ends of ``score_interval``, rescaled."""
         return self._normalise(self.score_interval[0]), self._normalise(self.score_interval[1])
 
     @property
     def equivalent_memory(self) -> float:
-        """How many steps a subject with this score behaves as if it remembered (``Task.equivalent_memory``)."""
+        """The number of steps that an ideal subject with this score remembers (``Task.equivalent_memory``)."""
         return float(self.task.equivalent_memory(self.score))
 
     @property
     def equivalent_memory_interval(self) -> Interval:
-        """The ends of the score's interval, in steps: equivalent memory never falls as the score grows.
+        """The 95 % interval of ``equivalent_memory`` in steps: both ends of ``score_interval``, converted.
 
-        It has no width where both ends are worth the same, as scores below the memoryless or at a plateau are.
+        Equivalent memory never falls as the score grows, so the ends keep their order. The interval has no width if
+        both ends are worth the same number of steps: below the memoryless score, or on a plateau of the curve.
         """
         low, high = self.task.equivalent_memory(self.score_interval)
         return float(low), float(high)
 
     def _normalise(self, score: float) -> float:
-        needed = self.task.memoryless_score < self.task.perfect_score - 1e-12
-        return float(self.task.normalise(score)) if needed else math.nan
+        needs_memory = self.task.memoryless_score < self.task.perfect_score - 1e-12
+        return float(self.task.normalise(score)) if needs_memory else math.nan
 
 
 def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluation:
-    """Play one trial in each column of a vector environment.
+    """Let an agent play fresh trials, one in each column of a vector environment.
 
-    One trial a column, so that short trials are not over-represented where lengths vary. The trials follow from the
-    task, ``episodes`` and ``seed`` alone: they are the same for every agent.
+    Each column plays one trial only: otherwise short trials would count more often where lengths vary. The trials
+    follow from ``task``, ``episodes`` and ``seed`` alone, so every agent gets the same ones.
 
     Args:
-        agent: who plays, with ``deterministic=True``.
-        task: what is played.
-        episodes: how many trials, at least 2.
-        seed: of the environment; take one that no training used.
+        agent: the agent that plays; it is called with ``deterministic=True``.
+        task: the task that it plays.
+        episodes: the number of trials, at least 2.
+        seed: the seed of the environment. Choose one that no training used.
 
     Raises:
-        AgentError: ``predict`` returns no pair, or actions of another shape, dtype or range than the task's, or NaN.
+        AgentError: ``predict`` returned no pair, or actions of a wrong shape, dtype or range, or NaN.
     """
+    played = _play(agent, task, episodes, seed)
+    active = np.flatnonzero(task.active)
+    labels = [task.head_labels[head] for head in active]
+    counted, right = played.counted.sum(axis=0), played.correct.sum(axis=0)[:, active]
+    lags, counted_by_lag, right_by_lag = _by_lag(task, played)
+    # One bootstrap for all shares: the score, each active head, each lag. The score enters as the share of its range
+    # from -1 to 1, and a trial weighs as many answers as it has on average.
+    answers = np.full((episodes, 1), counted.mean() * len(active))
+    parts = np.concatenate([(played.returns[:, None] + 1) / 2 * answers, right, right_by_lag], axis=1)
+    wholes = np.concatenate([answers, np.repeat(counted[:, None], len(active), 1), counted_by_lag], axis=1)
+    ends = bootstrap_shares(parts, wholes, seeds.numpy_generator(seed, "bootstrap"))
+    (low, high), *intervals = [(low, high) for low, high in ends.tolist()]
+    lag_columns = zip(
+        lags.tolist(),
+        counted_by_lag.sum(axis=0).tolist(),
+        right_by_lag.sum(axis=0).tolist(),
+        intervals[len(labels) :],
+        strict=True,
+    )
+    return Evaluation(
+        task=task,
+        episodes=episodes,
+        seed=seed,
+        score=float(played.returns.mean()),
+        standard_error=float(played.returns.std(ddof=1) / np.sqrt(episodes)),
+        score_interval=(2 * low - 1, 2 * high - 1),
+        accuracy={label: float(n / counted.sum()) for label, n in zip(labels, right.sum(axis=0), strict=True)},
+        intervals=dict(zip(labels, intervals[: len(labels)], strict=True)),
+        by_lag=tuple(LagAccuracy(lag, n, hits / n, interval) for lag, n, hits, interval in lag_columns),
+    )
+
+
+@dataclass(frozen=True)
+class _Played:
+    """One trial in each of B columns.
+
+    Attributes:
+        returns: (B,), the return of each trial.
+        shown: (T, B, I), the observations; zero after the end of a trial.
+        correct: (T, B, H), which answers were right and counted.
+        counted: (T, B), the steps whose answers counted.
+    """
+
+    returns: npt.NDArray[np.float64]
+    shown: npt.NDArray[np.float32]
+    correct: npt.NDArray[np.bool_]
+    counted: npt.NDArray[np.bool_]
+
+
+def _play(agent: Agent, task: Task, episodes: int, seed: int) -> _Played:
     parameters = task.to_dict()
     del parameters["task"]
     steps, heads = task.num_steps, task.num_heads
@@ -138,7 +252,7 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
         observations, _ = envs.reset(seed=seed)
         state, starts, step = None, playing.copy(), 0
         while playing.any():
-            shown[step] = observations  # before the agent can write into them
+            shown[step] = observations  # copied first: the agent may write into the observations
             predicted = agent.predict(observations, state, starts, deterministic=True)
             actions, state = read_prediction(predicted, task, episodes)
             observations, rewards, terminated, truncated, info = envs.step(actions)
@@ -147,105 +261,30 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
             counted[step] = info["counted"] & playing
             playing &= ~(terminated | truncated)
             starts, step = np.zeros(episodes, np.bool_), step + 1
-    active = np.flatnonzero(task.active)
-    asked, right = counted.sum(axis=0), correct.sum(axis=0)[:, active]
-    lags, asked_by_lag, right_by_lag = _by_lag(task, shown, correct, counted)
-    # The return, from -1 to 1, as a share of its range, of as many answers as a trial has on average.
-    answers = np.full((episodes, 1), asked.mean() * len(active))
-    parts = np.concatenate([(returns[:, None] + 1) / 2 * answers, right, right_by_lag], axis=1)
-    wholes = np.concatenate([answers, np.repeat(asked[:, None], len(active), 1), asked_by_lag], axis=1)
-    ends = bootstrap_shares(parts, wholes, seeds.numpy_generator(seed, "bootstrap"))
-    intervals: list[Interval] = [(low, high) for low, high in ends.tolist()]
-    labels = [task.head_labels[i] for i in active]
-    first = 1 + len(labels)  # of the lags
-    low, high = (2 * end - 1 for end in intervals[0])
-    return Evaluation(
-        task=task,
-        episodes=episodes,
-        seed=seed,
-        score=min(float(returns.mean()), task.perfect_score),  # no sum is exact to the last bit
-        standard_error=float(returns.std(ddof=1) / np.sqrt(episodes)),
-        score_interval=(low, high),
-        accuracy={label: float(n / asked.sum()) for label, n in zip(labels, right.sum(axis=0), strict=True)},
-        intervals=dict(zip(labels, intervals[1:first], strict=True)),
-        by_lag=tuple(
-            LagAccuracy(int(lag), int(n), float(hits / n), interval)
-            for lag, n, hits, interval in zip(
-                lags, asked_by_lag.sum(axis=0), right_by_lag.sum(axis=0), intervals[first:], strict=True
-            )
-        ),
-    )
+    return _Played(returns, shown, correct, counted)
 
 
-def _by_lag(
-    task: Task, shown: npt.NDArray[np.float32], correct: npt.NDArray[np.bool_], counted: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The lags that occur, (L,), and for each trial the answers that counted and the right ones, (B, L) each.
+_BLOCK = 4_000_000  # lags computed at once: 32 MB as int64
 
-    Args:
-        task: what was played.
-        shown: (T, B, I).
-        correct: (T, B, H).
-        counted: (T, B).
+
+def _by_lag(task: Task, played: _Played) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Count the answers of each trial by the lag that they need.
+
+    Returns:
+        The L lags that occurred, ascending, (L,); the counted answers (B, L); the right ones among them (B, L).
     """
-    steps, trials = counted.shape
-    span = task.horizon  # no answer that counts needs more
-    asked, right = (np.zeros((trials, span), np.int64) for _ in range(2))
+    steps, trials = played.counted.shape
+    span = task.horizon  # no counted answer needs an older input
+    answers, right = (np.zeros((trials, span), np.int64) for _ in range(2))
     block = max(1, _BLOCK // (steps * task.num_heads))
     for start in range(0, trials, block):
         some = slice(start, start + block)
-        lags, counts = task.lags(shown[:, some]), counted[:, some]
-        number = np.broadcast_to(np.arange(counts.shape[1]), counts.shape)[counts]  # of each answer's trial
+        lags, counted = task.lags(played.shown[:, some]), played.counted[:, some]
+        trial = np.broadcast_to(np.arange(counted.shape[1]), counted.shape)[counted]  # of each counted step
         for head in np.flatnonzero(task.active):
-            place = number * span + lags[..., head][counts]
-            for into, places in ((asked, place), (right, place[correct[:, some, head][counts]])):
-                into[some] += np.bincount(places, minlength=span * counts.shape[1]).reshape(-1, span)
-    there = np.flatnonzero(asked.any(axis=0))
-    return there, asked[:, there], right[:, there]
-
-
-class AgentError(ValueError):
-    """An agent did not answer as it must. The message is one line: what was expected and what came."""
-
-
-def read_prediction(predicted: Any, task: Task, columns: int) -> tuple[npt.NDArray[Any], Any]:
-    """The actions and the state that ``predict`` returned for ``columns`` observations.
-
-    Args:
-        predicted: a pair. The actions are an array, a list, or a tensor on the CPU without a gradient: integers
-            (B,) or (B, H) for labels, numbers (B, H) for real values.
-        task: what is played.
-        columns: B.
-
-    Raises:
-        AgentError: it is no pair, or the actions have another shape or dtype, or are out of range or NaN.
-    """
-    if not (isinstance(predicted, (tuple, list)) and len(predicted) == 2):
-        raise AgentError(f"predict must return a pair (actions, state), got {_named(predicted)}")
-    given, state = predicted
-    shape = (columns, *task.answer_shape)
-    wanted = f"{'numbers from -1 to 1' if task.real_valued else 'integers 0 or 1'} of shape {shape}"
-    try:
-        actions = np.asarray(given)
-    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists; a tensor elsewhere, or with a gradient
-        raise AgentError(f"actions must be {wanted}, got {_named(given)}: {_line(error)}") from None
-    if actions.shape != shape or actions.dtype.kind not in ("fiu" if task.real_valued else "iu"):
-        raise AgentError(f"actions must be {wanted}, got {actions.dtype} of shape {actions.shape}")
-    good = np.abs(actions) <= 1 if task.real_valued else (actions == 0) | (actions == 1)
-    if not good.all():  # NaN is not <= 1 either
-        column = int(np.argmin(good.reshape(columns, -1).all(axis=1)))
-        raise AgentError(f"actions must be {wanted}, got {_line(actions[column])} for observation {column}")
-    return actions, state
-
-
-def _named(value: Any) -> str:
-    """A value's type, with its length where it has one."""
-    try:
-        return f"a {type(value).__name__} of length {len(value)}"
-    except TypeError:
-        return f"a {type(value).__name__}"
-
-
-def _line(value: object) -> str:
-    words = " ".join(str(value).split())
-    return words if len(words) <= 120 else f"{words[:117]}..."
+            cell = trial * span + lags[..., head][counted]  # row-major position in a (trials, lags) table
+            hits = cell[played.correct[:, some, head][counted]]
+            for table, cells in ((answers, cell), (right, hits)):
+                table[some] += np.bincount(cells, minlength=span * counted.shape[1]).reshape(-1, span)
+    lags = np.flatnonzero(answers.any(axis=0))
+    return lags, answers[:, lags], right[:, lags]

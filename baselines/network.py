@@ -1,4 +1,4 @@
-"""A recurrent network: a cell and one linear readout for each answer.
+"""A recurrent network: a cell with a linear readout for each answer, and the agent that plays it.
 
 Axes: T steps, B trials, I inputs, H heads, K numbers a head (2 logits, or 1 real value), U units, S state size.
 """
@@ -20,21 +20,21 @@ from memory_envs import Task
 from memory_envs.task import CORRECT_WITHIN
 
 Intervention = Callable[[int, Tensor], Tensor]
-"""(t, state (B, S) that step t is about to start from) -> the state that it starts from instead.
+"""(t, state (B, S) before step t) -> the state (B, S) from which step t starts instead.
 
-The one hook for ablation, noise and clamping. It acts between steps: what the cell put out at step t - 1 stands."""
+The one hook for ablation, noise and clamping. It acts between two steps: the output of step t - 1 stays as it was."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """What a network did over whole trials.
+    """The activity and the answers of a network over whole trials.
 
     Attributes:
-        outputs: (T, B, U), the cell's output.
-        states: (T, B, S), the cell's state.
-        answers: (T, B, H, K), logits of the two labels, or the value itself with K = 1; of the last steps alone, where
-            no others were asked for.
-        lengths: (B,), steps in each trial, the rest being padding. None: T in each.
+        outputs: (T, B, U), the outputs of the cell.
+        states: (T, B, S), the states of the cell.
+        answers: (T, B, H, K), the logits of the two labels (K = 2) or the real value (K = 1). Only the last steps,
+            fewer than T, if the caller asked for no others (``first_answer``).
+        lengths: (B,), the number of steps in each trial; later steps are padding. None: every trial has T steps.
     """
 
     outputs: Tensor
@@ -44,22 +44,21 @@ class Rollout:
 
 
 def head_keys(task: Task) -> tuple[str, ...]:
-    """The names under which a network keeps its readouts for a task's H answers.
+    """The H names of the readouts that answer a task, in the order of its heads.
 
-    A task with ``heads`` has one for each N, the same whatever the others are. Elsewhere they go by position, so that
-    the one readout of a single-head task is re-used as its N grows.
+    If the task has ``heads``, each readout is named after its N: it keeps its name when heads are added or removed.
+    Otherwise readouts are numbered from 0, so that the one readout of a single-head task serves every N.
     """
-    heads: tuple[int, ...] | None = getattr(task, "heads", None)
-    return tuple(map(str, range(task.num_heads) if heads is None else heads))
+    return tuple(map(str, range(task.num_heads) if task.heads is None else task.heads))
 
 
 class RecurrentNetwork(nn.Module):
-    """A cell with readouts that can be added at any time without touching what is there.
+    """A cell with linear readouts; a new readout can be added at any time and changes no other.
 
     Args:
-        cell: the recurrent part.
-        width: K, numbers a readout gives.
-        signed: the cell gets 2 x - 1 for inputs x: -1 and 1 for bits.
+        cell: the recurrent cell.
+        width: K, the numbers that each readout gives (``answer_width``).
+        signed: feed the cell 2 x - 1 instead of the inputs x, so that bits become -1 and 1.
     """
 
     def __init__(self, cell: Cell, width: int, signed: bool = False) -> None:
@@ -70,15 +69,19 @@ class RecurrentNetwork(nn.Module):
         self.readouts = nn.ModuleDict()
 
     def add_readout(self, key: str, generator: torch.Generator | None = None) -> nn.Linear:
-        """A new readout called ``key``; weights and biases ~ U(-1/sqrt(U), 1/sqrt(U)).
+        """Add a readout named ``key``; its weights and biases are drawn from U(-1/sqrt(U), 1/sqrt(U)).
+
+        Args:
+            key: the name, one of ``head_keys``.
+            generator: draws the weights; None: torch's global generator.
 
         Raises:
-            ValueError: there is one of this name.
+            ValueError: the network has a readout of this name already.
         """
         if key in self.readouts:
-            raise ValueError(f"key must be new, got {key!r}; there are {list(self.readouts)}")
+            raise ValueError(f"key must be a new name, got {key!r}: the network has readouts {list(self.readouts)}")
         like = next(self.cell.parameters())
-        # By way of "meta", for nn.Linear would draw from torch's global generator.
+        # Made on the device "meta": otherwise nn.Linear would draw from torch's global generator.
         readout = nn.Linear(self.cell.output_size, self.width, device="meta").to_empty(device="cpu")
         bound = 1 / math.sqrt(self.cell.output_size)
         with torch.no_grad():
@@ -88,7 +91,10 @@ class RecurrentNetwork(nn.Module):
         return readout
 
     def read(self, outputs: Tensor, heads: Sequence[str]) -> Tensor:
-        """The answers of some readouts to the cell's outputs: (..., U) -> (..., H, K), in one product."""
+        """The answers of the readouts named in ``heads`` to outputs of the cell: (..., U) -> (..., H, K).
+
+        All readouts are applied in one matrix product.
+        """
         readouts = [self.readouts[key] for key in heads]
         weight, bias = (torch.cat([getattr(readout, name) for readout in readouts]) for name in ("weight", "bias"))
         answers = nn.functional.linear(outputs, weight, bias)
@@ -102,14 +108,14 @@ class RecurrentNetwork(nn.Module):
         first_answer: int = 0,
         intervention: Intervention | None = None,
     ) -> Rollout:
-        """Whole trials: inputs (T, B, I) -> what the network did.
+        """Run the network over whole trials.
 
         Args:
-            inputs: (T, B, I).
-            heads: which readouts answer, H of them.
-            state: before the first step, (B, S); None: the cell's ``initial_state``.
-            first_answer: the first step that is read out.
-            intervention: called before every step. The cell then goes step by step, which is slower.
+            inputs: (T, B, I), the inputs of the task.
+            heads: the names of the H readouts that answer.
+            state: (B, S), the state before the first step. None: the cell's ``initial_state``.
+            first_answer: the first step whose answers are computed.
+            intervention: called before every step. The cell then runs step by step, which is slower.
         """
         if state is None:
             state = self.cell.initial_state(inputs.shape[1])
@@ -117,7 +123,7 @@ class RecurrentNetwork(nn.Module):
         return Rollout(outputs, states, self.read(outputs[first_answer:], heads))
 
     def unroll(self, inputs: Tensor, state: Tensor, intervention: Intervention | None = None) -> tuple[Tensor, Tensor]:
-        """The cell over whole trials, not read out: (T, B, I), (B, S) -> outputs (T, B, U), states (T, B, S)."""
+        """Run the cell alone: inputs (T, B, I), state (B, S) -> outputs (T, B, U), states (T, B, S)."""
         inputs = self.encode(inputs)
         if intervention is None:
             return self.cell.unroll(inputs, state)
@@ -134,32 +140,35 @@ class RecurrentNetwork(nn.Module):
         return self.read(output, heads), state
 
     def choose(self, answers: Tensor) -> Tensor:
-        """What is answered: (..., H, K) -> the likelier label, or the value cut to [-1, 1]: (..., H)."""
+        """Answers (..., H, K) -> the likelier label, or the real value clipped to [-1, 1]: (..., H)."""
         if self.width == 1:
             return answers[..., 0].clamp(-1, 1)
         return (answers[..., 1] > answers[..., 0]).long()
 
     def correct(self, answers: Tensor, targets: Tensor) -> Tensor:
-        """Which answers (..., H, K) are right for targets (..., H), by the environments' criterion: (..., H) bool."""
+        """Which answers (..., H, K) are right for targets (..., H): (..., H) bool, by the environments' criterion."""
         chosen = self.choose(answers)
         return chosen == targets if self.width > 1 else (chosen - targets).abs() < CORRECT_WITHIN
 
     def encode(self, inputs: Tensor) -> Tensor:
-        """What the cell gets of the task's inputs, (..., I)."""
+        """The task's inputs (..., I) as the cell gets them, (..., I): see ``signed``."""
         return 2 * inputs - 1 if self.signed else inputs
 
 
 def answer_width(task: Task) -> int:
-    """K, the numbers that a readout gives for a task: 1 for real values, else one logit for each of the two labels."""
+    """K, the numbers that a readout gives for this task: 1 for real values, or the logits of the two labels."""
     return 1 if task.real_valued else 2
 
 
 class NetworkAgent:
-    """A trained network as an agent: it carries the network's state from step to step.
+    """A network as an agent (``baselines.evaluation.Agent``): it carries the network's state from step to step.
 
     Args:
-        network: it must have a readout for each of the task's heads.
-        task: the task it plays, which says which readouts answer.
+        network: the network; it needs a readout for each head of the task.
+        task: the task that is played; its heads choose the readouts.
+
+    Raises:
+        ValueError: the network lacks a readout.
     """
 
     def __init__(self, network: RecurrentNetwork, task: Task) -> None:
@@ -177,13 +186,16 @@ class NetworkAgent:
         episode_start: npt.ArrayLike | None = None,
         deterministic: bool = True,
     ) -> tuple[npt.NDArray[Any], tuple[npt.NDArray[np.float32], ...]]:
-        """The likelier label (or the value) for one observation (I,) or for B of them (B, I), and the state.
+        """Answer one observation or B observations at once.
 
         Args:
-            observation: what is shown now.
-            state: what the last call returned, one array (B, S); None at the start.
-            episode_start: (B,) bool, which observations begin a trial: there the cell's initial state is taken.
-            deterministic: has no effect; nothing is drawn.
+            observation: (I,) or (B, I), what is shown now.
+            state: the state that the previous call returned, one array (B, S) in a tuple. None at the first step.
+            episode_start: (B,) bool, which observations begin a trial: these start from the cell's initial state.
+            deterministic: without effect, because a network's answers are never drawn.
+
+        Returns:
+            The likelier labels or the real values, shaped like the task's actions, and the state for the next call.
         """
         like = next(self.network.parameters())
         shown = np.asarray(observation, np.float32)

@@ -1,4 +1,4 @@
-"""Play one trial of each task and draw it: a perfect memory that makes a slip at every seventh step."""
+"""Play one trial of each task and draw it. The player remembers perfectly, but guesses at every seventh step."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ TRIALS: dict[str, dict[str, Any]] = {
 
 
 def draw(env_id: str) -> str:
-    """One trial of the environment, played to its end, as text."""
+    """Play one trial of the environment to its end, and return it drawn as text."""
     env = gym.make(env_id, render_mode="ansi", **TRIALS[env_id])
     task = env.get_wrapper_attr("task")
     perfect, random = memory_envs.ReferenceAgent(task), memory_envs.RandomAgent(task, seed=0)

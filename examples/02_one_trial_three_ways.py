@@ -1,4 +1,4 @@
-"""The scalar environment, a column of the vector environment and the supervised batch are the same trial."""
+"""One trial, three ways: a scalar environment, a column of a vector environment, and a supervised batch."""
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +11,7 @@ trials = task.batch(seed=12, index=0, size=1)  # inputs (T, B, I), targets (T, B
 env = gym.make("MemoryParity-v0", N=4)
 envs = gym.make_vec("MemoryParity-v0", num_envs=3, N=4)
 observation, info = env.reset(seed=12)
-observations, infos = envs.reset(seed=10)  # column i has the seed 10 + i: column 2 is the same trial
+observations, infos = envs.reset(seed=10)  # column i gets the seed 10 + i, so column 2 plays the same trial
 
 for t in range(task.num_steps):
     assert np.array_equal(observation, trials.inputs[t, 0])
@@ -21,4 +21,5 @@ for t in range(task.num_steps):
     assert info["target"] == infos["target"][2] == trials.targets[t, 0, 0]
     assert reward == rewards[2]
 
-print(f"{task.num_steps} steps alike; answering 1 throughout scores {task.score(trials, np.ones((16, 1, 1)))[0]:+.3f}")
+score = task.score(trials, np.ones((16, 1, 1)))[0]
+print(f"all {task.num_steps} steps are the same; the answer 1 at every step scores {score:+.3f}")

@@ -1,8 +1,9 @@
-"""A recurrent cell of your own, trained like ours: about 10 seconds.
+"""A recurrent cell of your own, trained like ours (about 10 seconds).
 
-The same from the command line, in the folder above this one:
+To train it from the command line, run in the folder that contains examples/:
 python -m baselines train --cell examples.04_a_cell_of_your_own:MinimalGatedUnit --cell-args bias=2 --n-max 5
-and up the ladder of the benchmark, trained by reinforcement or by backpropagation through time:
+
+To benchmark it, trained by reinforcement learning and by backpropagation through time:
 python -m baselines benchmark --agent examples.04_a_cell_of_your_own:MinimalGatedUnit --method ppo bptt --budget quick
 """
 
@@ -45,4 +46,4 @@ if __name__ == "__main__":
         if report.solved:
             print(f"N = {report.task.N} solved after {report.update} updates")
     played = evaluate(NetworkAgent(network, learner.task), learner.task, episodes=200, seed=evaluation_seed(0))
-    print(f"in the environment: {played.score:.3f} +- {1.96 * played.standard_error:.3f} of 1")
+    print(f"score in the environment: {played.score:.3f} +- {1.96 * played.standard_error:.3f} (perfect: 1)")

@@ -1,4 +1,4 @@
-"""A GRU learns delayed match to sample by reinforcement, first for N = 2, then for N = 3 and 4 as well."""
+"""A GRU learns delayed match to sample by reinforcement learning: first N = 2, then also N = 3 and N = 4."""
 
 import torch
 
@@ -20,11 +20,11 @@ model = RecurrentPPO(
     seed=0,
     device="cpu",
 )
-model.learn(100_000, curriculum)  # it ends when N = 4 is solved
+model.learn(100_000, curriculum)  # ends as soon as N = 4 is solved
 for n, steps in curriculum.solved.items():
     print(f"N = {n} solved after {steps} steps")
 
 model.save("dms.zip")
-agent = RecurrentPPO.load("dms.zip", device="cpu")  # a loaded model is an agent as it stands
+agent = RecurrentPPO.load("dms.zip", device="cpu")  # a loaded model can be evaluated as it is
 played = evaluate(agent, curriculum.task, episodes=1000, seed=10**9)
-print(", ".join(f"{head}: {accuracy:.3f} right" for head, accuracy in played.accuracy.items()))
+print(", ".join(f"{head}: {accuracy:.1%} right" for head, accuracy in played.accuracy.items()))

@@ -1,10 +1,12 @@
-"""A recurrent PPO in one file of plain PyTorch, in the manner of CleanRL (about a quarter of a minute).
+"""A recurrent PPO in one file of plain PyTorch, in the style of CleanRL (about 15 seconds).
 
-By itself it learns to compare each bit with the one before it. All tasks, from the folder above this one:
+This file trains it to compare each bit with the one before it. To benchmark it on all tasks, run in the folder that
+contains examples/:
 python -m baselines benchmark --agent examples.07_a_single_file_agent:make_agent --budget quick
 
-Actions do not change what comes next, so an answer's advantage is its reward less what is usual at that step, and there
-is no critic. Every trial of these tasks lasts equally long: a rollout is one trial in each column, from its first step.
+It is simpler than PPO usually is, for two reasons. Actions do not change what comes next: the advantage of an answer is
+its reward minus the mean reward at that step, and no critic is needed. All trials of a task have the same length: a
+rollout is one whole trial in each column.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from memory_envs import DelayedMatch
 
 @dataclass
 class Args:
-    """Settings."""
+    """The hyperparameters."""
 
     units: int = 64
     learning_rate: float = 3e-3
@@ -36,7 +38,7 @@ class Args:
 
 
 class Policy(nn.Module):
-    """A GRU and a linear readout to one distribution an answer."""
+    """A GRU with a linear readout that gives one distribution for each answer."""
 
     def __init__(self, inputs: int, action_space: gym.Space[Any], units: int) -> None:
         super().__init__()
@@ -55,7 +57,7 @@ class Policy(nn.Module):
         self.log_std = nn.Parameter(torch.full((answers,), -1.0))
 
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Distribution, Tensor]:
-        """Inputs (T, B, I) -> distributions of answers (T, B, H), state (1, B, U)."""
+        """Inputs (T, B, I) -> distributions of the answers (T, B, H), and the state (1, B, U)."""
         outputs, state = self.gru(inputs, state)
         answers = self.readout(outputs).unflatten(-1, self.shape)
         if self.real_valued:
@@ -64,9 +66,9 @@ class Policy(nn.Module):
 
 
 class Agent:
-    """Learns from whole trials of all columns at once."""
+    """Learns from whole trials in all columns at once."""
 
-    num_envs = 64  # the benchmark makes so many columns
+    num_envs = 64  # the number of columns that the benchmark makes
 
     def __init__(self, inputs: int, action_space: gym.Space[Any], seed: int, args: Args | None = None) -> None:
         self.args = args or Args()
@@ -75,7 +77,7 @@ class Agent:
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self.args.learning_rate)
 
     def learn(self, env: VectorEnv[Any, Any, Any], total_steps: int) -> None:
-        """Train for this many steps of all columns together."""
+        """Train for ``total_steps`` environment steps, counted over all columns."""
         observations, _ = env.reset()
         left, needed = total_steps, 0
         while left >= needed:
@@ -93,7 +95,7 @@ class Agent:
             left -= needed
 
     def _improve(self, inputs: Tensor, answers: Tensor, rewards: Tensor) -> None:
-        """Some epochs of PPO on inputs (T, B, I), answers (T, B, H), rewards (T, B)."""
+        """Run a few epochs of PPO on inputs (T, B, I), answers (T, B, H) and rewards (T, B)."""
         advantages = rewards - rewards.mean(1, keepdim=True)
         advantages = (advantages / (advantages.std() + 1e-8)).unsqueeze(-1)
         with torch.no_grad():
@@ -110,7 +112,7 @@ class Agent:
             self.optimizer.step()
 
     def _actions(self, answers: Tensor) -> Any:
-        """Answers (1, B, H) as the environment wants them."""
+        """Answers (1, B, H) -> actions as the environment wants them, (B,) or (B, H)."""
         actions = answers[0].numpy()
         if self.policy.real_valued:
             return np.clip(actions, -1, 1)
@@ -119,7 +121,7 @@ class Agent:
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
     ) -> tuple[Any, Any]:
-        """Actions for observations (B, I), and the state to hand in with the next ones."""
+        """Return actions for observations (B, I), and the state for the next call."""
         inputs = torch.as_tensor(np.asarray(observation, np.float32))[None]
         if state is not None and episode_start is not None:
             state = state * ~torch.as_tensor(episode_start)[None, :, None]
@@ -130,16 +132,17 @@ class Agent:
 
 
 def make_agent(observation_space: gym.Space[Any], action_space: gym.Space[Any], seed: int) -> Agent:
-    """What the benchmark calls, once for each rung."""
+    """Make a new agent; the benchmark calls this once for each rung."""
     assert observation_space.shape is not None
     return Agent(observation_space.shape[0], action_space, seed)
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # for networks this small, more threads wait for each other
+    torch.set_num_threads(1)  # with networks this small, several threads only wait for each other
     task = DelayedMatch(N=2)
     envs = gym.make_vec(task.env_id, num_envs=Agent.num_envs, N=task.N, autoreset_mode="SameStep")
     envs.reset(seed=0)
     agent = make_agent(task.observation_space, task.action_space, seed=0)
     agent.learn(envs, 65_536)
-    print(f"score {evaluate(agent, task, episodes=500, seed=10**9).score:.3f} (chance 0, without memory 0, perfect 1)")
+    score = evaluate(agent, task, episodes=500, seed=10**9).score
+    print(f"score {score:.3f} (guessing: 0, without memory: 0, perfect: 1)")

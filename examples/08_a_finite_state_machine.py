@@ -1,6 +1,6 @@
-"""An agent without a network: a shift register that finds out N from its rewards and then answers parity exactly.
+"""An agent without a network: a shift register that infers N from its rewards and then answers parity perfectly.
 
-By itself it plays N = 16 (a few seconds). The ladder, from the folder above this one:
+This file plays N = 16 (a few seconds). To benchmark the agent, run in the folder that contains examples/:
 python -m baselines benchmark --agent examples.08_a_finite_state_machine:make_agent --tasks parity --budget quick
 """
 
@@ -18,13 +18,13 @@ from memory_envs import Parity
 
 
 class ParityMachine:
-    """Its state is the last n bits, one of 2**n states; its answer is their parity."""
+    """A machine with 2**n states: its state is the last n bits, and its answer is their parity."""
 
     def __init__(self) -> None:
         self.n = 1
 
     def learn(self, env: VectorEnv[Any, Any, Any], total_steps: int) -> None:
-        """Answer 0 throughout one trial in each column: the rewards tell where it was right, and that tells n."""
+        """Answer 0 at every step of one trial in each column; the rewards tell the right answers, and these tell n."""
         observations, _ = env.reset()
         bits, rewards, ended = [], [], False
         while not ended:
@@ -32,13 +32,15 @@ class ParityMachine:
             observations, reward, terminated, _, _ = env.step(np.zeros(env.num_envs, np.int64))
             rewards.append(reward)
             ended = bool(terminated.all())
-        asked = np.array(rewards) < 0  # (T, B): the answer would have been 1 ...
-        counted = np.array(rewards) != 0  # ... of those that count
-        ones = np.concatenate([np.zeros((1, env.num_envs), np.int64), np.cumsum(bits, 0)])  # seen before each step
-        # The shortest memory that explains every reward.
+        ones_wanted = np.array(rewards) < 0  # (T, B): the answer 0 was wrong
+        counted = np.array(rewards) != 0  # (T, B): the answer counted
+        ones = np.concatenate(
+            [np.zeros((1, env.num_envs), np.int64), np.cumsum(bits, 0)]
+        )  # the number of ones before each step
+        # Find the shortest memory that explains every reward.
         for n in range(1, len(bits) + 1):
-            window = (ones[n:] - ones[:-n]) % 2  # parity of the last n bits, from step n - 1 on
-            if (window == asked[n - 1 :])[counted[n - 1 :]].all():
+            parity = (ones[n:] - ones[:-n]) % 2  # of the last n bits, from step n - 1 on
+            if (parity == ones_wanted[n - 1 :])[counted[n - 1 :]].all():
                 self.n = n
                 return
 
@@ -49,7 +51,7 @@ class ParityMachine:
         episode_start: npt.ArrayLike | None = None,
         deterministic: bool = False,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Answers (B,) for bits (B, 1), and the registers (B, n)."""
+        """Return answers (B,) for bits (B, 1), and the registers (B, n)."""
         bits = np.asarray(observation, np.int64)
         registers = np.zeros((len(bits), self.n), np.int64) if state is None else state
         if episode_start is not None:
@@ -59,7 +61,7 @@ class ParityMachine:
 
 
 def make_agent(observation_space: gym.Space[Any], action_space: gym.Space[Any], seed: int) -> ParityMachine:
-    """What the benchmark calls, once for each rung."""
+    """Make a new agent; the benchmark calls this once for each rung."""
     return ParityMachine()
 
 

@@ -1,39 +1,43 @@
-"""Steps per second of the five environments, beside Gymnasium's CartPole, POPGym and gymnax.
+"""Steps per second of our environments, compared with Gymnasium's CartPole, POPGym and gymnax.
 
-    python -m speed.environments                          # tables: text that is also Markdown
+    python -m speed.environments                          # prints tables in Markdown
     python -m speed.environments --quick --envs parity dms --peers cartpole --copies 64 1024
     python -m speed.environments --memory --final --sample --out speed.md     # or .json, .csv
 
-It measures the checkout in which it lies, and needs numpy and gymnasium. A peer that is missing is reported
-as such. gymnax 1.0.1 refuses Gymnasium 1.4 and imports `six` without declaring it, so each peer has its own
-environment:
+Run it from the folder that contains ``speed/``: it measures the source code there. It needs numpy and gymnasium only. A
+peer that is not installed is reported as such. gymnax 1.0.1 refuses Gymnasium 1.4 and imports ``six`` without declaring
+it, so give each peer its own virtual environment:
 
     python -m venv popgym && popgym/bin/pip install popgym
     python -m venv gymnax && gymnax/bin/pip install gymnax six
     python -m speed.environments --python popgym=popgym/bin/python --python gymnax=gymnax/bin/python
 
-A step is one copy advanced by one call of `step`, in a vector environment also the call that starts a
-copy's next trial (default autoreset; gymnax resets within the last step). In the scalar form the time of
-`reset` counts, but it is no step. Actions are drawn beforehand, infos are produced, and nothing that
-`gym.make` and `gym.make_vec` do by default is switched off. N = 8, one head (flip-flop: its 3 bits);
-RepeatPrevious and MemoryChain have the same demand of 8. POPGym has no vector form: Gymnasium's synchronous
-one is measured, up to 1,024 copies. gymnax is `jit(vmap(step))`: "vector" is called from Python and waited
-for at each step, as the others are; "scan" plays 64 steps in one compiled call, which no agent outside of
-JAX can use.
+What counts as a step: one call of ``step`` advances one copy by one step. In a vector environment this includes the
+call that starts a copy's next trial (default autoreset; gymnax resets within the last step). In the scalar form the
+time of ``reset`` counts, but ``reset`` is no step. Actions are drawn beforehand, infos are produced, and nothing that
+``gym.make`` and ``gym.make_vec`` do by default is switched off.
 
-Each measurement is a process of its own with one thread; the repeats go round all cases in turn, so that a
-slow spell of the machine strikes all alike. Shown are medians, by CPU and by wall time, and the fastest
-repeat by CPU time: the better figure where other programs share the cores. x_cartpole: to CartPole in the
-same form at as many copies; x_popgym: to the fastest form of RepeatPrevious; x_dense: final scoring to
-dense; all of medians by CPU time. Memory is the growth of the process's peak resident memory over
-construction, reset and 400 calls of the default task, divided by the copies (Linux only; imports and
-actions are there before).
+What is compared: N = 8 with one head (flip-flop: with its 3 bits); RepeatPrevious and MemoryChain need a memory of 8
+steps, too. POPGym has no vector form: Gymnasium's synchronous one is measured, up to 1,024 copies. gymnax is
+``jit(vmap(step))``. Its form "vector" is called from Python and waited for at each step, as the others are. Its form
+"scan" plays 64 steps in one compiled call, which only an agent written in JAX can use.
+
+How it is measured: each measurement is a process of its own with one thread. The repeats go round all cases in turn, so
+that a slow spell of the machine affects all cases alike. The tables show medians over repeats, by CPU and by wall time,
+and the fastest repeat by CPU time, which is the better figure if other programs use the same cores. The columns of
+ratios are made from medians by CPU time:
+
+- x_cartpole: to CartPole in the same form with as many copies
+- x_popgym: to the fastest form of RepeatPrevious
+- x_dense: final scoring to dense scoring
+
+Memory is the growth of the process's peak resident memory over construction, reset and 400 calls of ``step`` of the
+default task, divided by the number of copies (Linux only). Imports and actions come before and do not count.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import os
@@ -41,18 +45,29 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from speed.report import ONE_THREAD, SUFFIXES, Row, check_out, machine, positive, publish, whole
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What can be measured. `mode`: the vectorization_mode to ask for (None: the id's own default)."""
+    """An environment that can be measured.
+
+    Attributes:
+        package: the package that must be installed.
+        env_id: the environment's id.
+        kwargs: arguments of the environment.
+        mode: ``vectorization_mode`` for ``gym.make_vec``; None: the default of the environment.
+        forms: the forms that are measured: scalar, vector, scan.
+        most_copies: the largest number of copies that is measured.
+    """
 
     package: str
     env_id: str
@@ -76,20 +91,20 @@ SUBJECTS = {
     "MemoryChain": Subject("gymnax", "MemoryChain-bsuite", {"memory_length": 8}, forms=("vector", "scan")),
 }
 ENVS = [name for name, subject in SUBJECTS.items() if subject.package == "memory_envs"]
-PEERS = {"cartpole": "gymnasium", "popgym": "popgym", "gymnax": "gymnax"}  # as typed: package
-ONE_THREAD = {
-    **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")},
-    "NPROC": "1",  # the size of XLA's own thread pool
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    "JAX_PLATFORMS": "cpu",
-}
-SUFFIXES = (".md", ".json", ".csv")
-Row = dict[str, Any]
+PEERS = {"cartpole": "gymnasium", "popgym": "popgym", "gymnax": "gymnax"}
+"""Peer, as named on the command line -> its package."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What one process measures. `form`: scalar, vector, scan, sample (`task.sample`) or memory."""
+    """What one process measures.
+
+    Attributes:
+        subject: a name in ``SUBJECTS``.
+        form: scalar, vector, scan, sample (``task.sample``) or memory.
+        copies: the number of copies of the environment.
+        scoring: the task's ``scoring``; None: the default.
+    """
 
     subject: str
     form: str
@@ -99,19 +114,25 @@ class Case:
 
 @dataclass
 class Result:
-    """All measurements of one case: numbers by name, one dictionary a repeat; `error` says why none."""
+    """All measurements of one case.
+
+    Attributes:
+        samples: one dictionary per repeat: name -> number.
+        versions: package -> its version.
+        error: why nothing could be measured; None if it could.
+    """
 
     samples: list[dict[str, float]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     error: str | None = None
 
     def of(self, name: str, choose: Callable[[list[float]], float] = median) -> float:
-        """The median, or another choice, of one number over the repeats; NaN where nothing was measured."""
+        """One number over all repeats: their median, or what ``choose`` picks. NaN if nothing was measured."""
         return choose([sample[name] for sample in self.samples]) if self.samples else math.nan
 
 
 def cases_of(options: argparse.Namespace) -> list[Case]:
-    """Every case that the options ask for, once."""
+    """All cases that the options ask for, without duplicates."""
     packages = {PEERS[peer] for peer in options.peers}
     names = options.envs + [name for name in SUBJECTS if SUBJECTS[name].package in packages]
     cases = []
@@ -129,7 +150,7 @@ def cases_of(options: argparse.Namespace) -> list[Case]:
 
 
 def measure(case: Case, python: str, seconds: float) -> dict[str, Any]:
-    """The answer of one worker process: a sample and versions, or an error."""
+    """Measure a case in a worker process: its answer has a sample and versions, or an error."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [python, "-m", "speed.environments_worker", json.dumps(asdict(case)), str(seconds)]
     environment = os.environ | ONE_THREAD | {"PYTHONPATH": path}
@@ -141,7 +162,7 @@ def measure(case: Case, python: str, seconds: float) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace) -> dict[Case, Result]:
-    """Measures all cases in turn, `repeats` times; a case that fails once is not tried again."""
+    """Measure all cases in turn, ``repeats`` times. A case that fails is not tried again."""
     results = {case: Result() for case in cases_of(options)}
     for repeat in range(options.repeats):
         print(f"repeat {repeat + 1} of {options.repeats}, {len(results)} cases", file=sys.stderr)
@@ -155,7 +176,7 @@ def run(options: argparse.Namespace) -> dict[Case, Result]:
 
 
 def row_of(case: Case, results: Mapping[Case, Result]) -> Row:
-    """One case as a row of its table."""
+    """A case as a row of its table; a case without numbers has a note instead."""
 
     def rate(subject: str, form: str, copies: int) -> float:
         return results.get(Case(subject, form, copies), Result()).of("cpu")
@@ -184,17 +205,10 @@ def row_of(case: Case, results: Mapping[Case, Result]) -> Row:
 
 
 def report(results: Mapping[Case, Result], load: float) -> dict[str, list[Row]]:
-    """The sections of the report, each a list of rows; a case that gave no number has a note instead."""
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    models = [line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")]
-    machine = {
-        "cpu": (models or [platform.processor()])[0],
-        "cores": os.cpu_count(),
-        "load_average_before": load,
-    }
+    """The report: title of each section -> its rows."""
     versions = {SUBJECTS[case.subject].package: result.versions for case, result in results.items() if result.versions}
     sections: dict[str, list[Row]] = {
-        "machine": [machine | {"system": platform.platform()}],
+        "machine": [machine(load) | {"system": platform.platform()}],
         "versions": [{"package": package, **found} for package, found in versions.items()],
     }
     for case in results:
@@ -203,100 +217,41 @@ def report(results: Mapping[Case, Result], load: float) -> dict[str, list[Row]]:
     return sections
 
 
-def shown(value: object) -> str:
-    """A cell of a table: three significant digits, M for millions; "-" where there is no number."""
-    if not isinstance(value, float):
-        return "" if value is None else str(value).replace("|", "/")
-    if math.isnan(value):
-        return "-"
-    return f"{value / 1e6:.3g} M" if value >= 1e4 else f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def without_nan(sections: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
-    """The same with None for NaN, which JSON does not know."""
-    return {
-        title: [{key: None if value != value else value for key, value in row.items()} for row in rows]
-        for title, rows in sections.items()
-    }
-
-
-def markdown(sections: Mapping[str, list[Row]]) -> str:
-    """The sections as Markdown tables, padded so that they also read well as text."""
-    lines: list[str] = []
-    for title, rows in sections.items():
-        header = sorted(dict.fromkeys(key for row in rows for key in row), key="note".__eq__)
-        cells = [header, *([shown(row.get(key)) for key in header] for row in rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        cells.insert(1, ["-" * width for width in widths])
-        lines += [
-            f"## {title}",
-            "",
-            *("| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in cells),
-            "",
-        ]
-    return "\n".join(lines)
-
-
-def save(sections: Mapping[str, list[Row]], path: Path) -> None:
-    """Write a report: all of it as Markdown or JSON, or the measured rows as CSV (``speed/results/`` holds such files).
-
-    Raises:
-        ValueError: the name of the file ends in none of these.
-    """
-    if path.suffix == ".md":
-        path.write_text(markdown(sections))
-    elif path.suffix == ".json":
-        path.write_text(json.dumps(without_nan(sections), indent=1) + "\n")
-    elif path.suffix == ".csv":
-        measured = {title: rows for title, rows in sections.items() if title not in ("machine", "versions")}
-        rows = [row for rows in without_nan(measured).values() for row in rows]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    else:
-        raise ValueError(f"path must end in .md, .json or .csv, got {path}")
-
-
-def whole(text: str) -> int:
-    """A whole number of at least 1, from the command line."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
-    return int(text)
-
-
 def copies_option(text: str) -> int:
-    """A number of copies; 0 stands for the scalar form."""
+    """The option's value as a number of copies; 0 stands for the scalar form."""
     return 0 if text == "scalar" else whole(text)
 
 
-def parse_options() -> argparse.Namespace:
-    """The options, checked, with the defaults filled in; a bad one ends the program with status 2."""
+def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options, checked, with defaults filled in. A bad option ends the program with status 2."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     add = parser.add_argument
     add("--envs", nargs="*", choices=ENVS, default=ENVS, metavar="ENV", help=", ".join(ENVS))
     add("--peers", nargs="*", choices=PEERS, default=list(PEERS), metavar="PEER", help=", ".join(PEERS))
     add("--copies", nargs="*", type=copies_option, metavar="COPIES", help="'scalar' and numbers of copies")
-    add("--repeats", type=whole, help="processes a case (5; quick: 3)")
-    add("--seconds", type=float, help="least CPU seconds a measurement (0.5; quick: 0.15)")
+    add("--repeats", type=whole, help="measurements of each case (5; quick: 3)")
+    add("--seconds", type=positive, help="least CPU seconds of each measurement (0.5; quick: 0.15)")
     add("--quick", action="store_true", help="fewer and shorter repeats; scalar, 64 and 1024 copies")
-    add("--memory", action="store_true", help="also bytes per copy at 16,384 copies")
-    add("--final", action="store_true", help="also final scoring against dense, at 1,024 copies")
-    add("--sample", action="store_true", help="also the time of one task.sample")
-    add("--python", action="append", default=[], metavar="PEER=PROGRAM", help="the Python that has this peer")
+    add("--memory", action="store_true", help="also measure the bytes of memory per copy, with 16,384 copies")
+    add("--final", action="store_true", help="also compare final with dense scoring, with 1,024 copies")
+    add("--sample", action="store_true", help="also measure the time of one task.sample")
+    add(
+        "--python",
+        action="append",
+        default=[],
+        metavar="PEER=PROGRAM",
+        help="the Python that has this peer installed",
+    )
     add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md, .json or .csv")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     for text in options.python:
         peer, _, program = text.partition("=")
         if peer not in PEERS or shutil.which(program) is None:
             parser.error(f"--python {text}: must be PEER=PROGRAM, PEER of {', '.join(PEERS)}, PROGRAM a Python")
     options.python = {PEERS[peer]: program for peer, _, program in (text.partition("=") for text in options.python)}
-    if options.out and (options.out.suffix not in SUFFIXES or not options.out.parent.is_dir()):
-        parser.error(f"--out {options.out}: must end in .md, .json or .csv and lie in a folder that exists")
+    check_out(parser, options.out, *SUFFIXES)
     if options.memory and sys.platform != "linux":
-        parser.error("--memory reads /proc, which only Linux has")
-    if options.seconds is not None and not 0 < options.seconds < math.inf:
-        parser.error(f"--seconds {options.seconds}: must be above 0 and finite")
+        parser.error("--memory needs /proc, which only Linux has")
     usual = {"copies": [0, 64, 1024], "repeats": 3, "seconds": 0.15}
     if not options.quick:
         usual = {"copies": [0, 1, 64, 1024, 16384], "repeats": 5, "seconds": 0.5}
@@ -305,13 +260,10 @@ def parse_options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Returns 1 where one of the five environments could not be measured; a peer may be missing."""
+    """Measure and print. Returns 1 if one of our own environments could not be measured; a peer may be missing."""
     options, load = parse_options(), os.getloadavg()[0]
     results = run(options)
-    sections = report(results, load)
-    print(markdown(sections))
-    if options.out is not None:
-        save(sections, options.out)
+    publish(report(results, load), options.out)
     return int(any(result.error for case, result in results.items() if case.subject in ENVS))
 
 

@@ -1,6 +1,6 @@
-"""Measures one case of speed.environments once: python -m speed.environments_worker CASE-AS-JSON SECONDS.
+"""Measure one case of ``speed.environments`` once: ``python -m speed.environments_worker CASE-AS-JSON SECONDS``.
 
-The last line of standard output is a JSON object: a sample and the versions, or the error that forbade it.
+The last line of its standard output is a JSON object: a sample and versions, or an error.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Any
 
 from speed.environments import SUBJECTS, Case
 
-Chunk = Callable[[], int]  # plays all of the actions drawn beforehand; returns the number of steps that this was
+Chunk = Callable[[], int]
+"""Plays the actions that were drawn beforehand and returns how many steps these were."""
+
 CALLS, MEMORY_CALLS = 64, 400
 
 
 def make(case: Case, copies: int) -> Any:
-    """The environment as a user makes it: nothing switched off, the vector form native where there is one."""
+    """The environment as a user makes it: nothing is switched off, and the vector form is the native one if any."""
     import gymnasium as gym
 
     subject = SUBJECTS[case.subject]
@@ -36,7 +38,7 @@ def make(case: Case, copies: int) -> Any:
 
 
 def gymnasium_chunk(case: Case) -> Chunk:
-    """Plays one environment, or a vector environment, made through Gymnasium."""
+    """A chunk of a scalar or vector environment made through Gymnasium."""
     env = make(case, case.copies)
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(CALLS if case.copies > 1 else 16 * CALLS)]
@@ -51,7 +53,7 @@ def gymnasium_chunk(case: Case) -> Chunk:
 
     def vector() -> int:
         for action in actions:
-            # Bound as a caller binds them: what one call returned is alive during the next.
+            # Bound to names, as a caller does: the arrays of one call are still alive during the next.
             _observations, _rewards, _terminated, _truncated, _infos = env.step(action)
         return len(actions) * case.copies
 
@@ -59,7 +61,7 @@ def gymnasium_chunk(case: Case) -> Chunk:
 
 
 def gymnax_chunk(case: Case) -> Chunk:
-    """Plays copies of a gymnax environment, step by step from Python or in one compiled scan."""
+    """A chunk of a gymnax environment, stepped from Python or in one compiled scan."""
     gymnax, jax = importlib.import_module("gymnax"), importlib.import_module("jax")
     env, params = gymnax.make(SUBJECTS[case.subject].env_id)
     params = params.replace(**SUBJECTS[case.subject].kwargs)
@@ -81,7 +83,7 @@ def gymnax_chunk(case: Case) -> Chunk:
     def chunk() -> int:
         nonlocal carry
         for part in parts:
-            # Waited for at each call: an agent must have the observation before it can answer.
+            # Wait at each call: an agent needs the observation before it can answer.
             carry, _result = jax.block_until_ready(play(carry, part))
         return CALLS * case.copies
 
@@ -89,7 +91,7 @@ def gymnax_chunk(case: Case) -> Chunk:
 
 
 def sample_chunk(case: Case) -> Chunk:
-    """One step is one call of `task.sample` here: 256 parity trials of 100 steps with 9 heads."""
+    """A chunk of calls of ``task.sample``: each draws 256 parity trials of 100 steps with 9 heads."""
     import numpy as np
 
     task = importlib.import_module("memory_envs").Parity(heads=tuple(range(2, 11)), num_steps=100)
@@ -104,7 +106,7 @@ def sample_chunk(case: Case) -> Chunk:
 
 
 def rate(chunk: Chunk, seconds: float) -> dict[str, float]:
-    """Steps per second of CPU and of wall time over at least `seconds` of CPU, after an untimed pass."""
+    """Steps per second of CPU time and of wall time, over at least ``seconds`` of CPU time, after one untimed chunk."""
     chunk()
     steps, cpu, wall = 0, time.process_time(), time.perf_counter()
     while time.process_time() - cpu < seconds:
@@ -113,13 +115,13 @@ def rate(chunk: Chunk, seconds: float) -> dict[str, float]:
 
 
 def resident_bytes(field: str) -> int:
-    """VmRSS (resident now) or VmHWM (its peak) of this process."""
+    """Resident memory of this process in bytes: VmRSS (now) or VmHWM (its peak)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def memory_growth(case: Case) -> dict[str, float]:
-    """Bytes a copy by which the peak resident memory grows, as speed.environments says."""
+    """The growth of peak resident memory in bytes per copy, as ``speed.environments`` defines it."""
     from gymnasium.vector.utils import batch_space
 
     small = make(case, 1)
@@ -128,7 +130,7 @@ def memory_growth(case: Case) -> dict[str, float]:
     space = batch_space(small.single_action_space, case.copies)
     actions = [space.sample() for _ in range(CALLS)]
     gc.collect()
-    # Lowers the recorded peak to what is resident now: a peak of the imports could hide the growth.
+    # Resets the recorded peak to what is resident now: an earlier peak of the imports could hide the growth.
     Path("/proc/self/clear_refs").write_text("5")
     before = resident_bytes("VmRSS")
     envs = make(case, case.copies)
@@ -139,7 +141,7 @@ def memory_growth(case: Case) -> dict[str, float]:
 
 
 def answer(case: Case, seconds: float) -> dict[str, Any]:
-    """A sample of the case and the versions of what was measured, or an error."""
+    """Measure the case: a sample and the versions of the packages, or an error."""
     package = SUBJECTS[case.subject].package
     try:
         importlib.import_module(package)

@@ -1,15 +1,19 @@
-"""Reinforcement learning beside sb3-contrib's RecurrentPPO: speed of whole training, and learning curves.
+"""Our RecurrentPPO compared with sb3-contrib's: speed of training, and learning curves.
 
     python -m speed.ppo speed --rounds 5
     python -m speed.ppo curves --seeds 5 --out curves.csv
     python -m speed.ppo gamma --seeds 5
 
-``speed``: environment steps per CPU second of whole training (rollouts, environment, learning). The models take turns,
-a rollout each, in one process: read the ratios, each taken within one turn. The first turn is left out.
-``curves``: environment steps until the likeliest answers are right in more than 95 %, seed by seed.
-``gamma``: the same for discounts 0 and 0.99.
-With ``--out FILE.csv`` the rows go there, too; those of ``curves`` and ``gamma``, one an evaluation, are also drawn,
-into FILE.png. ``--to-limit`` goes on past the criterion, for whole curves.
+speed: environment steps per CPU second of training (environment, rollouts and learning). All models run in one process
+and take turns of one rollout each. Compare the ratios, each of which is taken within one turn. The first turn does not
+count.
+
+curves: environment steps until more than 95 % of the likeliest answers are right, for each seed.
+
+gamma: the same for our model with gamma = lambda = 0 and with gamma = 0.99 and lambda = 0.95.
+
+``--out FILE.csv`` also writes the rows to FILE.csv. For curves and gamma there is one row per evaluation, and the
+curves are drawn into FILE.png. ``--to-limit`` trains on past the criterion, for whole curves.
 """
 
 from __future__ import annotations
@@ -23,20 +27,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import sb3_contrib
-import torch
-from matplotlib.figure import Figure
-from stable_baselines3.common.env_util import make_vec_env
-
 from baselines.evaluation import evaluate
-from baselines.ppo import CellPolicy, RecurrentPPO, make_sb3_vec_env
-from memory_envs import Task, make_task
+from memory_envs import TASKS, Task, make_task
+from speed.report import check_out, whole
+
+# Whatever needs torch is imported inside the functions, so that --help answers at once.
 
 Make = Callable[[Task, int, int], Any]
-"""(task, environments, seed) -> a model."""
+"""(task, number of environments, seed) -> a model."""
 
 LEARNING: dict[str, Any] = {"n_steps": 64, "batch_size": 512, "learning_rate": 3e-3, "gamma": 0.0, "gae_lambda": 0.0}
-"""Hyperparameters with which sb3-contrib's learns; the same in ``same``. The others are its defaults."""
+"""Hyperparameters with which sb3-contrib's model learns. All others are its defaults."""
 
 HYPERPARAMETERS: dict[str, dict[str, Any]] = {"defaults": {}, "learning": LEARNING}
 
@@ -47,6 +48,8 @@ TUNED: dict[str, Any] = {
     "max_grad_norm": 0.1,
     "whole_episodes": True,
 }
+"""Our model's tuned hyperparameters, as in ``train-rl``."""
+
 LABELS = {
     "stock": "sb3-contrib",
     "stock-defaults": "sb3-contrib, its defaults",
@@ -58,7 +61,10 @@ EPISODES, CRITERION = 500, 0.95
 
 
 def stock(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
-    """sb3-contrib's model on scalar environments."""
+    """sb3-contrib's model, on scalar environments."""
+    import sb3_contrib
+    from stable_baselines3.common.env_util import make_vec_env
+
     parameters = task.to_dict()
     del parameters["task"]
     envs = make_vec_env(task.env_id, n_envs, env_kwargs=parameters)
@@ -67,7 +73,9 @@ def stock(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
 
 
 def same(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
-    """Ours with the same network and the same hyperparameters."""
+    """Our model with sb3-contrib's network and hyperparameters."""
+    from baselines.ppo import CellPolicy, RecurrentPPO, make_sb3_vec_env
+
     settings = {"gamma": 0.99, "gae_lambda": 0.95} | settings  # sb3-contrib's defaults
     kwargs = {"cell": "lstm"} | LIKE_STOCK
     envs = make_sb3_vec_env(task, n_envs)
@@ -75,14 +83,16 @@ def same(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
 
 
 def tuned(task: Task, n_envs: int, seed: int, **settings: Any) -> Any:
-    """Ours as ``train-rl`` sets it: 64 environments, minibatches of whole sequences, a critic on the actor's cell."""
+    """Our model as ``train-rl`` sets it: 64 environments, minibatches of whole sequences, a shared critic."""
+    from baselines.ppo import CellPolicy, RecurrentPPO, make_sb3_vec_env
+
     kwargs = {"cell": "lstm", "units": 64, "critic": "shared"}
     envs = make_sb3_vec_env(task, 64)
     return RecurrentPPO(CellPolicy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **TUNED | settings)
 
 
 def speed(task: Task, rounds: int, columns: list[int], names: list[str]) -> list[dict[str, Any]]:
-    """Steps per CPU second of whole training, and ratios to sb3-contrib's."""
+    """Steps per CPU second of each model, and the ratios to sb3-contrib's: one row per model."""
     rows = []
     for n_envs in columns:
         for name in names:
@@ -110,7 +120,7 @@ def speed(task: Task, rounds: int, columns: list[int], names: list[str]) -> list
 
 
 def learn(model: Any, task: Task, every: int, limit: int, to_limit: bool) -> list[tuple[int, float]]:
-    """Environment steps and accuracy of the likeliest answers, until it passes the criterion or at ``limit``."""
+    """Train a model until its accuracy passes the criterion or ``limit`` is reached: (steps, accuracy) pairs."""
     shown: list[tuple[int, float]] = []
     while model.num_timesteps < limit and (to_limit or not shown or shown[-1][1] <= CRITERION):
         model.learn(every, reset_num_timesteps=not shown)
@@ -122,7 +132,7 @@ def learn(model: Any, task: Task, every: int, limit: int, to_limit: bool) -> lis
 def curves(
     models: dict[str, Make], task: Task, n_envs: int, seeds: int, every: int, limit: int, to_limit: bool
 ) -> list[dict[str, Any]]:
-    """Each model and seed: steps to the criterion and the curve; then the median and the range."""
+    """Train each model with each seed. Print the steps to the criterion and the curves, and return all rows."""
     reached: dict[str, list[float]] = {name: [] for name in models}
     rows = []
     for seed in range(seeds):
@@ -141,7 +151,9 @@ def curves(
 
 
 def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
-    """Accuracy against environment steps: a line for each seed, a colour for each model."""
+    """Draw accuracy against environment steps: one line per seed, one colour per model."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     for index, model in enumerate(dict.fromkeys(row["model"] for row in rows)):
@@ -157,7 +169,7 @@ def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
 
 
 def write(rows: list[dict[str, Any]], path: Path | None) -> None:
-    """The rows as a table."""
+    """Write the rows to a CSV file, if a path is given."""
     if path is not None:
         with path.open("w", newline="") as file:
             table = csv.DictWriter(file, list(rows[0]))
@@ -166,23 +178,32 @@ def write(rows: list[dict[str, Any]], path: Path | None) -> None:
 
 
 def main() -> None:
-    """Read the options and run a part."""
+    """Read the options and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["speed", "curves", "gamma"])
-    parser.add_argument("--task", default="dms")
-    parser.add_argument("--N", type=int, default=4)
-    parser.add_argument("--models", nargs="+", help="of curves and gamma: only these")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--envs", type=int, nargs="+", default=[16, 64], help="curves and gamma: the first one")
-    parser.add_argument("--hyperparameters", nargs="+", default=list(HYPERPARAMETERS), choices=list(HYPERPARAMETERS))
-    parser.add_argument("--every", type=int, default=4096, help="environment steps between evaluations")
-    parser.add_argument("--limit", type=int, default=150_000, help="environment steps after which a run has failed")
-    parser.add_argument("--to-limit", action="store_true", help="curves and gamma: go on past the criterion")
-    parser.add_argument("--out", type=Path, help="a .csv file for the rows")
+    parser.add_argument("part", choices=["speed", "curves", "gamma"], help="what is measured")
+    parser.add_argument("--task", choices=list(TASKS), default="dms", help="the task that is learned (dms)")
+    parser.add_argument("--N", type=whole, default=4, help="N of the task (4)")
+    parser.add_argument("--models", nargs="+", help="curves and gamma: only these models")
+    parser.add_argument("--rounds", type=whole, default=5, help="speed: turns of each model (5)")
+    parser.add_argument("--seeds", type=whole, default=5, help="curves and gamma: the number of seeds (5)")
+    parser.add_argument(
+        "--envs", type=whole, nargs="+", default=[16, 64], help="numbers of environments; curves and gamma: the first"
+    )
+    parser.add_argument(
+        "--hyperparameters",
+        nargs="+",
+        default=list(HYPERPARAMETERS),
+        choices=list(HYPERPARAMETERS),
+        help="speed: the hyperparameters of stock and same",
+    )
+    parser.add_argument("--every", type=whole, default=4096, help="environment steps between evaluations (4096)")
+    parser.add_argument("--limit", type=whole, default=150_000, help="environment steps until a run fails (150000)")
+    parser.add_argument("--to-limit", action="store_true", help="curves and gamma: train on past the criterion")
+    parser.add_argument("--out", type=Path, help="also write the rows to this .csv file")
     asked = parser.parse_args()
-    if asked.out is not None and (asked.out.suffix != ".csv" or not asked.out.parent.is_dir()):
-        parser.error(f"--out {asked.out}: must end in .csv and lie in a folder that exists")
+    check_out(parser, asked.out, ".csv")
+    import torch
+
     torch.set_num_threads(1)
     task = make_task(asked.task, N=asked.N)
     if asked.part == "speed":
@@ -199,7 +220,7 @@ def main() -> None:
             "gamma 0, lambda 0": tuned,
             "gamma 0.99, lambda 0.95": lambda *a: tuned(*a, gamma=0.99, gae_lambda=0.95),
         }
-    # sb3-contrib's defaults learn so slowly here that they run only where they are asked for.
+    # sb3-contrib's defaults learn so slowly here that they run only if they are named.
     wanted = asked.models or [name for name in models if name != "stock-defaults"]
     if unknown := [name for name in wanted if name not in models]:
         parser.error(f"argument --models: models must be among {', '.join(models)}, got {unknown[0]}")

@@ -1,12 +1,12 @@
-"""What our PPO learns: steps and CPU seconds until fresh trials are answered well enough, seed by seed.
+"""What our PPO learns: environment steps and CPU seconds until fresh trials are answered well enough, for each seed.
 
     python -m speed.ppo_learning --seeds 3
     python -m speed.ppo_learning --seeds 1 --tasks dms --cells lstm
 
-Each row of ``ROWS`` is trained as the ladder trains it (``baselines.benchmark.cells.ppo_ladder``). After every few
-rollouts the likeliest answers to 500 fresh trials are scored; a run ends when those of the last N pass the criterion:
-more than 95 % right, for real-valued answers a score above 0.8. The steps and CPU seconds are those up to there,
-evaluations included. Runs that do not pass within the limit are shown as such.
+Each row of ``ROWS`` is trained with the settings of the ladder, those of ``baselines.benchmark.cell_settings``. After
+every few rollouts the likeliest answers to 500 fresh trials are scored. A run passes when the answers for the last N
+meet the criterion: more than 95 % right, or a score above 0.8 for real-valued answers. The table shows the steps and
+CPU seconds until then, evaluations included. "not in" marks a run that did not pass within its limit of steps.
 """
 
 from __future__ import annotations
@@ -18,16 +18,14 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
-from baselines.benchmark.cells import ppo_ladder
-from baselines.ppo.run import RLRun
-from baselines.training.ppo_settings import RLSettings
 from memory_envs import TASKS
+from speed.report import whole
+
+# Whatever needs torch is imported inside the functions, so that --help answers at once.
 
 
 class Row(NamedTuple):
-    """A task, the N that is to be learned, the cells and how many environment steps they have."""
+    """A task, the N to learn, the cells, and the limit of environment steps."""
 
     task: str
     n: int
@@ -35,7 +33,7 @@ class Row(NamedTuple):
     limit: int = 250_000
 
 
-THREE, FIVE = ("lstm", "gru", "leaky"), ("leaky", "rate", "gru", "lstm", "plrnn")
+THREE = ("lstm", "gru", "leaky")
 ROWS = (
     Row("parity", 2, THREE, 20_000),
     Row("parity", 4, THREE),
@@ -50,7 +48,7 @@ ACCURACY, SCORE, EVERY = 0.95, 0.8, 2
 
 
 class Learned(NamedTuple):
-    """Where a run ended, and how well it answered there."""
+    """How a run ended: whether it passed, its steps and CPU seconds, and its last accuracy or score."""
 
     passed: bool
     steps: int
@@ -59,7 +57,11 @@ class Learned(NamedTuple):
 
 
 def learn(row: Row, cell: str, seed: int, folder: Path) -> Learned:
-    """Train until the criterion is met or the steps are used up."""
+    """Train until the criterion is met or all steps are used."""
+    from baselines.benchmark.cell_settings import ppo_ladder
+    from baselines.ppo.run import RLRun
+    from baselines.training.ppo_settings import RLSettings
+
     wanted = ppo_ladder(row.task, cell, row.n)
     overrides = wanted.pop("overrides", {}) | {"report_every": EVERY}
     settings = RLSettings(**wanted, seed=seed, steps=row.limit, episodes=500, overrides=overrides, out=folder / "run")
@@ -70,8 +72,8 @@ def learn(row: Row, cell: str, seed: int, folder: Path) -> Learned:
         correct = [*run.played.accuracy.values()]
         if TASKS[row.task].real_valued:
             result = run.played.score
-        else:  # several heads: that of N; several channels: the worst
-            result = correct[-1] if getattr(run.curriculum.stage, "heads", None) else min(correct)
+        else:  # with several heads the head of N; with several channels the worst one
+            result = correct[-1] if run.curriculum.stage.heads else min(correct)
         last = row.n == run.curriculum.stage.N
         passed = last and result > (SCORE if TASKS[row.task].real_valued else ACCURACY)
         if passed or run.steps >= row.limit:
@@ -82,11 +84,13 @@ def learn(row: Row, cell: str, seed: int, folder: Path) -> Learned:
 def main() -> None:
     """Read the options, run the rows and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
-    parser.add_argument("--cells", nargs="+", help="these instead of the rows' own")
-    parser.add_argument("--N", type=int, nargs="+", help="only rows of these N")
+    parser.add_argument("--seeds", type=whole, default=3, help="the number of seeds (3)")
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS), help="only rows of these tasks")
+    parser.add_argument("--cells", nargs="+", help="these cells instead of the rows' own")
+    parser.add_argument("--N", type=whole, nargs="+", help="only rows of these N")
     asked = parser.parse_args()
+    import torch
+
     torch.set_num_threads(1)
     print("| task | N | cell | learned | steps, each seed | CPU s, median | accuracy or score at the end |")
     print("|---|---|---|---|---|---|---|")

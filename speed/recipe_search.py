@@ -1,14 +1,14 @@
-"""A search for a better recipe ``fast``: one setting after another over a few values, the best of which is kept.
+"""Search for a better recipe ``fast``: try a few values of one setting after the other and keep the best.
 
     python -m speed.recipe_search --task dms --cell gru --n-max 12 --budget 60 --seed 0 1 --out runs/search-dms-gru
 
-Starts from the present ``fast`` settings of the task and the cell. Each setting is one sweep (a run for each value and
-seed), with all others as they are by then. Of two values the better one is the one with which the seeds solve the
-larger N (their median) within the budget, then the one that needs fewer CPU seconds of training (their median). The
-same command again goes on where it was stopped, for a sweep skips what is done. Prints a table for each setting, and
-at the end what to put into ``baselines/training/recipes.py``.
+The search starts from the present recipe ``fast`` of the task and the cell. For each setting it runs one sweep: a run
+for each value and seed, with all other settings at their best values so far. The better of two values is the one with
+which the seeds solve the larger N within the budget (by the median). If they are equal, it is the one with fewer CPU
+seconds of training (by the median). The search prints a table for each setting, and at the end the lines for
+``baselines/training/recipes.py``. Give the same command again to continue a stopped search: finished runs are kept.
 
-The CPU seconds of a run are its own process's; still, compare on an idle machine, with a worker for each core at most.
+CPU seconds are those of each run's own process. Even so, compare on an idle machine with at most one worker per core.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ FACTORS: dict[str, tuple[float, ...]] = {
     "last_head": (0, 0.3, 1, 3),
     "test_every": (0.5, 1, 2),
 }
-"""What is searched, in this order: multiples of the present value."""
+"""Setting -> the factors of its present value that are tried; the settings are searched in this order."""
 
 
 def main() -> int:
-    """Search, and print what was found; the exit code."""
+    """Read the options, search, and print the best settings. Returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0], allow_abbrev=False)
     parser.add_argument("--task", choices=list(TASKS), default="parity")
     parser.add_argument("--cell", choices=list(CELLS), default="leaky")
-    parser.add_argument("--curriculum", choices=list(CURRICULA), help="default: multi-head where there are heads")
+    parser.add_argument("--curriculum", choices=list(CURRICULA), help="default: multi-head if the task has heads")
     parser.add_argument("--n-max", type=int, default=12, help="N of the last stage")
-    parser.add_argument("--step", type=int, default=1, help="by how much N grows")
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds of training of a run")
+    parser.add_argument("--step", type=int, default=1, help="how much N grows from stage to stage")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of training of each run")
     parser.add_argument("--seed", nargs="+", default=["0"], help="seeds; 0..2 is 0, 1 and 2")
-    parser.add_argument("--settings", nargs="+", choices=list(FACTORS), default=list(FACTORS))
+    parser.add_argument("--settings", nargs="+", choices=list(FACTORS), default=list(FACTORS), help="search only these")
     parser.add_argument("--workers", type=int, default=available_cores(), help="runs at once")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the search")
+    parser.add_argument("--out", type=Path, required=True, help="the folder of the search")
     asked = parser.parse_args()
     if asked.workers < 1:
         parser.error(f"argument --workers: must be at least 1, got {asked.workers}")
@@ -78,7 +78,7 @@ def main() -> int:
 
 
 def _best(path: Path, name: str, given: dict[str, Any], workers: int) -> Any:
-    """The best value of one setting, all others being as given; prints how each fared."""
+    """Run the sweep over one setting with all others as given, print its table, and return the best value."""
     now = given[name]
     values = [type(now)(float(f"{now * factor:.2g}")) for factor in FACTORS[name]]
     if name in ("trial_length", "units", "batch_size", "test_every"):
@@ -92,7 +92,7 @@ def _best(path: Path, name: str, given: dict[str, Any], workers: int) -> Any:
     finally:
         folder.close()
     if unfinished := [row["run"] for row in rows if "updates" not in row]:
-        raise RunError(f"{path}: {unfinished[0]} has not ended; its log says why")
+        raise RunError(f"{path}: {unfinished[0]} has not ended: see its log")
     print(f"\n{name:>14}  largest N  CPU seconds   updates  (medians over {len(rows) // len(values)} seeds)")
     ranks = {}
     for value in values:

@@ -1,32 +1,36 @@
-"""Speed of training: recurrences, whole updates, and the time to an N, each against what it could be.
+"""Speed of training: recurrences, whole updates and the time to a given N, compared with plain torch and a lower bound.
 
-    python -m speed.training                                   # tables: text that is also Markdown
-    python -m speed.training --quick                           # a smoke run: small sizes, few repeats
+    python -m speed.training                                   # prints tables in Markdown
+    python -m speed.training --quick                           # a smoke run: small sizes, one short repeat
     python -m speed.training --sections recurrence --repeats 7 --out speed.md        # or .json, .csv
-    python -m speed.training --time-to-n 10 --cells leaky gru lstm --seeds 0 1 2     # this alone
+    python -m speed.training --time-to-n 10 --cells leaky gru lstm --seeds 0 1 2     # only this
 
-It measures the checkout in which it lies, on one thread. Every measurement is a process of its own, one after another;
-the repeats go round all rows in turn, so that a slow spell of the machine strikes all alike. Shown are medians over the
-repeats, by CPU and by wall time, of one call each. A row's process times the *floor* too, in turn with the row's own
-calls: of a recurrence's matrix products alone, those of its T forward steps, its T backward steps and the one large
-product of the weight gradient, with outputs allocated before. `share` is the floor over the row, by CPU time: 1 would
-be a recurrence that costs nothing but its products. `x_plain` and `x_torch` say how many times as fast as the row
-called plain or torch.nn the row is, by the quotient of their shares. `faults`: pages that the system had to map
-during a call.
+Run it from the folder that contains ``speed/``: it measures the source code there, on one thread. Each measurement is a
+process of its own, one after another. The repeats go round all rows in turn, so that a slow spell of the machine
+affects all rows alike. The tables show the time of one call, by CPU and by wall time: medians over repeats.
 
-T is the typical length of the published trials, whose length is uniform on [N + 2, 4 N + 1]: the mean, rounded down.
+- floor: the time of the matrix products of a recurrence alone, into allocated outputs: those of T forward steps, T
+  backward steps and the one large product of the weight gradient. A row's process measures it in turn with its calls.
+- share: the floor divided by the row's time, by CPU time. A recurrence with share 1 costs nothing but its products.
+- x_plain, x_torch: how many times as fast as the row named plain or torch.nn this row is, from their shares.
+- faults: the memory pages that the system had to map during a call.
 
-- recurrence: forward and backward through the cell alone, no readout, a dense gradient. fused: the leaky-tau RNN as it
-  trains; plain: the same cell by the loop over its steps, differentiated by autograd; torch.nn: torch.nn.RNN (tanh).
-- gated: the same for GRU and LSTM. fused: ours; plain: the loop over steps; torch.nn: torch's own, which keeps the
-  LSTM's cell states of all steps but the last to itself.
-- update: a whole training update of multi-head parity, all heads from 2 to N: drawing the batch, forward, backward,
-  optimizer. ours: `Learner.learn` with the recipe named; plain: the published update written straight in torch (the
-  loop over steps, a readout a head, torch's loss, clipping and SGD) on the same batches. `stock malloc`: without
-  `keep_freed_memory`, which every other row has, as the training command has it.
-- time to N: multi-head parity from N = 2 with the recipe `fast`, until the stage of N is solved: CPU seconds of
-  training and updates, each run in a process of its own, medians over seeds; `solved` says how many got there within
-  the budget, and the medians are over these.
+T is the mean length of the published trials, rounded down; their length is uniform on [N + 2, 4 N + 1].
+
+Sections:
+
+- recurrence: forward and backward pass through the cell alone, without readout, with a dense gradient. fused: the
+  leaky-tau RNN as it trains; plain: the same cell as a loop over steps, differentiated by autograd; torch.nn:
+  torch.nn.RNN (tanh).
+- gated: the same for GRU and LSTM. fused: ours; plain: the loop over steps; torch.nn: torch's own, which does not
+  return the LSTM's cell states except for the last.
+- update: a whole training update of multi-head parity with all heads from 2 to N: draw the batch, forward, backward,
+  optimizer. ours: ``Learner.learn`` with the recipe that is named; plain: the published update written directly in
+  torch (a loop over steps, one readout per head, torch's loss, clipping and SGD) on the same batches. "stock malloc":
+  without ``keep_freed_memory``, which all other rows use, as the training command does.
+- time to N: multi-head parity from N = 2 with the recipe ``fast`` until the stage of N is solved: CPU seconds of
+  training and updates. Each run is a process of its own; medians are over the seeds that solved N within the budget,
+  and ``solved`` tells how many these were.
 """
 
 from __future__ import annotations
@@ -35,7 +39,6 @@ import argparse
 import math
 import multiprocessing
 import os
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -44,47 +47,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from baselines.training import recipes
-from speed.environments import ONE_THREAD, SUFFIXES, Row, markdown, save, whole
-from speed.training_worker import Case
-
-SECTIONS = ("recurrence", "gated", "update")
-CELLS = ("leaky", "rate", "gru", "lstm", "plrnn")
-
-
-def typical_steps(n: int) -> int:
-    """The mean length of the published trials for N, rounded down."""
-    return (5 * n + 3) // 2
-
-
-def cases_of(sections: Sequence[str], quick: bool) -> list[Case]:
-    """Every row of the tables."""
-    large, cases = [] if quick else [(500, 256)], []
-    ns = (10,) if quick else (10, 30)
-    for units, batch in [*large, (128, 64)]:
-        for steps in map(typical_steps, ns):
-            cases += [Case("recurrence", way, "leaky", units, batch, steps) for way in ("fused", "plain", "torch.nn")]
-    sizes = [(100, 64, 20)] if quick else [(100, 64, 200), (128, 64, typical_steps(10)), (500, 64, typical_steps(10))]
-    for units, batch, steps in sizes:
-        for cell in ("gru", "lstm"):
-            cases += [Case("gated", way, cell, units, batch, steps) for way in ("fused", "plain", "torch.nn")]
-    fast = recipes.find("fast", "parity", "leaky")
-    for n in ns:
-        if not quick:
-            shape = (500, 256, typical_steps(n), n, "paper")
-            cases += [
-                Case("update", way, "leaky", *shape, stock) for way in ("ours", "plain") for stock in (False, True)
-            ]
-        cases += [
-            Case("update", "ours", "leaky", fast.units, fast.batch_size, 2 * n, n, "fast", stock)
-            for stock in (False, True)
-        ]
-    return [case for case in cases if case.section in sections]
+from speed.report import ONE_THREAD, SUFFIXES, Row, check_out, machine, positive, publish, whole
+from speed.training_cases import CELLS, SECTIONS, Case, cases_of
 
 
 def work(connection: Connection, request: dict[str, Any], seconds: float) -> None:
-    """What a measuring process does: measures, and sends the numbers or why there are none."""
-    from speed.training_worker import answer  # with torch, which this process need not have
+    """Run in a measuring process: measure, and send the numbers or an error."""
+    from speed.training_worker import answer  # here, so that torch is imported in measuring processes only
 
     try:
         connection.send(answer(request, seconds))
@@ -93,10 +62,10 @@ def work(connection: Connection, request: dict[str, Any], seconds: float) -> Non
 
 
 def ask(request: dict[str, Any], seconds: float = 0.0) -> dict[str, Any]:
-    """The answer of a new process: numbers by name, or an error.
+    """Measure in a new process: name -> number, or an error.
 
-    It is forked from a server that has imported everything and measured nothing, for importing takes longer than
-    measuring.
+    The process is forked from a server that has imported everything and measured nothing, because importing takes
+    longer than measuring.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["speed.training_worker"])
@@ -109,11 +78,11 @@ def ask(request: dict[str, Any], seconds: float = 0.0) -> dict[str, Any]:
     except EOFError:
         answer = {}
     process.join()
-    return answer or {"error": f"its process ended with status {process.exitcode}"}
+    return answer or {"error": f"the process ended with status {process.exitcode}"}
 
 
 def measure(cases: Sequence[Case], repeats: int, seconds: float) -> dict[Case, dict[str, Any]]:
-    """Medians over the repeats of what each case's processes measured, or the error of the first that failed."""
+    """Measure each case ``repeats`` times: its medians, or the first error."""
     answers: dict[Case, list[dict[str, Any]]] = {case: [] for case in cases}
     for repeat in range(repeats):
         print(f"repeat {repeat + 1} of {repeats}, {len(cases)} rows", file=sys.stderr)
@@ -128,7 +97,7 @@ def measure(cases: Sequence[Case], repeats: int, seconds: float) -> dict[Case, d
 
 
 def row_of(case: Case, results: dict[Case, dict[str, Any]]) -> Row:
-    """One case as a row of its table."""
+    """A case as a row of its table; a case without numbers has a note instead."""
     name = f"{case.subject}, {case.recipe}" if case.recipe else f"{case.cell} {case.subject}"
     row: Row = {"row": name + (", stock malloc" if case.stock else "")}
     row |= {"units": case.units, "batch": case.batch, "T": case.steps} | ({"N": case.n} if case.n else {})
@@ -151,7 +120,7 @@ def row_of(case: Case, results: dict[Case, dict[str, Any]]) -> Row:
 
 
 def time_to_n(n: int, cells: Sequence[str], seeds: Sequence[int], budget: float) -> list[Row]:
-    """One row a cell: medians over the seeds that solved the stage of N."""
+    """One row for each cell: medians over the seeds that solved the stage of N."""
     rows: list[Row] = []
     for cell in cells:
         answers = []
@@ -174,35 +143,15 @@ def time_to_n(n: int, cells: Sequence[str], seeds: Sequence[int], budget: float)
     return rows
 
 
-def machine(load: float) -> Row:
-    """Where this was measured."""
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    models = [line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")]
-    versions = ask({"section": "versions"})
-    row = {"cpu": (models or [platform.processor()])[0], "cores": os.cpu_count(), "load_average_before": load}
-    return row | versions
-
-
-def positive(text: str) -> float:
-    """A number above 0, from the command line."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
-    return value
-
-
 def seed(text: str) -> int:
-    """A whole number of at least 0, from the command line."""
+    """The option's value as a whole number of at least 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
     return int(text)
 
 
 def largest_n(text: str) -> int:
-    """An N from 2 on, from the command line."""
+    """The option's value as a whole number of at least 2."""
     value = whole(text)
     if value < 2:
         raise argparse.ArgumentTypeError(f"must be at least 2, the N of the first stage, not {text!r}")
@@ -210,17 +159,27 @@ def largest_n(text: str) -> int:
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, checked; a bad one ends the program with status 2."""
+    """The options, checked, with defaults filled in. A bad option ends the program with status 2."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     add = parser.add_argument
     add("--sections", nargs="+", choices=SECTIONS, metavar="SECTION", help=", ".join(SECTIONS))
-    add("--repeats", type=whole, help="processes a row (5; quick: 1)")
-    add("--seconds", type=positive, help="least CPU seconds a measurement (2; quick: 0.1)")
+    add("--repeats", type=whole, help="measurements of each row (5; quick: 1)")
+    add("--seconds", type=positive, help="least CPU seconds of each measurement (2; quick: 0.1)")
     add("--quick", action="store_true", help="a smoke run: small sizes, one short repeat")
-    add("--time-to-n", type=largest_n, metavar="N", help="CPU seconds and updates to this N; nothing else is measured")
-    add("--cells", nargs="+", choices=CELLS, metavar="CELL", help=f"of --time-to-n: {', '.join(CELLS)}")
-    add("--seeds", nargs="+", type=seed, metavar="SEED", help="of --time-to-n (0 1 2)")
-    add("--budget", type=positive, metavar="SECONDS", help="of --time-to-n: when a run is given up (3600)")
+    add(
+        "--time-to-n",
+        type=largest_n,
+        metavar="N",
+        help="only CPU seconds and updates until this N is solved",
+    )
+    add("--cells", nargs="+", choices=CELLS, metavar="CELL", help=f"with --time-to-n: {', '.join(CELLS)}")
+    add("--seeds", nargs="+", type=seed, metavar="SEED", help="with --time-to-n (0 1 2)")
+    add(
+        "--budget",
+        type=positive,
+        metavar="SECONDS",
+        help="with --time-to-n: the longest training (3600)",
+    )
     add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md, .json or .csv")
     options = parser.parse_args(arguments)
     measured, timed = ("sections", "repeats", "seconds"), ("cells", "seeds", "budget")
@@ -231,8 +190,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     seeds = options.seeds or []
     if len(set(seeds)) < len(seeds):
         parser.error(f"--seeds {' '.join(map(str, seeds))}: must not name a seed twice")
-    if options.out and (options.out.suffix not in SUFFIXES or not options.out.parent.is_dir()):
-        parser.error(f"--out {options.out}: must end in .md, .json or .csv and lie in a folder that exists")
+    check_out(parser, options.out, *SUFFIXES)
     usual: dict[str, Any] = {"repeats": 1, "seconds": 0.1} if options.quick else {"repeats": 5, "seconds": 2.0}
     usual |= {"sections": SECTIONS, "cells": CELLS, "seeds": [0, 1, 2], "budget": 3600.0}
     given = {name: value for name, value in vars(options).items() if value is not None}
@@ -240,10 +198,10 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> int:
-    """Returns 1 where something could not be measured."""
+    """Measure and print. Returns 1 if something could not be measured."""
     options, load = parse_options(), os.getloadavg()[0]
     os.environ.update(ONE_THREAD)
-    report: dict[str, list[Row]] = {"machine": [machine(load)]}
+    report: dict[str, list[Row]] = {"machine": [machine(load) | ask({"section": "versions"})]}
     if options.time_to_n is not None:
         title = f"time to N = {options.time_to_n}, seeds {' '.join(map(str, options.seeds))}"
         report[title] = time_to_n(options.time_to_n, options.cells, options.seeds, options.budget)
@@ -251,9 +209,7 @@ def main() -> int:
         results = measure(cases_of(options.sections, options.quick), options.repeats, options.seconds)
         for case in results:
             report.setdefault(case.section, []).append(row_of(case, results))
-    print(markdown(report))
-    if options.out is not None:
-        save(report, options.out)
+    publish(report, options.out)
     return int(any("note" in row for rows in report.values() for row in rows))
 
 

@@ -1,4 +1,4 @@
-"""Measures one row of bptt.py once, in a process of its own."""
+"""Measure one row of ``speed.training`` once. ``speed.training`` calls this in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,12 +22,14 @@ from baselines.core.process import keep_freed_memory
 from baselines.training.bptt_settings import Settings
 from baselines.training.learner import Learner
 from baselines.training.run import TrainingRun
+from speed.training_cases import Case
 
 Call = Callable[[], object]
+"""What is timed."""
 
 
 def floor_of(case: Case) -> Call:
-    """The matrix products of a recurrence, as `bptt.py` says."""
+    """The matrix products of a recurrence alone (see ``speed.training``)."""
     steps, batch, units = case.steps, case.batch, case.units
     width = {"gru": 3, "lstm": 4}.get(case.cell, 1) * units
     weight = torch.randn(units, width)
@@ -38,7 +39,7 @@ def floor_of(case: Case) -> Call:
         torch.empty(width, units),
     )
     h, g, turned = before.unbind(0), gates.unbind(0), weight.t()
-    # A product costs the same whatever it is multiplied with; this keeps numbers that are added to over and over small.
+    # The products are added to the same buffers again and again; a tiny factor keeps the numbers finite.
     tiny = 1e-9
 
     def products() -> None:
@@ -52,7 +53,7 @@ def floor_of(case: Case) -> Call:
 
 
 def recurrence(case: Case) -> Call:
-    """Forward and backward through a cell alone."""
+    """Forward and backward pass through a cell alone."""
     cell = make_cell(case.cell, 1, case.units, generator=torch.Generator().manual_seed(0))
     inputs = torch.randint(0, 2, (case.steps, case.batch, 1)).float()
     state, toward = cell.initial_state(case.batch), 1e-3 * torch.randn(case.steps, case.batch, case.units)
@@ -75,7 +76,7 @@ def recurrence(case: Case) -> Call:
 
 
 def learner(case: Case) -> Learner:
-    """Ours, at the stage of the largest N, with trials of the one length that is measured."""
+    """Our learner at the stage of the largest N; all trials have the length that is measured."""
     plan = Settings(cell=case.cell, n_max=case.n, recipe=case.recipe).plan()
     network = plan.new_network()
     terms, weights = plan.terms(network.cell)
@@ -90,7 +91,7 @@ def learner(case: Case) -> Learner:
 
 
 def plain_update(case: Case) -> Call:
-    """The published update, straight in torch: a loop over steps, a readout a head, torch's loss, clipping and SGD."""
+    """The published update directly in torch: a loop over steps, a readout per head, torch's loss, clipping, SGD."""
     ours = learner(case)
     cell, recipe = ours.network.cell, ours.recipe
     heads = nn.ModuleList([nn.Linear(case.units, 2) for _ in ours.heads])
@@ -116,7 +117,7 @@ def plain_update(case: Case) -> Call:
 
 
 def timed(call: Call, floor: Call, seconds: float) -> dict[str, float]:
-    """Medians over calls, in turn with the floor, for at least `seconds` of CPU, after an untimed round of each."""
+    """Time calls in turn with the floor for at least ``seconds`` of CPU time, after an untimed round: the medians."""
     numbers: dict[str, list[float]] = {key: [] for key in ("cpu", "wall", "floor", "faults")}
 
     def pages() -> int:
@@ -140,7 +141,7 @@ def timed(call: Call, floor: Call, seconds: float) -> dict[str, float]:
 
 
 def time_to_n(cell: str, n: int, seed: int, budget: float) -> dict[str, Any]:
-    """One run of the recipe `fast`, written into a folder that is then removed."""
+    """Train once with the recipe ``fast`` in a temporary run folder: CPU seconds, updates, and the largest N solved."""
     with tempfile.TemporaryDirectory() as folder:
         run = TrainingRun(Settings(cell=cell, n_max=n, seed=seed, budget=budget, out=Path(folder) / "run"))
         for _progress in run.train():
@@ -151,7 +152,7 @@ def time_to_n(cell: str, n: int, seed: int, budget: float) -> dict[str, Any]:
 
 
 def answer(request: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """What `bptt.py` asks for."""
+    """Measure what ``speed.training`` asks for: name -> number."""
     section = request["section"]
     if section == "versions":
         return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
@@ -167,30 +168,3 @@ def answer(request: dict[str, Any], seconds: float) -> dict[str, Any]:
     else:
         call = recurrence(case)
     return timed(call, floor_of(case), seconds)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What one process measures.
-
-    Attributes:
-        section: one of ``SECTIONS``.
-        subject: fused, plain, torch.nn; in updates ours or plain.
-        cell: by its name in ``baselines.cells``.
-        units: of the cell.
-        batch: trials.
-        steps: T.
-        n: largest N of an update.
-        recipe: of an update.
-        stock: leave the memory allocator as it is.
-    """
-
-    section: str
-    subject: str
-    cell: str
-    units: int
-    batch: int
-    steps: int
-    n: int = 0
-    recipe: str = ""
-    stock: bool = False

@@ -1,4 +1,4 @@
-"""What a benchmark costs and asks: budgets and the rungs of the ladder. Data, not code."""
+"""What a benchmark asks: budgets, and the rungs of the ladder of a task. Data, not code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ SOLVED = 0.9
 """The least normalised score that solves a rung. Where guessing scores 0 (parity, DMS): 95 % right."""
 
 PERFECT = 1 - 1e-9
-"""A score above is perfect but for rounding."""
+"""A score above this is perfect but for rounding."""
+
+SHORT_NAMES = {"parity": "parity", "dms": "DMS", "delayed-addition": "addition", "evidence-accumulation": "evidence"}
+"""What tables and figures call a task; one that is not here has its own name there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +23,9 @@ class Budget:
     Attributes:
         steps: environment steps of training for each rung, of all columns together.
         n_max: the largest N of the ladder.
-        seeds: of the climbs, unless others are asked for.
+        seeds: the seeds that everybody climbs with, unless others are asked for.
         episodes: fresh trials on which a rung is evaluated.
-        limit: seconds of wall time for a rung: made, trained and evaluated.
+        limit: seconds of wall time for a rung, in which the agent is made, trained and evaluated.
     """
 
     steps: int
@@ -42,12 +45,12 @@ BUDGETS = {
 def ladder(task: str, n_max: int) -> tuple[int, ...]:
     """Each N of a task's rungs: powers of two, without those that the task cannot have or that need no memory."""
     powers = [2**i for i in range(1, n_max.bit_length()) if 2**i >= TASKS[task].least_N]
-    # Only the smallest can need none. (Nothing is asked of the others here: for large N the answer takes seconds.)
+    # Only the smallest N can need no memory. The others are not asked: for a large N the answer takes seconds.
     while powers and rung_task(task, powers[0]).memoryless_score > PERFECT:
         powers.pop(0)
     return tuple(powers)
 
 
 def rung_task(task: str, n: int) -> Task:
-    """What is played on a rung: the registered default with this N."""
+    """What is played on a rung: the task as it is registered, with this N."""
     return make_task(task, N=n)

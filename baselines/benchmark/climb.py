@@ -1,6 +1,7 @@
 """A climb, the process of a job: ``python -m baselines.benchmark.climb FOLDER NAME`` plays rung after rung.
 
-The rungs that have ended are left as they are; the first one that was not solved is the last.
+The rungs that have ended are left as they are; the first one that is not solved is the last. A line on the standard
+output says what came of each rung: the process of the benchmark shows the latest line of every climb.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from baselines.core.files import RunError
 from baselines.core.process import keep_freed_memory
 
 GRACE = 5.0
-"""Seconds after the limit at which the kernel ends what is still there."""
+"""Seconds after the limit at which the kernel ends a process that is still there."""
 
 
 def main(path: Path, name: str) -> int:
     """The process of a climb; the exit code."""
-    # At once: an agent cannot take it for an exception of its own, and the rung leaves nothing.
+    # Ctrl-C ends the process at once: an agent cannot catch it, and the rung leaves nothing.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     faulthandler.enable()
     _volunteer_to_be_killed()
@@ -43,15 +44,15 @@ def climb(path: Path, name: str) -> None:
     """Play the rungs that are left of a climb.
 
     Args:
-        path: of the benchmark's folder.
-        name: of the climb.
+        path: the folder of the benchmark.
+        name: the name of the climb.
 
     Raises:
         RunError, OSError: the folder cannot be read or written.
     """
     here, path = os.getcwd(), path.resolve()  # before an agent goes elsewhere
     if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)  # what the agent imports later is looked for where it was found, too
+        sys.path.append(here)  # where the agent was found, what it imports later is looked for, too
     benchmark = read_benchmark(path)
     asked, folder = benchmark.climbs[name], climb_folder(path, name)
     for n in benchmark.rungs(asked):
@@ -70,8 +71,12 @@ def climb(path: Path, name: str) -> None:
 def _watched(limit: float, hang: Path) -> Iterator[None]:
     """Within the block the process ends when it has taken ``limit`` seconds, whatever it does.
 
-    The first watch writes down where it was. Its thread needs no lock of the interpreter, so that code in C is no
-    shelter. The second one is the kernel's, for agents that have the first one to themselves.
+    The first watch writes down where the process was. Its thread does not need the interpreter's lock, so it also ends
+    code in C that never returns. The second watch is the kernel's, for agents that switch the first one off.
+
+    Args:
+        limit: seconds of wall time.
+        hang: the file that says where the process was; it is removed where the block ends in time.
     """
     with open(hang, "wb") as file:
         faulthandler.dump_traceback_later(limit, exit=True, file=file)
@@ -86,13 +91,14 @@ def _watched(limit: float, hang: Path) -> Iterator[None]:
 
 
 def _volunteer_to_be_killed() -> None:
-    """Where memory runs out, Linux is to take this process, and neither the benchmark nor another climb."""
+    """Where memory runs out, Linux is to kill this process, not the benchmark and not another climb."""
     with suppress(OSError):  # not on macOS
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _say(line: str) -> None:
-    with suppress(Exception):  # an agent may have closed what we print to
+    """A line for the process of the benchmark."""
+    with suppress(Exception):  # an agent may have closed the standard output
         print(line, flush=True)
 
 

@@ -1,16 +1,15 @@
-"""Who climbs: a factory of agents, or a cell that we train, by what it is called on the command line."""
+"""Who climbs: a factory of agents, or a cell that we train, by its name on the command line. Names cost no torch."""
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
-from torch import nn
-
-from baselines.cells import CELLS, ContractError, find_cell
+from baselines.cells import CELLS, find_cell
 from baselines.core.files import RunError
 from baselines.core.process import import_object
 from baselines.core.settings import SettingsError
@@ -36,45 +35,48 @@ class Contestant:
 
     @property
     def name(self) -> str:
-        """In tables."""
+        """What tables and figures call it."""
         return self.what if self.method == "agent" else f"{self.what} ({self.method})"
 
 
 def contestants(whats: Sequence[str], methods: Sequence[str] = ()) -> tuple[Contestant, ...]:
-    """Those that are asked for; each of them is there.
+    """The contestants that are asked for; each of them has been found.
 
     Args:
-        whats: see ``Contestant``.
-        methods: of training cells; none: PPO.
+        whats: what names each of them; see ``Contestant``.
+        methods: how cells are trained, out of ``METHODS``; without any, by PPO.
 
     Raises:
-        SettingsError: one cannot be found or is neither, or methods are given and none is a cell.
+        SettingsError: one cannot be found or is neither a factory nor a cell; methods are given and there is no cell.
         RunError: a package is missing.
     """
-    if unknown := [method for method in methods if method not in METHODS]:
-        raise SettingsError("method", f"method must be among {', '.join(METHODS)}, got {unknown[0]!r}")
     found: dict[Contestant, None] = {}
     for what in whats:
-        for method in (methods or ("ppo",)) if check(what) == "cell" else ("agent",):
+        for method in (methods or ("ppo",)) if kind_of(what) == "cell" else ("agent",):
             found[Contestant(what, method)] = None
     if methods and all(one.method == "agent" for one in found):
         raise SettingsError("method", f"method must be left out where no agent is a cell, got {' '.join(methods)}")
     if any(one.method == "ppo" for one in found) and not (find_spec("stable_baselines3") and find_spec("sb3_contrib")):
-        raise RunError('method ppo needs stable-baselines3 and sb3-contrib: pip install ".[rl]"')
+        raise RunError(
+            "method ppo needs stable-baselines3 and sb3-contrib, of the extra 'rl': "
+            'pip install "memory-envs[rl]" (from a checkout: ".[rl]")'
+        )
     return tuple(found)
 
 
-def check(what: str) -> str:
-    """``"cell"`` or ``"agent"``: what ``what`` names.
+def kind_of(what: str) -> Literal["cell", "agent"]:
+    """What ``what`` names.
 
     Raises:
-        SettingsError: neither.
+        SettingsError: neither a cell nor a factory of agents.
     """
-    found = _find(what)
-    if isinstance(found, type) and issubclass(found, nn.Module) and not _is_agent(found):
+    if what in CELLS:
+        return "cell"
+    found = _imported(what)
+    if _is_network(found) and not _is_agent(found):
         try:
             find_cell(what)
-        except ContractError as error:
+        except ValueError as error:
             raise SettingsError("agent", f"{error} (or agent must name a factory of agents)") from None
         return "cell"
     if not callable(found):
@@ -88,16 +90,14 @@ def make_agent(what: str, task: Task, seed: int) -> Any:
     """The agent of a factory.
 
     Raises:
-        Exception: whatever a stranger's code may raise.
+        Exception: whatever a user's code may raise.
     """
-    factory: Any = _find(what)
+    factory: Any = _imported(what)
     args, kwargs = _arguments(what, factory, task.observation_space, task.action_space, seed)
     return factory(*args, **kwargs)
 
 
-def _find(what: str) -> object:
-    if what in CELLS:
-        return CELLS[what]
+def _imported(what: str) -> object:
     module, _, attribute = what.partition(":")
     if not (module and attribute):
         raise SettingsError(
@@ -107,11 +107,17 @@ def _find(what: str) -> object:
         )
     try:
         return import_object(what)
-    except (Exception, SystemExit) as error:  # whatever a stranger's module may raise
+    except (Exception, SystemExit) as error:  # whatever a user's module may raise
         said = " ".join(str(error).split())
         raise SettingsError(
             "agent", f"agent must name something that can be imported, got {what!r} ({type(error).__name__}: {said})"
         ) from error
+
+
+def _is_network(found: object) -> bool:
+    """Whether this is a class of torch's networks. Where torch has not been imported, nothing can be one."""
+    nn = sys.modules.get("torch.nn")
+    return nn is not None and isinstance(found, type) and issubclass(found, nn.Module)
 
 
 def _is_agent(found: object) -> bool:
@@ -121,11 +127,11 @@ def _is_agent(found: object) -> bool:
 def _arguments(
     what: str, factory: Factory, observation_space: Any, action_space: Any, seed: int
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """How to call a factory: by name where it has these names, in whatever order; else by position."""
+    """How to call a factory: by name where its arguments have these names, in whatever order; else by position."""
     named = {"observation_space": observation_space, "action_space": action_space, "seed": seed}
     try:
         signature = inspect.signature(factory)
-    except (ValueError, TypeError):  # of something compiled
+    except (ValueError, TypeError):  # a compiled function need not have one
         return tuple(named.values()), {}
     for args, kwargs in (((), named), (tuple(named.values()), {})):
         try:

@@ -1,4 +1,4 @@
-"""The environment that an agent is trained in: the native one, which counts its steps and ends with the budget."""
+"""The environment in which an agent is trained: the native one, which counts its steps and ends with the budget."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from memory_envs.vector_env import Step
 class BudgetSpent(BaseException):
     """The step would take more than the budget: training is over.
 
-    No ``Exception``, as ``SystemExit`` is none: a training loop that goes on after any error must end all the same.
+    Like ``SystemExit`` it is not an ``Exception``: a training loop that catches every ``Exception`` must end, too.
     """
 
 
 class CountedEnv(MemoryVectorEnv):
     """``MemoryVectorEnv`` with a budget of environment steps, those of all columns together.
 
-    Everything else is as ever: ``task``, ``set_task``, infos, seeds.
+    Everything else is as in ``MemoryVectorEnv``: ``task``, ``set_task``, infos, seeds.
 
     Args:
         task: what is played, until ``set_task`` says otherwise.
         num_envs: columns, B.
-        total_steps: the budget.
+        total_steps: the budget, in environment steps.
         seed: column i begins the stream of ``seed`` + i; ``reset`` without a seed goes on with it.
-        autoreset_mode: as in ``MemoryVectorEnv``. In mode ``"NextStep"`` the step that resets a column counts as well.
+        autoreset_mode: see ``MemoryVectorEnv``. In mode ``"NextStep"`` the step that resets a column counts as well.
 
     Attributes:
-        steps: taken so far.
+        steps: environment steps taken so far, of all columns together.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class CountedEnv(MemoryVectorEnv):
         self.reset(seed=seed)
 
     def step(self, actions: Any) -> Step:
-        """As ever.
+        """One step in every column; see ``MemoryVectorEnv.step``.
 
         Raises:
             BudgetSpent: the step would take more than the budget, or training is over.
@@ -55,5 +55,5 @@ class CountedEnv(MemoryVectorEnv):
         return answer
 
     def end_training(self) -> None:
-        """Allow no further step, whatever is left: what an agent keeps of the environment is of no use any more."""
+        """Allow no further step, whatever is left of the budget: an agent may have kept this environment."""
         self._spent = True

@@ -11,11 +11,10 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from baselines.benchmark.ranking import Climb, Rungs, Standing, mean_curve
+from baselines.benchmark.budgets import SHORT_NAMES
+from baselines.benchmark.ranking import ClimbResult, Rungs, Standing, mean_curve
 from baselines.core import style
 from memory_envs import make_task
-
-WORDS = {"parity": "parity", "dms": "DMS", "delayed-addition": "addition", "evidence-accumulation": "evidence"}
 
 
 @style.styled
@@ -23,29 +22,30 @@ def ladder_figure(standings: Sequence[Standing], rungs: Rungs, title: str, solve
     """Largest N solved per task, interquartile mean of ladder scores, and normalised score against N.
 
     Args:
-        standings: the best first, one row each; the colour and marker of a row in the middle are those of its line.
-        rungs: of the budget.
-        title: above all.
+        standings: the contestants, the best first, one row each; a row in the middle and its line on the right have
+            the same colour and marker.
+        rungs: the rungs of the budget.
+        title: the title of the figure.
         solved: the least normalised score that solves a rung.
     """
     rows, tasks = len(standings), list(rungs)
     figure = Figure(figsize=(12.5, 2.1 + max(1.6, 0.36 * rows)), layout="constrained")
     table, means, curves = figure.subplots(1, 3, width_ratios=[0.9 * len(tasks), 3.2, 4.4])
     figure.suptitle(title, fontsize=10)
-    _largest(table, standings, rungs, tasks)
-    _means(means, standings)
-    _curves(curves, standings, rungs, solved)
+    _draw_largest(table, standings, rungs, tasks)
+    _draw_means(means, standings)
+    _draw_curves(curves, standings, rungs, solved)
     return figure
 
 
-def _look(index: int, stored: bool) -> dict[str, Any]:
-    """Colour and marker of a row: no two are alike in both among the first 49."""
+def _look_of_row(index: int, stored: bool) -> dict[str, Any]:
+    """Colour and marker of a row: of the first 49 rows no two share both."""
     count = len(style.COLOURS)
     marker = style.MARKERS[(index + index // count) % count]
     return {"color": style.COLOURS[index % count], "marker": marker, "mfc": "white" if stored else None}
 
 
-def _largest(axes: Axes, standings: Sequence[Standing], rungs: Rungs, tasks: list[str]) -> None:
+def _draw_largest(axes: Axes, standings: Sequence[Standing], rungs: Rungs, tasks: list[str]) -> None:
     top = math.log2(max(max(own) for own in rungs.values()))
     median = np.array([[one.largest_n(task) for task in tasks] for one in standings])
     shade = np.log2(np.maximum(median, 1)) / top  # NaN stays NaN: an empty cell
@@ -63,7 +63,7 @@ def _largest(axes: Axes, standings: Sequence[Standing], rungs: Rungs, tasks: lis
             axes.annotate(words, (x, y), (0, 4 * several), **how)
             if several:
                 axes.annotate(each, (x, y), (0, -7), fontsize=6, **how)
-    axes.set_xticks(range(len(tasks)), [WORDS.get(task, task) for task in tasks])
+    axes.set_xticks(range(len(tasks)), [SHORT_NAMES.get(task, task) for task in tasks])
     axes.set_yticks(range(len(standings)), [one.name for one in standings])
     axes.tick_params(length=0)
     axes.set_title("largest N solved:\nmedian over seeds (small: each seed's)")
@@ -77,11 +77,11 @@ def _largest(axes: Axes, standings: Sequence[Standing], rungs: Rungs, tasks: lis
     axes.set_xlabel("   ".join(notes), fontsize=8)
 
 
-def _means(axes: Axes, standings: Sequence[Standing]) -> None:
+def _draw_means(axes: Axes, standings: Sequence[Standing]) -> None:
     for y, one in enumerate(standings):
         low, high = one.interval
         reach = None if math.isnan(low) else [[max(one.iqm - low, 0.0)], [max(high - one.iqm, 0.0)]]
-        axes.errorbar([one.iqm], [y], xerr=reach, capsize=3, ls="none", **_look(y, one.stored))
+        axes.errorbar([one.iqm], [y], xerr=reach, capsize=3, ls="none", **_look_of_row(y, one.stored))
     axes.set(xlim=(-0.03, 1.03), ylim=(len(standings) - 0.5, -0.5), xlabel="interquartile mean (1: every rung perfect)")
     axes.set_yticks(range(len(standings)), [""] * len(standings))
     axes.tick_params(axis="y", length=0)
@@ -90,19 +90,19 @@ def _means(axes: Axes, standings: Sequence[Standing]) -> None:
     axes.set_title("ladder score over seeds and tasks,\nwith 95 % interval over seeds")
 
 
-def _curves(axes: Axes, standings: Sequence[Standing], rungs: Rungs, solved: float) -> None:
+def _draw_curves(axes: Axes, standings: Sequence[Standing], rungs: Rungs, solved: float) -> None:
     ns = sorted({n for own in rungs.values() for n in own})
     greys = colormaps["Greys"]
     for memory in ns[:-1]:
         curve = mean_curve(_reference(task, rungs[task], memory, solved) for task in rungs)
         axes.plot(list(curve), list(curve.values()), color=greys(0.35), lw=0.9, zorder=1)
-        # Named where it has fallen from the top.
+        # Its name stands where the curve has fallen from the top.
         n = min((n for n in curve if n > memory), default=ns[-1])
         axes.text(n, curve[n], f"{memory} ", color="0.45", fontsize=7, va="top", ha="right", zorder=1)
     for index, one in enumerate(standings):
         curve = mean_curve(one.climbs)
         how: dict[str, Any] = {"ls": ":", "lw": 1.1} if one.stored else {}
-        axes.plot(list(curve), list(curve.values()), zorder=3, **_look(index, one.stored), **how)
+        axes.plot(list(curve), list(curve.values()), zorder=3, **_look_of_row(index, one.stored), **how)
     stored = any(one.stored for one in standings)
     axes.set_xlabel("N of the rung (dotted: stored with the project)" if stored else "N of the rung")
     axes.set_xscale("log", base=2)
@@ -112,12 +112,12 @@ def _curves(axes: Axes, standings: Sequence[Standing], rungs: Rungs, solved: flo
     axes.set_title("markers as in the middle; grey: ideal subjects that\nremember so many steps climb by the same rule")
 
 
-def _reference(task: str, rungs: Sequence[int], memory: int, solved: float) -> Climb:
-    """How the ideal subject of bounded memory climbs: it, too, ends where it fails."""
+def _reference(task: str, rungs: Sequence[int], memory: int, solved: float) -> ClimbResult:
+    """How the ideal subject that remembers ``memory`` steps climbs: it, too, ends where it fails."""
     scores, over = dict.fromkeys(rungs, 0.0), False
     for n in rungs:
         if not over:
             one = make_task(task, N=n)
             scores[n] = min(max(one.normalise(one.reference_score(memory)), 0.0), 1.0)
             over = scores[n] < solved
-    return Climb(task, 0, scores, 0, True, "")
+    return ClimbResult(task, 0, scores, 0, True, "")

@@ -1,10 +1,10 @@
 """A benchmark's folder: the climbs, each a job, and one table of their rungs.
 
-- ``settings.json``: the budget, who climbs, on which tasks, with which seeds; the versions it was begun with
+- ``settings.json``: the budget, who climbs, on which tasks, with which seeds; the versions that it was begun with
 - ``results.csv``: one row a rung, replaced whenever rungs end
 - ``climbs/NAME/N004.json``: the row of a rung, written when it has ended
 - ``climbs/NAME/log.txt``: what the agent printed; ``hang.txt``: where it was when its time was up
-- ``climbs/NAME/run_N004/``: of a cell, the run folder of its training
+- ``climbs/NAME/run_N004/``: where a cell climbs, the run folder of its training
 - ``lock``: held by the process that works here, if there is one
 """
 
@@ -31,14 +31,14 @@ COLUMNS = (
     *("score", "score_low", "score_high", "normalised", "normalised_low", "normalised_high", "accuracy"),
     *("equivalent_memory", "equivalent_memory_low", "equivalent_memory_high", "cpu_seconds", "seconds"),
 )
-"""Of ``results.csv``."""
+"""The columns of ``results.csv``."""
 
 UNWRITABLE = 74
-"""Exit code of a climb that could not write its folder (``EX_IOERR`` of sysexits.h): no fault of the agent."""
+"""Exit code of a climb that could not write its folder (``EX_IOERR`` of sysexits.h): that is no fault of the agent."""
 
 ENVIRONMENT = {
-    # One thread a climb, no display of a terminal in its log, prints that are there when the process dies, and sets of
-    # strings in the same order every time.
+    # One thread a climb; no terminal's display in its log; what is printed is there when the process dies; and sets of
+    # strings have the same order every time.
     "OMP_NUM_THREADS": "1",
     "FORCE_COLOR": "",
     "TTY_COMPATIBLE": "0",
@@ -51,13 +51,13 @@ class BenchmarkFolder:
     """The folder of a benchmark, held until ``close`` or the end of the process.
 
     Args:
-        path: of the folder; made, with its parents, where it is missing.
-        benchmark: what is asked for. Where the folder holds one, it must be that one, but for more of everything.
+        path: the folder; made, with its parents, where it is missing.
+        benchmark: what is asked for; see ``check_folder``.
 
     Attributes:
-        rows: of the rungs that have ended, by the name of the climb.
-        running: names of the climbs that are at it.
-        versions: of what decides the numbers, where the benchmark was begun.
+        rows: the rows of the rungs that have ended, by the name of the climb.
+        running: the names of the climbs that are running.
+        versions: the versions with which the benchmark was begun, of all that decides its numbers.
 
     Raises:
         SettingsError: the folder holds something else; nothing has been written.
@@ -69,20 +69,14 @@ class BenchmarkFolder:
         self.benchmark = benchmark
         try:
             path.mkdir(parents=True, exist_ok=True)
-            strange = sorted(entry.name for entry in path.iterdir() if entry.name not in ("lock", "settings.json.part"))
         except OSError as error:
             raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
-        if not is_benchmark(path) and strange:
-            raise SettingsError(
-                "out", f"out must be a new folder or a benchmark's, got {path}, which holds {strange[0]}"
-            )
+        check_folder(path)  # before the lock is written
         self._release = lock(self, path / "lock")
         try:
-            self.versions = files.versions()
-            if is_benchmark(path):
-                check_extends(path, read_benchmark(path), benchmark)
-                self.versions = read_versions(path)
-            self.rows = {name: list(self._read(climb)) for name, climb in benchmark.climbs.items()}
+            check_folder(path, benchmark)
+            self.versions = read_versions(path) if is_benchmark(path) else files.versions()
+            self.rows = {name: list(self._read_rows(climb)) for name, climb in benchmark.climbs.items()}
             self.running = set[str]()
             settings = benchmark.to_dict() | {"versions": self.versions}
             replace_file(path / "settings.json", (json.dumps(settings, indent=2) + "\n").encode())
@@ -96,7 +90,7 @@ class BenchmarkFolder:
         self._release()
 
     def has_ended(self, name: str) -> bool:
-        """Whether a climb is over: a rung was not solved, or there is none left."""
+        """Whether a climb is over: a rung was not solved, or no rung is left."""
         rows = self.rows[name]
         return len(rows) == len(self._rungs(name)) or bool(rows and rows[-1]["status"] != "solved")
 
@@ -119,10 +113,10 @@ class BenchmarkFolder:
         ]
 
     def run(self, engine: Engine, interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
-        """Climb what is left. A fault of an agent is its result, and none of the benchmark.
+        """Climb what is left. A fault of an agent is its own result; the benchmark goes on.
 
         Args:
-            engine: that runs the jobs.
+            engine: what runs the jobs.
             interrupted: see ``Engine.run``. The rungs that are being played then leave nothing.
 
         Yields:
@@ -144,13 +138,14 @@ class BenchmarkFolder:
                 yield event
 
     def _take_in(self, name: str) -> None:
-        rows = list(self._read(self.benchmark.climbs[name]))
+        """Read what a climb has written down since the last time."""
+        rows = list(self._read_rows(self.benchmark.climbs[name]))
         if rows != self.rows[name]:
             self.rows[name] = rows
             self.write_results()
 
     def _note_death(self, name: str, code: int) -> None:
-        """A process has died in the middle of a rung: that is its result."""
+        """Make the death of a climb's process, with this exit code, the result of its rung."""
         n, budget, folder = self.next_rung(name), self.benchmark.budget, climb_folder(self.path, name)
         assert n is not None
         hang = folder / "hang.txt"
@@ -171,7 +166,7 @@ class BenchmarkFolder:
     def _rungs(self, name: str) -> tuple[int, ...]:
         return self.benchmark.rungs(self.benchmark.climbs[name])
 
-    def _read(self, climb: Climb) -> Generator[dict[str, Any], None, None]:
+    def _read_rows(self, climb: Climb) -> Generator[dict[str, Any], None, None]:
         """The rows of a climb, up to the first rung that is missing or not solved."""
         for n in self.benchmark.rungs(climb):
             row = read_rung(self.path, climb.name, n)
@@ -191,20 +186,44 @@ class BenchmarkFolder:
         replace_file(self.path / "results.csv", text.getvalue().encode())
 
 
+def check_folder(path: Path, benchmark: Benchmark | None = None) -> None:
+    """Refuse a folder that cannot be this benchmark's. Nothing is written.
+
+    Args:
+        path: the folder; it need not exist.
+        benchmark: what is asked for; None: any. Where the folder holds a benchmark, this must be the same one, or the
+            same one with more contestants, tasks or seeds.
+
+    Raises:
+        SettingsError: the folder cannot be read, or it holds something else.
+        RunError: its ``settings.json`` is damaged.
+    """
+    if is_benchmark(path):
+        if benchmark is not None:
+            check_extends(path, read_benchmark(path), benchmark)
+        return
+    try:
+        entries = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
+    except OSError as error:
+        raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
+    if strange := [name for name in entries if name not in ("lock", "settings.json.part")]:
+        raise SettingsError("out", f"out must be a new folder or a benchmark's, got {path}, which holds {strange[0]}")
+
+
 def climb_folder(path: Path, name: str) -> Path:
-    """Where a climb of the benchmark at ``path`` keeps its files."""
+    """The folder in which a climb of the benchmark at ``path`` keeps its files."""
     return path / "climbs" / name
 
 
 def read_rung(path: Path, name: str, n: int) -> dict[str, Any] | None:
-    """What a rung wrote down; None where it has not ended."""
+    """The row that a rung wrote down; None where the rung has not ended."""
     file = climb_folder(path, name) / f"N{n:03}.json"
     row = read_json(file) if file.exists() else None
     if row is not None and not {"status", "episodes"} <= set(row) <= set(COLUMNS):
-        raise RunError(f"{file} is not that of a rung: it has {sorted(row)}")
+        raise RunError(f"{file} is not the result of a rung: it has {sorted(row)}")
     return row
 
 
 def write_rung(path: Path, name: str, n: int, row: dict[str, Any]) -> None:
-    """Write down what came of a rung, all at once."""
+    """Write down the row of a rung, all at once."""
     replace_file(climb_folder(path, name) / f"N{n:03}.json", (json.dumps(row, indent=2) + "\n").encode())

@@ -1,4 +1,4 @@
-"""What a benchmark plays: the climbs that are asked for, and the file that says so."""
+"""What a benchmark plays: the climbs that are asked for, and ``settings.json``, the file that says so."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from baselines.benchmark.budgets import Budget, ladder
-from baselines.benchmark.contestants import Contestant
+from baselines.benchmark.contestants import METHODS, Contestant
 from baselines.core import seeds
 from baselines.core.files import RunError, file_word, read_format
 from baselines.core.settings import SettingsError
 from memory_envs import TASKS, checks
 
 FORMAT = 1
-"""Of ``settings.json``."""
+"""The format of ``settings.json``."""
 
 
 @dataclass(frozen=True)
 class Climb:
-    """A contestant on a task with a seed, one process."""
+    """A contestant on a task with a seed: one process."""
 
     contestant: Contestant
     task: str
@@ -30,10 +30,10 @@ class Climb:
 
     @property
     def name(self) -> str:
-        """Of its folder, and of its job."""
+        """The name of its folder, and of its job."""
         what, method = self.contestant.what, self.contestant.method
         words = file_word(what)
-        # Others may have a name that differs in what no file's name keeps, or in its case.
+        # Another contestant may differ only in its case, or in characters that a file's name does not keep.
         mark = "" if words == what and what.islower() else f"-{sha256(what.encode()).hexdigest()[:6]}"
         return f"{words[-100:]}{mark}_{method}_{self.task}_seed{self.seed}"
 
@@ -47,10 +47,10 @@ class Benchmark:
 
     Attributes:
         budget_name: what the budget is called.
-        budget: of every climb.
+        budget: the budget of every climb.
         contestants: who climbs.
-        tasks: short names.
-        seeds: of the climbs.
+        tasks: the short names of the tasks.
+        seeds: the seeds of the climbs.
     """
 
     budget_name: str
@@ -87,10 +87,16 @@ class Benchmark:
         return cls(
             budget_name=plain["budget_name"],
             budget=Budget(**budget),
-            contestants=tuple(Contestant(**one) for one in plain["contestants"]),
+            contestants=tuple(_contestant(one) for one in plain["contestants"]),
             tasks=tuple(checks.choice("task", one, tuple(TASKS)) for one in plain["tasks"]),
             seeds=_seeds(plain["seeds"]),
         )
+
+
+def _contestant(plain: dict[str, Any]) -> Contestant:
+    one = Contestant(**plain)
+    checks.choice("method", one.method, ("agent", *METHODS))
+    return one
 
 
 def _seeds(plain: Iterable[Any]) -> tuple[int, ...]:
@@ -108,7 +114,7 @@ def read_benchmark(path: Path) -> Benchmark:
 
 
 def read_versions(path: Path) -> dict[str, str]:
-    """Versions of what decides the numbers, where the benchmark at ``path`` was begun."""
+    """The versions with which the benchmark at ``path`` was begun, of all that decides its numbers."""
     return _read(path)[1]
 
 
@@ -127,7 +133,7 @@ def _read(path: Path) -> tuple[Benchmark, dict[str, str]]:
 
 
 def check_extends(path: Path, old: Benchmark, new: Benchmark) -> None:
-    """Refuse another benchmark than that of its folder, and not that one with more of everything.
+    """Refuse a benchmark that is neither the one in its folder nor that one with more of everything.
 
     Raises:
         SettingsError: the message names the difference.

@@ -26,16 +26,16 @@ FAULTS = ("error", "timeout")
 
 
 @dataclass(frozen=True)
-class Climb:
-    """One contestant on one task with one seed.
+class ClimbResult:
+    """What came of one contestant on one task with one seed.
 
     Attributes:
-        task: its short name.
-        seed: of the climb.
-        scores: N -> normalised score clipped to [0, 1], of every rung of the ladder; 0 where it was not reached.
+        task: the short name of the task.
+        seed: the seed of the climb.
+        scores: N -> normalised score clipped to [0, 1], for every rung of the ladder; 0 where it was not reached.
         largest_n: the largest N solved; 0 if none.
-        ended: whether it is over: its last rung was not solved, or was the top one.
-        fault: what went wrong, as ``N=4: timeout: reason``; empty if nothing did.
+        ended: whether the climb is over: its last rung was not solved, or was the top one.
+        fault: what went wrong, such as ``N=4: timeout: reason``; empty if nothing did.
     """
 
     task: str
@@ -56,27 +56,27 @@ class Standing:
     """All climbs of one contestant.
 
     Attributes:
-        agent: its name.
+        agent: the name of the contestant.
         method: how it was trained: agent (by itself), ppo or bptt.
         stored: whether these are results that come with the project.
-        climbs: by task and seed.
+        climbs: its climbs, by task and seed.
         iqm: interquartile mean of the ladder scores over seeds and tasks.
-        interval: of it, 95 % (``iqm_interval``).
+        interval: the 95 % interval of ``iqm`` (``iqm_interval``).
     """
 
     agent: str
     method: str
     stored: bool
-    climbs: tuple[Climb, ...]
+    climbs: tuple[ClimbResult, ...]
     iqm: float
     interval: tuple[float, float]
 
     @property
     def name(self) -> str:
-        """As tables and figures call it."""
+        """What tables and figures call it."""
         return f"{self.agent}, stored" if self.stored else self.agent
 
-    def on(self, task: str) -> list[Climb]:
+    def on(self, task: str) -> list[ClimbResult]:
         """The climbs on a task, by seed."""
         return [climb for climb in self.climbs if climb.task == task]
 
@@ -89,13 +89,14 @@ def rank(rows: Iterable[Mapping[str, Any]], rungs: Rungs, *, stored: bool = Fals
     """Sum up the rows of ``results.csv``, the best contestant first.
 
     Args:
-        rows: with the columns agent, method, task, N, seed, status, reason and normalised; numbers may be text, and
-            ``normalised`` empty or None where a fault left none. Of two rows of one rung the later one holds.
-        rungs: of the budget.
-        stored: whether these come with the project.
+        rows: rows with the columns agent, method, task, N, seed, status, reason and normalised; numbers may be text,
+            and ``normalised`` is empty or None where a fault left no score. Of two rows of one rung the later one
+            holds.
+        rungs: the rungs of the budget.
+        stored: whether these rows come with the project.
 
     Raises:
-        ValueError: a row's task or N is none of the ladder's.
+        ValueError: the task or N of a row is not on the ladder.
     """
     played: dict[tuple[str, str], dict[tuple[str, int], dict[int, Mapping[str, Any]]]] = {}
     for row in rows:
@@ -106,7 +107,9 @@ def rank(rows: Iterable[Mapping[str, Any]], rungs: Rungs, *, stored: bool = Fals
         climbs.setdefault((task, int(row["seed"])), {})[n] = row
     standings = []
     for (agent, method), by_climb in played.items():
-        climbs_of = tuple(_climb(task, seed, by_climb[task, seed], rungs[task]) for task, seed in sorted(by_climb))
+        climbs_of = tuple(
+            _climb_result(task, seed, by_climb[task, seed], rungs[task]) for task, seed in sorted(by_climb)
+        )
         groups = [[climb.score for climb in climbs_of if climb.task == task] for task in rungs]
         groups = [group for group in groups if group]
         interval = iqm_interval(groups, seeds.numpy_generator(0, "ladder", agent, method))
@@ -114,7 +117,7 @@ def rank(rows: Iterable[Mapping[str, Any]], rungs: Rungs, *, stored: bool = Fals
     return sorted(standings, key=lambda one: (-one.iqm, one.name))
 
 
-def _climb(task: str, seed: int, rows: Mapping[int, Mapping[str, Any]], rungs: Sequence[int]) -> Climb:
+def _climb_result(task: str, seed: int, rows: Mapping[int, Mapping[str, Any]], rungs: Sequence[int]) -> ClimbResult:
     scores = {n: _clipped(rows[n].get("normalised")) if n in rows else 0.0 for n in rungs}
     solved = [n for n, row in rows.items() if row["status"] == "solved"]
     last = rows[max(rows)]
@@ -123,7 +126,7 @@ def _climb(task: str, seed: int, rows: Mapping[int, Mapping[str, Any]], rungs: S
         fault = f"N={max(rows)}: {last['status']}"
         fault += f": {last['reason']}" if last.get("reason") else ""
     ended = last["status"] != "solved" or max(rows) == max(rungs)
-    return Climb(task, seed, scores, max(solved, default=0), ended, fault)
+    return ClimbResult(task, seed, scores, max(solved, default=0), ended, fault)
 
 
 def _clipped(value: Any) -> float:
@@ -132,7 +135,7 @@ def _clipped(value: Any) -> float:
 
 
 def iqm(scores: npt.ArrayLike) -> float:
-    """Interquartile mean: of what is left without the lowest and the highest quarter (each rounded down)."""
+    """Interquartile mean: without the lowest and the highest quarter of the scores (each rounded down)."""
     return float(stats.trim_mean(np.asarray(scores, np.float64), 0.25))
 
 
@@ -141,15 +144,19 @@ def iqm_interval(
 ) -> tuple[float, float]:
     """95 % interval of the interquartile mean over all groups: a percentile bootstrap stratified by group.
 
-    Seeds are drawn again within each task, as in rliable (Agarwal et al., NeurIPS 2021): it says how the number would
-    vary with other seeds on these tasks, nothing of other tasks. With few seeds it is too narrow, for n seeds vary in
-    resamples by sqrt((n - 1) / n) of what they should: in simulations of five tasks with normal scores it held the
-    truth 75 times in 100 with 2 seeds, 86 with 3, 90 with 5 and 92 with 10. Seeds that agree exactly give no width.
+    Seeds are drawn again within each task, as in rliable (Agarwal et al., NeurIPS 2021). The interval says how the
+    number would vary with other seeds on these tasks; it says nothing about other tasks. With few seeds it is too
+    narrow, because n seeds vary in resamples by sqrt((n - 1) / n) of what they should: in simulations of five tasks
+    with normal scores it held the truth 75 times in 100 with 2 seeds, 86 with 3, 90 with 5 and 92 with 10. Seeds that
+    agree exactly give an interval of no width.
 
     Args:
-        groups: the ladder scores of each task's seeds; NaN is returned where no task has two.
-        generator: draws the resamples.
-        resamples: how many.
+        groups: for each task the ladder scores of its seeds.
+        generator: what draws the resamples.
+        resamples: how many resamples are drawn.
+
+    Returns:
+        Both ends of the interval; NaN where no task has two seeds.
     """
     samples = [np.asarray(group, np.float64) for group in groups]
     if all(len(sample) < 2 for sample in samples):
@@ -159,8 +166,8 @@ def iqm_interval(
     return float(low), float(high)
 
 
-def mean_curve(climbs: Iterable[Climb]) -> dict[int, float]:
-    """N -> mean clipped normalised score over the climbs whose ladder has that rung."""
+def mean_curve(climbs: Iterable[ClimbResult]) -> dict[int, float]:
+    """N -> mean of the clipped normalised score over the climbs whose ladder has that rung."""
     values: dict[int, list[float]] = {}
     for climb in climbs:
         for n, score in climb.scores.items():

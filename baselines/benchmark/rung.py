@@ -7,7 +7,7 @@ import random
 import shutil
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,22 @@ NUM_ENVS = 64
 """Columns of the training environment, unless the agent has a ``num_envs``."""
 
 LONGEST_REASON = 300
+"""Characters of a reason that the table keeps."""
 
 Row = dict[str, Any]
+"""The result of a rung, by the names of the columns of ``results.csv``."""
 
 
 class FaultError(Exception):
-    """The agent has failed; the message is one line."""
+    """The agent has failed; the message is one line.
+
+    Attributes:
+        steps: environment steps of training that it had taken; None where there was no environment yet.
+    """
+
+    def __init__(self, message: str, steps: int | None = None) -> None:
+        super().__init__(message)
+        self.steps = steps
 
 
 def play(contestant: Contestant, task_name: str, n: int, seed: int, budget: Budget, folder: Path) -> Row:
@@ -42,34 +52,38 @@ def play(contestant: Contestant, task_name: str, n: int, seed: int, budget: Budg
 
     Args:
         contestant: who plays.
-        task_name: short name of the task.
-        n: of the rung.
-        seed: of the climb; it alone decides all that is random here.
-        budget: for this rung.
-        folder: for the run of a cell; what is there is an unfinished one and goes.
+        task_name: the short name of the task.
+        n: N of the rung.
+        seed: the seed of the climb; it alone decides all that is random here.
+        budget: the budget of this rung.
+        folder: where a cell's run is kept; an unfinished run that is there goes.
 
     Returns:
-        The status, the reason of a fault, and the numbers there are, by the names of the columns of ``results.csv``.
+        The status, the reason of a fault, and the numbers that there are.
 
     Raises:
         RunError: the folder cannot be written.
     """
     began, cpu_began = time.monotonic(), time.process_time()
-    task, row = rung_task(task_name, n), Row(status="error", episodes=budget.episodes)
+    task = rung_task(task_name, n)
     _seed_globals(seed)
     try:
-        evaluation = _played(contestant, task, seed, budget, folder, row)
-        row |= numbers(evaluation)
-        row["status"] = "solved" if evaluation.normalised >= SOLVED else "failed"
+        agent, steps = _trained(contestant, task, seed, budget, folder)
+        with _blaming("predict", lambda: steps):
+            evaluation = evaluate(agent, task, episodes=budget.episodes, seed=seeds.evaluation_seed(seed))
+        status = "solved" if evaluation.normalised >= SOLVED else "failed"
+        row = Row(status=status, episodes=budget.episodes, steps=steps, **numbers(evaluation))
     except FaultError as fault:
-        row["reason"] = one_line(str(fault))
+        row = Row(status="error", episodes=budget.episodes, reason=one_line(str(fault)))
+        if fault.steps is not None:
+            row["steps"] = fault.steps
     row["cpu_seconds"] = round(time.process_time() - cpu_began, 3)
     row["seconds"] = round(time.monotonic() - began, 3)
     return row
 
 
 def numbers(evaluation: Evaluation) -> Row:
-    """What ``results.csv`` says of an evaluation."""
+    """The columns of ``results.csv`` that an evaluation fills."""
     found: Row = {"accuracy": sum(evaluation.accuracy.values()) / len(evaluation.accuracy)}
     for name in ("score", "normalised", "equivalent_memory"):
         low, high = getattr(evaluation, f"{name}_interval")
@@ -77,31 +91,33 @@ def numbers(evaluation: Evaluation) -> Row:
     return {name: round(float(value), 6) for name, value in found.items()}
 
 
-def _played(contestant: Contestant, task: Task, seed: int, budget: Budget, folder: Path, row: Row) -> Evaluation:
-    agent = _trained(contestant, task, seed, budget, folder, row)
-    with _blaming("predict"):
-        return evaluate(agent, task, episodes=budget.episodes, seed=seeds.evaluation_seed(seed))
+def one_line(text: str) -> str:
+    """A reason as it stands in the table: in one line, cut where it is too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}..."
 
 
-def _trained(contestant: Contestant, task: Task, seed: int, budget: Budget, folder: Path, row: Row) -> Agent:
-    """Who is to be evaluated; the steps of the training are put into the row."""
-    agent: Agent
+def _trained(contestant: Contestant, task: Task, seed: int, budget: Budget, folder: Path) -> tuple[Agent, int]:
+    """Who is to be evaluated, and the environment steps of its training."""
     if contestant.method == "agent":
-        agent, env = _made(contestant.what, task, seed, budget)
-        try:
-            with _blaming("learn"):
-                _learn(agent, env, budget.steps)
-        finally:
-            env.end_training()
-            row["steps"] = env.steps
-        return agent
+        return _trained_agent(contestant.what, task, seed, budget)
     with writing(folder):
         if folder.exists():
             shutil.rmtree(folder)
     train = {"ppo": cells.by_ppo, "bptt": cells.by_bptt}[contestant.method]
     with _blaming("training", but=RunError):  # a full disk is nobody's fault
-        agent, row["steps"] = train(contestant.what, task, seed, budget.steps, folder)
-    return agent
+        return train(contestant.what, task, seed, budget.steps, folder)
+
+
+def _trained_agent(what: str, task: Task, seed: int, budget: Budget) -> tuple[Agent, int]:
+    """The agent of a factory, after its training."""
+    agent, env = _made(what, task, seed, budget)
+    try:
+        with _blaming("learn", lambda: env.steps):
+            _learn(agent, env, budget.steps)
+    finally:
+        env.end_training()
+    return agent, env.steps
 
 
 def _made(what: str, task: Task, seed: int, budget: Budget) -> tuple[Any, CountedEnv]:
@@ -113,7 +129,8 @@ def _made(what: str, task: Task, seed: int, budget: Budget) -> tuple[Any, Counte
                 f"make_agent must return an object with learn and predict, got {agent!r} (no {missing[0]})"
             )
         asked, mode = getattr(agent, "num_envs", None), getattr(agent, "autoreset_mode", None)
-        # Of more columns not one step fits: the agent would be evaluated untrained, and nobody would know why.
+        # With more columns than steps in the budget, not one step fits: the agent would be evaluated untrained, and
+        # nobody would know why.
         num_envs = NUM_ENVS if asked is None else checks.integer("num_envs", asked, 1, budget.steps)
         return agent, CountedEnv(
             task,
@@ -131,33 +148,35 @@ def _learn(agent: Any, env: CountedEnv, steps: int) -> None:
         return
     if inspect.isgenerator(returned) or inspect.iscoroutine(returned):
         returned.close()
-        raise FaultError(f"learn must train, and returned a {type(returned).__name__}: nothing has run")
+        raise FaultError(f"learn must train, and returned a {type(returned).__name__}: nothing has run", env.steps)
 
 
 @contextmanager
-def _blaming(part: str, but: type[Exception] = FaultError) -> Iterator[None]:
-    """Within the block whatever is raised, be it ``SystemExit``, is a ``FaultError`` of this part; ``but`` is not."""
+def _blaming(
+    part: str, steps: Callable[[], int | None] = lambda: None, *, but: type[Exception] = FaultError
+) -> Iterator[None]:
+    """Within the block whatever is raised, ``SystemExit`` too, becomes a ``FaultError`` of this part.
+
+    Args:
+        part: what the agent does in the block.
+        steps: says how many environment steps it has taken.
+        but: what stays as it is.
+    """
     try:
         yield
     except (FaultError, but):
         raise
     except BaseException as error:
-        traceback.print_exc()
+        traceback.print_exc()  # into the log of the climb
         try:
             said = str(error)
-        except BaseException:  # a stranger's __str__
+        except BaseException:  # a user's __str__
             said = ""
-        raise FaultError(f"{part}: {type(error).__name__}: {said}".removesuffix(": ")) from None
-
-
-def one_line(text: str) -> str:
-    """A reason as it stands in the table."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}..."
+        raise FaultError(f"{part}: {type(error).__name__}: {said}".removesuffix(": "), steps()) from None
 
 
 def _seed_globals(seed: int) -> None:
-    """Agents may draw from the global generators: so the same rung is the same wherever the climb begins."""
+    """Agents may draw from the global generators: seeded here, a rung is the same wherever the climb begins."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     torch.manual_seed(seed)

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines.benchmark.figure import ladder_figure
 from baselines.benchmark.ranking import Rungs, Standing, rank
-from baselines.core import style
 from baselines.core.files import replace_file, writing
 from baselines.core.tables import Column, Table
 
@@ -45,18 +43,21 @@ def write_summary(
 
     Args:
         results: rows with the columns of ``results.csv``.
-        folder: that exists.
-        budget_name: of the budget; the stored results of that budget stand beside these, where there are any.
-        rungs: task -> each N of its ladder with this budget, of the tasks that were played.
+        folder: a folder that exists.
+        budget_name: the name of the budget; the stored results of that budget stand beside these, where there are any.
+        rungs: task -> each N of its ladder with this budget, for the tasks that were played.
         solved: the least normalised score that solves a rung.
 
     Returns:
         The contestants and the stored baselines, the best first.
 
     Raises:
-        ValueError: there are no results, or one is of no rung.
+        ValueError: there are no results, or one is not on the ladder.
         RunError: the folder cannot be written.
     """
+    from baselines.benchmark.figure import ladder_figure  # matplotlib
+    from baselines.core import style
+
     own = rank(results, rungs)
     if not own:
         raise ValueError("results must have a row, got none")
@@ -70,7 +71,7 @@ def write_summary(
 
 
 def stored_results(budget_name: str) -> list[dict[str, str]]:
-    """The rows of the baselines that come with the project for this budget; none where there are none."""
+    """The rows of the baselines that come with the project for this budget; empty where there are none."""
     path = Path(__file__).with_name(f"{budget_name}.csv")
     if not path.is_file():
         return []
@@ -79,7 +80,7 @@ def stored_results(budget_name: str) -> list[dict[str, str]]:
 
 
 def ladder_table(standings: Sequence[Standing], rungs: Rungs) -> Table:
-    """A row for each contestant and task, and one for all tasks: the columns ``LADDER``."""
+    """A row for each contestant and task, and one for all its tasks together; the columns are ``LADDER``."""
     table = Table(LADDER)
     for one in standings:
         named = {"agent": one.agent, "method": one.method, "stored": int(one.stored)}
@@ -112,7 +113,7 @@ def ladder_table(standings: Sequence[Standing], rungs: Rungs) -> Table:
 def summary_row(one: Standing, rungs: Rungs) -> list[str]:
     """A contestant's row of the printed table: its name, largest N of each task, climbs, interquartile mean, interval.
 
-    Where seeds differ, the median is followed by each seed's in brackets.
+    Where seeds differ, the values of all seeds follow the median in brackets.
     """
     cells = []
     for task in rungs:

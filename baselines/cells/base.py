@@ -1,4 +1,4 @@
-"""What a recurrent cell is.
+"""``Cell``, the base class of recurrent cells, and how initial weights are drawn.
 
 Axes: T steps, B trials, I inputs, U units (outputs of the cell), S state size.
 """
@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 
 class Cell(nn.Module, ABC):
-    """A recurrent network without its readout. Its state is one tensor, always: an LSTM packs [h, c].
+    """A recurrent network without its readout.
 
-    ``contract.check`` says of a cell whether it keeps to this.
+    To write your own, set ``state_size`` and ``output_size`` and write ``step``; the other methods have defaults. The
+    state is always one tensor: an LSTM packs its two parts as [h, c]. ``baselines.cells.contract`` checks these rules.
 
     Attributes:
-        state_size: S.
-        output_size: U.
+        state_size: S, the numbers in the state of one trial.
+        output_size: U, the numbers in the output of one trial.
     """
 
     state_size: int
@@ -26,12 +27,25 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """One step: inputs (B, I), state (B, S) -> output (B, U), new state (B, S). Neither argument is changed."""
+        """One time step of B trials. It must not change its arguments in place.
+
+        Args:
+            inputs: (B, I).
+            state: (B, S), the state before the step.
+
+        Returns:
+            The output (B, U) and the new state (B, S).
+        """
 
     def unroll(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """A whole sequence: inputs (T, B, I), state (B, S) -> outputs (T, B, U), states (T, B, S).
+        """A whole sequence. This default loops over ``step``; a cell with a faster way overrides it.
 
-        Equal to looping over ``step``, which is what this default does; a cell with a faster way overrides it.
+        Args:
+            inputs: (T, B, I).
+            state: (B, S), the state before the first step.
+
+        Returns:
+            The outputs (T, B, U) and the states after each step (T, B, S), equal to those of the loop over ``step``.
         """
         outputs, states = [], []
         for now in inputs:
@@ -41,37 +55,37 @@ class Cell(nn.Module, ABC):
         return torch.stack(outputs), torch.stack(states)
 
     def run(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """``unroll`` for those who need no states in between: outputs (T, B, U) and the last state (B, S)."""
+        """Like ``unroll``, but returns only the last state: outputs (T, B, U) and state (B, S)."""
         outputs, states = self.unroll(inputs, state)
         return outputs, states[-1]
 
     def initial_state(self, batch_size: int) -> Tensor:
-        """The state before the first step wherever a network is played or evaluated: (B, S), without chance."""
+        """The state before the first step in evaluation and play: (B, S), the same in every call."""
         return next(self.parameters()).new_zeros(batch_size, self.state_size)
 
     def training_state(self, batch_size: int, generator: torch.Generator) -> Tensor:
-        """The state before the first step of a training batch, (B, S); a cell may draw it from ``generator``."""
+        """The state before the first step of a training batch: (B, S), drawn from ``generator`` if it is random."""
         return self.initial_state(batch_size)
 
     def readings(self) -> dict[str, Tensor]:
-        """What the cell tells of itself in a training report: named scalar tensors, left on their device."""
+        """Numbers that the cell adds to each training report: name -> scalar tensor, on the cell's device."""
         return {}
 
     def state_parts(self) -> dict[str, slice]:
-        """Named parts of the state where it has any, as slices of its S numbers: an LSTM's are h and c."""
+        """The named parts of the state: name -> slice of its S numbers. An LSTM has the parts h and c."""
         return {}
 
 
 def uniform(low: float, high: float, *shape: int, generator: torch.Generator | None) -> nn.Parameter:
-    """A parameter whose entries are uniform on [low, high)."""
+    """A parameter of this shape with entries drawn uniformly from [low, high)."""
     return nn.Parameter(low + (high - low) * torch.rand(shape, generator=generator))
 
 
 def normal(sd: float, *shape: int, generator: torch.Generator | None) -> nn.Parameter:
-    """A parameter whose entries are Gaussian with mean 0 and this standard deviation."""
+    """A parameter of this shape with Gaussian entries of mean 0 and standard deviation ``sd``."""
     return nn.Parameter(sd * torch.randn(shape, generator=generator))
 
 
 def off_diagonal(units: int) -> Tensor:
-    """(U, U): 0 on the diagonal, 1 elsewhere."""
+    """A matrix (U, U) that is 0 on its diagonal and 1 elsewhere."""
     return 1 - torch.eye(units)

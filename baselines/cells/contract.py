@@ -1,4 +1,4 @@
-"""Whether a cell keeps the contract of ``Cell``: tried on small inputs, with a message that says which rule it breaks.
+"""Check a cell against the contract of ``Cell`` on small inputs. The error message names the rule that it breaks.
 
 Axes: T steps, B trials, I inputs, U units (outputs of the cell), S state size.
 """
@@ -14,38 +14,42 @@ from torch import Tensor, nn
 METHODS = ("step", "initial_state", "unroll", "training_state", "readings", "state_parts")
 STEPS, TRIALS = 4, 3
 TOLERANCE = 1e-3
-"""Relative; in single precision two ways to the same numbers differ by less, wrong ones by more."""
+"""Relative tolerance. In single precision, two correct computations of one number differ by less."""
 
 
 class ContractError(ValueError):
-    """A rule of the contract that a cell breaks; the message says which, and what the cell did."""
+    """A cell breaks a rule of the contract; the message names the rule and says what the cell did."""
 
 
 def check_class(kind: object, name: str) -> None:
-    """Whether a class has what a cell must have; ``name`` is what messages call it.
+    """Check that a class has every method that a cell must have.
+
+    Args:
+        kind: the class.
+        name: what error messages call the class.
 
     Raises:
-        ContractError: it has not.
+        ContractError: ``kind`` is no ``torch.nn.Module`` class, or lacks a method.
     """
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
         raise ContractError(f"{name} must be a class derived from baselines.cells.Cell, got {kind!r}")
     for method in METHODS:
         found = getattr(kind, method, None)
         if not callable(found) or getattr(found, "__isabstractmethod__", False):
-            inherited = "" if method == "step" else " (baselines.cells.Cell brings one)"
-            raise ContractError(f"{name} must have a method {method}{inherited}, and has none")
+            inherited = "" if method == "step" else " (baselines.cells.Cell has one to inherit)"
+            raise ContractError(f"{name} must have a method {method}{inherited}, but has none")
 
 
 def check(cell: nn.Module, input_size: int, name: str) -> None:
-    """Try a cell.
+    """Check a cell by running every method on small random inputs.
 
     Args:
-        cell: what to try; its parameters and buffers are afterwards what they were.
-        input_size: I.
-        name: what messages call it.
+        cell: the cell; its parameters and buffers are restored afterwards.
+        input_size: I, the number of inputs.
+        name: what error messages call the cell.
 
     Raises:
-        ContractError: it breaks a rule.
+        ContractError: the cell breaks a rule.
     """
     trial = _Trial(cell, input_size, name)
     before = trial.saved()
@@ -54,12 +58,14 @@ def check(cell: nn.Module, input_size: int, name: str) -> None:
 
 
 class _Trial:
+    """One check of one cell. Each method below checks one group of rules."""
+
     def __init__(self, cell: nn.Module, input_size: int, name: str) -> None:
         self.name = name
         self.cell = cell
         self.parameters = [parameter for parameter in cell.parameters() if parameter.requires_grad]
         if not self.parameters:
-            raise self.broken("must have a parameter to train (torch.nn.Parameter), and has none")
+            raise self.broken("must have a parameter to train (torch.nn.Parameter), but has none")
         self.state_size, self.output_size = (self.size(what) for what in ("state_size", "output_size"))
         self.generator = torch.Generator().manual_seed(0)
         self.inputs = self.draw(STEPS, TRIALS, input_size)
@@ -71,21 +77,21 @@ class _Trial:
         self.names()
 
     def saved(self) -> dict[str, Tensor]:
-        """A copy of all that a checkpoint keeps of the cell."""
+        """A copy of the cell's ``state_dict``, which is what a checkpoint stores."""
         state: dict[str, object] = self.cell.state_dict()
         for name, value in state.items():
             if not isinstance(value, Tensor):
-                raise self.broken(f"state_dict() must hold tensors alone, for checkpoints do, got {name}: {value!r}")
+                raise self.broken(f"state_dict() must hold tensors only, as checkpoints do, got {name}: {value!r}")
         return {name: value.detach().clone() for name, value in state.items() if isinstance(value, Tensor)}
 
     def load(self, state: dict[str, Tensor]) -> None:
         try:
             self.cell.load_state_dict(state)
-        except Exception as error:  # whatever a stranger's code may raise
-            raise self.broken(f"load_state_dict must take what state_dict() gave, got: {error}") from None
+        except Exception as error:  # a user's code may raise anything
+            raise self.broken(f"load_state_dict must accept what state_dict() returned, got: {error}") from None
 
     def names(self) -> None:
-        """What the cell says of itself: readings, which are columns of the metrics, and parts of its state."""
+        """Check ``readings``, whose names become columns of the metrics, and ``state_parts``."""
         readings, again = self.call("readings"), self.call("readings")
         if not isinstance(readings, dict) or not all(
             isinstance(name, str) and name.isidentifier() and isinstance(value, Tensor) and value.numel() == 1
@@ -104,16 +110,16 @@ class _Trial:
             raise self.broken(f"state_parts() must return a dictionary of names and slices of the state, got {parts!r}")
 
     def states(self) -> Tensor:
-        """The methods that begin a trial; a state (B, S) to go on with that is not the same for all trials."""
+        """Check both initial states. Return a state (B, S) that differs between trials, for the other checks."""
         shape = (TRIALS, self.state_size)
         first, again = self.call("initial_state", TRIALS), self.call("initial_state", TRIALS)
         self.shaped("initial_state(B)", first, shape, "(B, state_size)")
         if not torch.equal(first, again):
-            raise self.broken("initial_state must be the same in every call (draw in training_state instead)")
+            raise self.broken("initial_state must be the same in every call (draw a random one in training_state)")
         drawn, same = (self.call("training_state", TRIALS, torch.Generator().manual_seed(0)) for _ in range(2))
         self.shaped("training_state(B, generator)", drawn, shape, "(B, state_size)")
         if not torch.equal(drawn, same):
-            raise self.broken("training_state must draw from its generator alone, or no run could be taken up again")
+            raise self.broken("training_state must draw from its generator only: otherwise no run could be resumed")
         return first.detach() + 0.1 * self.draw(*shape).to(first)
 
     def single_steps(self, state: Tensor) -> None:
@@ -125,15 +131,15 @@ class _Trial:
             again = self.apply("step", inputs, state)
             if not (torch.equal(again[0], output) and torch.equal(again[1], after)):
                 raise self.broken(
-                    "step must depend on nothing but inputs and state, got two answers to the same (it draws at "
-                    "random, or keeps something outside the state)"
+                    "step must depend on inputs and state only, got two different results for the same (it draws at "
+                    "random, or remembers something outside the state)"
                 )
             alone = [self.apply("step", inputs[i : i + 1], state[i : i + 1]) for i in range(TRIALS)]
         for whole, parts in zip((output, after), zip(*alone, strict=True), strict=True):
-            self.equal(whole, torch.cat(parts), "step must treat every trial of a batch by itself, got other numbers")
+            self.equal(whole, torch.cat(parts), "step must treat each trial of a batch on its own, got other numbers")
 
     def sequences(self, state: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """What ``unroll`` and the loop over ``step`` make of the same sequence, with graphs."""
+        """Check ``unroll``. Return the outputs and states of ``unroll`` and of the loop, with their graphs."""
         outputs, states = [], []
         unrolled = self.apply("unroll", self.inputs, state)
         for what, got, size in zip(("outputs", "states"), unrolled, (self.output_size, self.state_size), strict=True):
@@ -144,14 +150,14 @@ class _Trial:
             states.append(state)
         looped = torch.stack(outputs), torch.stack(states)
         for got, expected in zip(unrolled, looped, strict=True):
-            self.equal(got, expected, "unroll must equal looping over step, got other numbers")
+            self.equal(got, expected, "unroll must equal the loop over step, got other numbers")
         return [(unrolled[0], unrolled[1]), looped]
 
     def gradients(self, ways: Sequence[tuple[Tensor, Tensor]]) -> None:
         found = []
         for method, (outputs, _) in zip(("unroll", "step"), ways, strict=True):
             if not outputs.requires_grad:
-                raise self.broken(f"the output of {method} must depend on the parameters differentiably, and does not")
+                raise self.broken(f"the output of {method} must depend on the parameters differentiably, but does not")
             weights = torch.linspace(-1, 1, outputs.numel()).view_as(outputs).to(outputs)
             try:
                 loss = (outputs * weights).sum()
@@ -159,16 +165,16 @@ class _Trial:
             except RuntimeError as error:
                 raise self.broken(f"{method} must let gradients through, got: {error}") from None
         for one, other in zip(*found, strict=True):
-            self.equal(one, other, "unroll must have the gradients of looping over step, got others")
+            self.equal(one, other, "unroll must have the gradients of the loop over step, got others")
 
     def apply(self, method: str, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Call ``step`` or ``unroll``: two tensors, arguments left alone."""
+        """Call ``step`` or ``unroll``: it must return two tensors and leave its arguments unchanged."""
         given = {"inputs": inputs, "state": state}
         before = {what: tensor.detach().clone() for what, tensor in given.items()}
         got = self.call(method, inputs, state)
         for what, tensor in given.items():
             if not torch.equal(tensor.detach(), before[what]):
-                raise self.broken(f"{method} must leave its arguments alone, and changes {what} in place")
+                raise self.broken(f"{method} must not change its arguments, but changes {what} in place")
         if not (isinstance(got, tuple) and len(got) == 2 and all(isinstance(part, Tensor) for part in got)):
             raise self.broken(f"{method} must return two tensors, (output, state), got {_describe(got)}")
         return got
@@ -176,7 +182,7 @@ class _Trial:
     def call(self, method: str, *arguments: object) -> Any:
         try:
             return getattr(self.cell, method)(*arguments)
-        except Exception as error:  # whatever a stranger's code may raise
+        except Exception as error:  # a user's code may raise anything
             what = ", ".join(_describe(argument) for argument in arguments)
             raise self.broken(f"{method}({what}) must work, got {type(error).__name__}: {error}") from error
 
@@ -190,14 +196,14 @@ class _Trial:
         if not isinstance(got, Tensor) or tuple(got.shape) != shape:
             raise self.broken(f"{what} must have the shape {rule} = {shape}, got {_describe(got)}")
         if got.dtype != self.parameters[0].dtype:
-            raise self.broken(f"{what} must be of the parameters' {self.parameters[0].dtype}, got {got.dtype}")
+            raise self.broken(f"{what} must have the parameters' dtype {self.parameters[0].dtype}, got {got.dtype}")
         if not torch.isfinite(got).all():
             raise self.broken(f"{what} must be finite, got NaN or infinity")
 
     def equal(self, got: Tensor, expected: Tensor, rule: str) -> None:
         got, expected = got.detach(), expected.detach()
         if not torch.allclose(got, expected, rtol=TOLERANCE, atol=TOLERANCE * float(expected.abs().max())):
-            raise self.broken(f"{rule} (differing by up to {(got - expected).abs().max().item():.2g})")
+            raise self.broken(f"{rule} (they differ by up to {(got - expected).abs().max().item():.2g})")
 
     def draw(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.generator)
@@ -207,6 +213,7 @@ class _Trial:
 
 
 def _describe(value: object) -> str:
+    """The value in words: tensors by their shape, "a tensor (3, 4)"."""
     if isinstance(value, Tensor):
         return f"a tensor {tuple(value.shape)}"
     if isinstance(value, (tuple, list)):

@@ -1,6 +1,6 @@
-"""Cells by name: ``CELLS``, the list of ours, and yours as ``package.module:ClassName``.
+"""Find and make cells by name: one of ``CELLS``, or your own class as ``package.module:ClassName``.
 
-Names cost no torch: a class is imported when it is asked for.
+Listing names does not import torch: a cell's module is imported when its class is asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Cells(Mapping[str, "type[Cell]"]):
-    """Name -> class, imported when it is asked for."""
+    """Name of a cell -> its class, imported on first use."""
 
     def __init__(self, places: Mapping[str, str]) -> None:
         self._places = places
@@ -46,28 +46,33 @@ CELLS: Mapping[str, type[Cell]] = _Cells(
         "plrnn": "plrnn:PLRNN",
     }
 )
-"""Short name -> a class made with (input_size, units, *, generator, options of the cell)."""
+"""Short name -> class; its arguments are (input_size, units, *, generator, and the cell's own options)."""
 
 _SIZES = ("input_size", "units", "generator")
 
 
 def check_cell_name(name: str, value: object) -> None:
-    """Refuse what can name no cell; whether there is a class of that name, ``find_cell`` says.
+    """Refuse a value that cannot name a cell. It imports nothing: ``find_cell`` looks whether the class exists.
+
+    Args:
+        name: the name of the argument or option, for the message.
+        value: the value that should name a cell.
 
     Raises:
-        ValueError: ``value`` is neither one of ``CELLS`` nor of the form ``package.module:ClassName``.
+        ValueError: ``value`` is neither in ``CELLS`` nor of the form ``package.module:ClassName``.
     """
     if value not in CELLS and not all(str(value).partition(":")):
         raise ValueError(f"{name} must be one of {list(CELLS)} or package.module:ClassName, got {value!r}")
 
 
 def find_cell(name: str) -> type[Cell]:
-    """The class of a cell: one of ``CELLS``, or a class of yours as ``package.module:ClassName``.
+    """The class with this name: one of ``CELLS``, or your own class as ``package.module:ClassName``.
 
-    Modules are looked for where Python looks, and in the current directory.
+    Modules are searched on Python's path and in the current directory.
 
     Raises:
-        ValueError: there is none, or (``ContractError``) it lacks a method.
+        ValueError: no class with this name can be imported.
+        ContractError: the class lacks a method that a cell must have.
     """
     check_cell_name("cell", name)
     if name in CELLS:
@@ -76,14 +81,14 @@ def find_cell(name: str) -> type[Cell]:
 
     try:
         kind: Any = import_object(name)
-    except Exception as error:  # whatever a stranger's module may raise
+    except Exception as error:  # importing a user's module may raise anything
         raise ValueError(f"cell must name a class that can be imported, got {name!r} ({error})") from error
     contract.check_class(kind, f"cell {name}")
     return kind
 
 
 def cell_options(kind: type[Cell]) -> tuple[str, ...]:
-    """Names of the options that a cell takes beside its sizes and its generator."""
+    """The names of a cell's own options: its arguments without ``input_size``, ``units`` and ``generator``."""
     return tuple(option for option in signature(kind).parameters if option not in _SIZES)
 
 
@@ -95,14 +100,22 @@ def make_cell(
     generator: torch.Generator,
     options: dict[str, Any] | None = None,
 ) -> Cell:
-    """A cell by its name (see ``find_cell``) or its class, with its initial weights. Yours is checked.
+    """Make a cell with its initial weights. A user's cell is also checked against the contract of ``Cell``.
 
-    If its class takes a ``generator`` it is given one. In any case torch's global generator is seeded from it while the
-    cell is made and tried, and then put back: ``torch.nn.Linear`` and the like draw the same weights every time.
+    A class that takes a ``generator`` gets this one. A user's cell may draw from torch's global generator instead, as
+    ``torch.nn.Linear`` does: that generator is seeded from ``generator`` first and restored afterwards, so that the
+    weights are the same every time.
+
+    Args:
+        cell: the name of a cell (see ``find_cell``), or a class.
+        input_size: I, the number of inputs.
+        units: U, the number of units.
+        generator: draws the initial weights.
+        options: the cell's own options by name.
 
     Raises:
-        ContractError: a cell of yours breaks a rule of the contract.
-        ValueError, TypeError: an option is unknown or cannot be.
+        ContractError: a user's cell breaks a rule of the contract.
+        ValueError, TypeError: an option is unknown or has an impossible value.
     """
     import torch
 
@@ -120,12 +133,11 @@ def make_cell(
         return kind(input_size, units, generator=generator, **options)
     if "generator" in takes:
         options = options | {"generator": generator}
-    # A stranger's cell may draw from the global generator: seeded from ours, and put back as it was afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         try:
             made = kind(input_size, units, **options)
-        except Exception as error:  # whatever a stranger's code may raise
+        except Exception as error:  # a user's code may raise anything
             raise ValueError(f"{name}({input_size}, {units}, ...) raised {type(error).__name__}: {error}") from error
         contract.check(made, input_size, f"cell {name}")
     return made

@@ -1,4 +1,4 @@
-"""GRU and LSTM: torch's equations, order of gates and initialisation, and weights that go to and from torch.
+"""GRU and LSTM with torch's equations, gate order and initialisation; weights can be copied from and to torch.
 
 Axes: T steps, B trials, I inputs, U units (outputs of the cell), S state size.
 """
@@ -15,20 +15,21 @@ from baselines.cells import kernels
 from baselines.cells.base import Cell
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-"""Of the parameters, and in torch's order; there they end in ``_l0``."""
+"""The names of the parameters, in torch's order. In torch's modules each name ends in ``_l0``."""
 
 G = TypeVar("G", bound="GatedCell")
 
 
 class GatedCell(Cell):
-    """What the GRU and the LSTM share: parameters as torch has them, all ~ U(-1/sqrt(U), 1/sqrt(U)); start from zero.
+    """Common base of GRU and LSTM: parameters are named and shaped as in torch; the initial state is zero.
 
-    Made with a generator that is seeded like torch's global one it has the very weights that torch would draw.
+    All parameters are drawn from U(-1/sqrt(U), 1/sqrt(U)), as in torch: with a generator seeded like torch's global
+    one, they have the values that torch would draw.
 
     Args:
-        input_size: I.
-        units: U.
-        generator: of the initial parameters.
+        input_size: I, the number of inputs.
+        units: U, the number of units.
+        generator: draws the initial parameters.
     """
 
     input_size: int
@@ -41,7 +42,7 @@ class GatedCell(Cell):
         self.output_size = self.state_size = units
         rows, bound = self.GATES * units, 1 / math.sqrt(units)
 
-        def drawn(*shape: int) -> nn.Parameter:  # in the order and the way that torch draws them
+        def drawn(*shape: int) -> nn.Parameter:  # called in torch's order of drawing
             return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
 
         self.weight_ih, self.weight_hh = drawn(rows, input_size), drawn(rows, units)
@@ -49,19 +50,20 @@ class GatedCell(Cell):
 
     @classmethod
     def from_torch(cls: type[G], module: nn.GRU | nn.LSTM) -> G:
-        """A cell with a copy of the weights of torch's network.
+        """A cell with a copy of the weights of torch's module.
 
         Raises:
-            ValueError: it is of another kind, or has several layers, two directions, a projection or no biases.
+            ValueError: ``module`` is of another class, or has several layers, two directions, a projection or no
+                biases.
         """
         plain = module.num_layers == 1 and module.bias and not module.bidirectional and not module.proj_size
         if not (isinstance(module, cls.TORCH) and plain):
             raise ValueError(
-                f"module must be a torch.nn.{cls.TORCH.__name__} of one layer, one direction, with biases and "
+                f"module must be a torch.nn.{cls.TORCH.__name__} of one layer and one direction, with biases and "
                 f"without projection, got {module}"
             )
         like: Tensor = module.get_parameter("weight_hh_l0")
-        # A generator of its own, for what it draws is overwritten.
+        # A throwaway generator: the weights that it draws are overwritten.
         cell = cls(module.input_size, module.hidden_size, generator=torch.Generator()).to(like)
         with torch.no_grad():
             for name in NAMES:
@@ -69,8 +71,8 @@ class GatedCell(Cell):
         return cell
 
     def to_torch(self) -> nn.GRU | nn.LSTM:
-        """Torch's network with a copy of these weights, for inputs (T, B, I)."""
-        # By way of "meta", for torch would draw weights from its global generator.
+        """Torch's module with a copy of this cell's weights; it takes inputs (T, B, I)."""
+        # Made on the device "meta": otherwise torch would draw weights from its global generator.
         module = self.TORCH(self.input_size, self.output_size, device="meta").to_empty(device=self.weight_hh.device)
         module = module.to(self.weight_hh.dtype)
         with torch.no_grad():
@@ -80,11 +82,17 @@ class GatedCell(Cell):
 
 
 class GRU(GatedCell):
-    """Gated recurrent unit, by the equations of ``torch.nn.GRU``; the state is h.
+    """Gated recurrent unit (Cho et al. 2014), with the equations of ``torch.nn.GRU``. State and output are h.
 
-    r = s(W_r x(t) + b_r + V_r h(t-1) + c_r), z alike, n = tanh(W_n x(t) + b_n + r (V_n h(t-1) + c_n)),
-    h(t) = (1 - z) n + z h(t-1), with s the logistic function; the rows of ``weight_ih`` (W), ``weight_hh`` (V) and the
-    biases b and c are stacked as r, z, n.
+    With s the logistic function and products of vectors taken elementwise:
+
+    - r = s(W_r x(t) + b_r + V_r h(t-1) + c_r), the reset gate
+    - z = s(W_z x(t) + b_z + V_z h(t-1) + c_z), the update gate
+    - n = tanh(W_n x(t) + b_n + r (V_n h(t-1) + c_n)), the new activity
+    - h(t) = (1 - z) n + z h(t-1)
+
+    W is ``weight_ih`` (3U, I), V is ``weight_hh`` (3U, U), b is ``bias_ih`` and c is ``bias_hh`` (3U,). Their rows are
+    stacked in the order r, z, n.
     """
 
     GATES, TORCH = 3, nn.GRU
@@ -99,10 +107,18 @@ class GRU(GatedCell):
 
 
 class LSTM(GatedCell):
-    """Long short-term memory, by the equations of ``torch.nn.LSTM``; the state packs [h, c], the output is h.
+    """Long short-term memory (Hochreiter & Schmidhuber 1997), with the equations of ``torch.nn.LSTM``.
 
-    i = s(W_i x(t) + b_i + V_i h(t-1) + c_i), f and o alike, g alike with tanh for s, c(t) = f c(t-1) + i g,
-    h(t) = o tanh(c(t)); rows are stacked as i, f, g, o.
+    The state (B, 2U) packs [h, c]; the output is h. With s the logistic function and products of vectors taken
+    elementwise:
+
+    - i, f, o = s(W x(t) + b + V h(t-1) + b'), the input, forget and output gate, each with its own rows of W, V, b, b'
+    - g = tanh(W x(t) + b + V h(t-1) + b'), the new content, with its own rows
+    - c(t) = f c(t-1) + i g
+    - h(t) = o tanh(c(t))
+
+    W is ``weight_ih`` (4U, I), V is ``weight_hh`` (4U, U), b is ``bias_ih`` and b' is ``bias_hh`` (4U,). Their rows are
+    stacked in the order i, f, g, o.
     """
 
     GATES, TORCH = 4, nn.LSTM
@@ -123,7 +139,7 @@ class LSTM(GatedCell):
         return kernels.lstm(inputs, state, self.weight_ih, self.weight_hh, self.bias_ih + self.bias_hh)
 
     def run(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """By torch's own LSTM: it gives no c but the last, and is the quicker where that will do."""
+        """As in ``Cell``, by torch's own LSTM, which is faster and keeps only the last state."""
         h, c = state.chunk(2, dim=-1)
         weights = [getattr(self, name) for name in NAMES]
         before = h[None].contiguous(), c[None].contiguous()

@@ -1,4 +1,4 @@
-"""The leaky network with a time constant for each unit.
+"""The leaky recurrent network with one time constant per unit.
 
 Axes: T steps, B trials, I inputs, U units (outputs of the cell), S state size.
 """
@@ -18,35 +18,38 @@ from memory_envs import checks
 
 
 class LeakyTauRNN(Cell):
-    """A rate network with a time constant for each unit (Khajehabdollahi et al., ICLR 2024).
+    """A leaky rate network with one time constant per unit (Khajehabdollahi et al., ICLR 2024).
 
-    With time constants tc, dt = 1, phi = leaky ReLU of slope 0.01 and a zero diagonal in W:
+    With time constants tc in steps, phi a leaky ReLU of slope 0.01 and W with a zero diagonal:
 
     - ``form="default"``: h(t) = phi[(1 - 1/tc) h(t-1) + (W h(t-1) + b + W_in x(t) + b_in) / tc], the leak inside phi
     - ``form="mod"``: h(t) = (1 - 1/tc) h(t-1) + phi[W h(t-1) + b + W_in x(t) + b_in] / tc
 
-    The time constants:
+    State and output are h. The time constants:
 
-    - ``tau="trained"``: tc = max(tau, 1), tau trained. The clamp is the published one: below tau = 1 it passes no
-      gradient, so a unit that falls there stays.
-    - ``tau="smooth"`` (ours): tc = 1 + softplus(theta), theta trained, so that no unit is ever stuck
-    - ``tau=2.5`` or another number: tc is this constant, in all units, and not trained
+    - ``tau="trained"``: tc = max(tau, 1), with tau trained. This clamp is the published one. It passes no gradient
+      where tau < 1, so a unit whose tau falls below 1 keeps tc = 1 for good.
+    - ``tau="smooth"`` (ours): tc = 1 + softplus(theta), with theta trained; no unit gets stuck.
+    - a number such as ``tau=2.5``: tc is this constant in all units and is not trained.
 
-    Start: tc ~ U(1, 2) where trained; W, b ~ U(-1/sqrt(U), 1/sqrt(U)); W_in, b_in ~ U(-1, 1). In training
-    h(-1) ~ U(0, 0.1), fresh for each batch; wherever the network is evaluated h(-1) is the mean of that, 0.05, so that
-    it answers the same trial always alike.
+    Initial values: trained tc ~ U(1, 2); W, b ~ U(-1/sqrt(U), 1/sqrt(U)); W_in, b_in ~ U(-1, 1). In training
+    h(-1) ~ U(0, 0.1), drawn for each batch. In evaluation h(-1) is the mean of that, 0.05, so that the network always
+    gives the same answers to the same trial.
 
     Args:
-        input_size: I.
-        units: U, which is also the state size.
-        form: ``"default"`` or ``"mod"``.
-        tau: ``"trained"``, ``"smooth"`` or a number of at least 1.
+        input_size: I, the number of inputs.
+        units: U, the number of units, which is also the state size.
+        form: ``"default"`` or ``"mod"``: whether the leak is inside phi.
+        tau: ``"trained"``, ``"smooth"`` or a number of at least 1, in steps.
         activation: phi: ``"leaky_relu"``, ``"relu"``, ``"tanh"`` or ``"sigmoid"``.
-        generator: of the initial parameters.
+        generator: draws the initial parameters.
+
+    Raises:
+        ValueError: ``form``, ``tau`` or ``activation`` is none of these.
     """
 
     START = 0.1
-    """The initial state of training is uniform on [0, START)."""
+    """The initial state in training is uniform on [0, START)."""
 
     def __init__(
         self,
@@ -88,7 +91,7 @@ class LeakyTauRNN(Cell):
 
     @property
     def time_constants(self) -> Tensor:
-        """The time constants tc, in steps, (U,)."""
+        """The time constants tc in steps, (U,)."""
         if self.tau is not None:
             return self.tau.clamp(min=1)
         if self.theta is not None:
@@ -98,7 +101,7 @@ class LeakyTauRNN(Cell):
 
     @property
     def recurrent_weight(self) -> Tensor:
-        """W with its zero diagonal, (U, U); [i, j] leads from unit j to unit i."""
+        """W with its zero diagonal, (U, U); entry [i, j] is the connection from unit j to unit i."""
         return self.weight * self.off_diagonal
 
     def step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,9 +114,9 @@ class LeakyTauRNN(Cell):
         return state, state
 
     def unroll(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """``step`` over a whole sequence by the fused kernel.
+        """As in ``Cell``, by the fused kernel.
 
-        In the default form everything outside W h(t-1) folds into one matrix, diag(1 - 1/tc) + W / tc.
+        In the default form the leak and the recurrent weights fold into one matrix, diag(1 - 1/tc) + W / tc.
         """
         rate, bias = 1 / self.time_constants, self.bias + self.input_bias
         if self.form == "default":

@@ -1,4 +1,4 @@
-"""The piecewise-linear network.
+"""The piecewise-linear recurrent network.
 
 Axes: T steps, B trials, I inputs, U units (outputs of the cell and size of its state).
 """
@@ -17,16 +17,16 @@ from baselines.cells.base import Cell, off_diagonal, uniform
 class PLRNN(Cell):
     """The piecewise-linear recurrent network (Durstewitz 2017; Schmidt et al. 2021).
 
-    z(t) = A z(t-1) + W relu(z(t-1)) + C x(t) + h, with A diagonal and W off-diagonal.
+    z(t) = A z(t-1) + W relu(z(t-1)) + C x(t) + h, with A diagonal and W with a zero diagonal.
 
-    The state is z; the output is relu(z), because with a linear readout of z the network stays at chance on parity of
-    two bits. Start [ours]: A ~ U(0, 1), so that units with many time constants are there; W, h ~ U(-1/sqrt(U),
-    1/sqrt(U)); C ~ U(-1, 1); z(-1) = 0.
+    The state is z. The output is relu(z), because with a linear readout of z the network stays at chance on parity of
+    two bits. Initial values (ours): A ~ U(0, 1), so that units start with many different time constants;
+    W, h ~ U(-1/sqrt(U), 1/sqrt(U)); C ~ U(-1, 1); z(-1) = 0.
 
     Args:
-        input_size: I.
-        units: U, which is also the state size.
-        generator: of the initial parameters.
+        input_size: I, the number of inputs.
+        units: U, the number of units, which is also the state size.
+        generator: draws the initial parameters.
     """
 
     def __init__(self, input_size: int, units: int = 100, *, generator: torch.Generator | None = None) -> None:
@@ -34,7 +34,7 @@ class PLRNN(Cell):
         self.input_size = input_size
         self.state_size = self.output_size = units
         bound = 1 / math.sqrt(units)
-        self.diagonal = uniform(0, 1, units, generator=generator)  # of A
+        self.diagonal = uniform(0, 1, units, generator=generator)  # the diagonal of A
         self.weight = uniform(-bound, bound, units, units, generator=generator)  # [i, j]: from unit j to unit i
         self.input_weight = uniform(-1, 1, units, input_size, generator=generator)  # C
         self.bias = uniform(-bound, bound, units, generator=generator)  # h
@@ -43,10 +43,10 @@ class PLRNN(Cell):
 
     @property
     def recurrent_weight(self) -> Tensor:
-        """W with its zero diagonal, (U, U); [i, j] leads from unit j to unit i."""
+        """W with its zero diagonal, (U, U); entry [i, j] is the connection from unit j to unit i."""
         return self.weight * self.off_diagonal
 
-    # The names that the equation gives them: what a regulariser of the PLRNN reads.
+    # The same under their names in the equation, which the manifold regulariser of the PLRNN reads.
     @property
     def A(self) -> Tensor:  # noqa: N802
         """The diagonal of A, (U,)."""
@@ -68,7 +68,7 @@ class PLRNN(Cell):
         return torch.relu(state), state
 
     def unroll(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """``step`` over a whole sequence by the fused kernel."""
+        """As in ``Cell``, by the fused kernel."""
         return kernels.piecewise_linear(
             inputs, state, self.diagonal, self.recurrent_weight.t(), self.input_weight.t(), self.bias
         )

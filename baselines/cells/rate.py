@@ -1,4 +1,4 @@
-"""The leaky firing-rate network.
+"""The leaky firing-rate network with one time constant for all units.
 
 Axes: T steps, B trials, I inputs, U units (outputs of the cell), R rank.
 """
@@ -16,23 +16,26 @@ from memory_envs import checks
 
 
 class RateRNN(Cell):
-    """A firing-rate network (Haputhanthri et al. 2025; the field's usual one).
+    """The field's usual firing-rate network (as in Haputhanthri et al. 2025).
 
-    r(t) = (1 - a) r(t-1) + a tanh(W r(t-1) + W_in x(t) + b)
+    r(t) = (1 - a) r(t-1) + a tanh(W r(t-1) + W_in x(t) + b). State and output are r.
 
-    Start: W ~ N(0, g^2/U), so that without inputs the activity dies out for g < 1 and is chaotic for g > 1 in large
-    networks; W_in ~ U(-1, 1), b ~ U(-1/sqrt(U), 1/sqrt(U)) [ours]; r(-1) = 0. The diagonal of W is like the rest.
+    Initial values: W ~ N(0, g^2/U), its diagonal included. In a large network without inputs, activity then decays for
+    g < 1 and is chaotic for g > 1. Ours: W_in ~ U(-1, 1), b ~ U(-1/sqrt(U), 1/sqrt(U)). The initial state is 0.
 
-    With ``rank=R`` W = m n' / U, with m and n (U, R) trained and ~ N(0, g sqrt(U/R)), which gives the entries of W the
-    variance g^2/U of the full matrix: g has the same meaning.
+    With ``rank=R``, W = m n' / U, where m and n (U, R) are trained. Their entries are drawn with the variance
+    g sqrt(U/R), which gives the entries of W the same variance g^2/U as in a full matrix: g keeps its meaning.
 
     Args:
-        input_size: I.
-        units: U, which is also the state size.
-        a: the share of a step that is new, dt / tau: above 0, at most 1.
-        g: connection strength, 0 to 100.
+        input_size: I, the number of inputs.
+        units: U, the number of units, which is also the state size.
+        a: dt / tau, the weight of the new activity in each step: above 0, at most 1.
+        g: the strength of the connections, 0 to 100.
         rank: R, from 1 to U; None: W is a full matrix.
-        generator: of the initial parameters.
+        generator: draws the initial parameters.
+
+    Raises:
+        ValueError, TypeError: ``a``, ``g`` or ``rank`` is out of range or of another type.
     """
 
     def __init__(
@@ -62,18 +65,18 @@ class RateRNN(Cell):
         self.rank = rank
         self.input_weight = uniform(-1, 1, units, input_size, generator=generator)
         self.bias = uniform(-bound, bound, units, generator=generator)
-        # As tensors, because the kernel takes one number a unit.
+        # As tensors, because the kernel takes one number per unit.
         self.keep = nn.Buffer(torch.full((units,), 1 - self.a), persistent=False)
         self.gain = nn.Buffer(torch.full((units,), self.a), persistent=False)
 
     @property
     def time_constants(self) -> Tensor:
-        """1 / a, in steps, (U,)."""
+        """The time constants 1 / a in steps, (U,)."""
         return 1 / self.gain
 
     @property
     def recurrent_weight(self) -> Tensor:
-        """W, (U, U); [i, j] leads from unit j to unit i."""
+        """W, (U, U); entry [i, j] is the connection from unit j to unit i."""
         return self.weight if self.rank is None else self.m @ self.n.t() / self.state_size
 
     def step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,10 +85,10 @@ class RateRNN(Cell):
         return state, state
 
     def unroll(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """``step`` over a whole sequence by the fused kernel.
+        """As in ``Cell``, by the fused kernel.
 
-        Also with a low rank: W is multiplied out once a sequence, which at these sizes costs less than a second
-        product in every step.
+        A low-rank W is multiplied out once per sequence: at these sizes that costs less than a second product in every
+        step.
         """
         states = kernels.leaky(
             inputs,

@@ -1,33 +1,53 @@
-"""How a benchmark is asked for: options, and what its folder holds already."""
+"""The command ``benchmark``: its options, what the folder holds already, and the climbs that are left."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from baselines.benchmark import cells
 from baselines.benchmark.budgets import BUDGETS, SOLVED, ladder, rung_task
 from baselines.benchmark.contestants import METHODS, Contestant, contestants
-from baselines.benchmark.folder import BenchmarkFolder
+from baselines.benchmark.folder import BenchmarkFolder, check_folder
 from baselines.benchmark.plan import Benchmark, is_benchmark, read_benchmark
-from baselines.benchmark.summary import write_summary
 from baselines.cells import CELLS
-from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line, print_ladder
 from baselines.commands.options import add_options_of, merged, note_versions
 from baselines.core import seeds
 from baselines.core.files import file_word
 from baselines.core.jobs import LocalEngine, available_cores
-from baselines.core.process import interruptible
-from baselines.core.settings import RANGE, SettingsError, blame, check
+from baselines.core.process import interruptible, prepare_to_compute
+from baselines.core.settings import RANGE, SettingsError, check_fields
 from memory_envs import TASKS, checks
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from baselines.training.settings import RunSettings
+
 MOST_SEEDS = 10_000
+"""Seeds in a range."""
+
+
+def read_seeds(name: str, word: str) -> tuple[int, ...]:
+    """The seeds that a word of the command line stands for: ``3``, or ``0..2`` for 0, 1 and 2.
+
+    Raises:
+        ValueError: the word is neither a seed nor a range of seeds.
+    """
+    if bounds := RANGE.fullmatch(word):
+        first, last = int(bounds[1]), int(bounds[2])
+        if not 0 <= last - first < MOST_SEEDS:
+            raise ValueError(f"{name} must be a range from a smaller to a larger number, got {word!r}")
+        found = tuple(range(first, last + 1))
+    else:
+        try:
+            found = (int(word),)
+        except ValueError:
+            raise ValueError(f"{name} must be integers or ranges such as 0..2, got {word!r}") from None
+    return tuple(checks.integer(name, seed, 0, seeds.LARGEST) for seed in found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +63,10 @@ class BenchmarkOptions:
     )
     method: tuple[str, ...] = field(
         default=(),
-        metadata={"help": f"how cells are trained, of {', '.join(METHODS)}; each makes a row (default: ppo)"},
+        metadata={
+            "help": "how cells are trained; each method makes a row (default: ppo). Of these",
+            "choices": METHODS,
+        },
     )
     budget: str | None = field(
         default=None,
@@ -53,15 +76,26 @@ class BenchmarkOptions:
                 f"{b.seeds[0]}..{b.seeds[-1]}, {b.episodes} trials to evaluate, at most {b.limit:g} s a rung"
                 for name, b in BUDGETS.items()
             )
-            + " (default: quick)"
+            + " (default: quick). One of",
+            "choices": tuple(BUDGETS),
         },
     )
-    tasks: tuple[str, ...] = field(default=(), metadata={"help": f"of {', '.join(TASKS)} (default: all)"})
+    tasks: tuple[str, ...] = field(
+        default=(), metadata={"help": "what they climb on (default: all tasks). Of these", "choices": tuple(TASKS)}
+    )
     seeds: tuple[str, ...] = field(
-        default=(), metadata={"help": "of the climbs; 0..2 is 0 1 2 (default: those of the budget)"}
+        default=(),
+        metadata={
+            "help": "seeds of the climbs; 0..2 is 0 1 2 (default: those of the budget)",
+            "check": read_seeds,
+        },
     )
     workers: int | None = field(
-        default=None, metadata={"help": "climbs at once, each on one thread (default: as many as there are cores)"}
+        default=None,
+        metadata={
+            "help": "climbs at once, each on one thread (default: as many as there are cores)",
+            "range": (1, 1_000),
+        },
     )
     out: Path | None = field(
         default=None,
@@ -72,21 +106,30 @@ class BenchmarkOptions:
     )
 
 
-def read(options: BenchmarkOptions) -> tuple[Benchmark, Path, int]:
-    """The benchmark, its folder, and how many climbs go on at once. Nothing is written.
+def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """The options of the command."""
+    add_options_of(parser, BenchmarkOptions)
+
+
+def run(given: dict[str, Any]) -> int:
+    """Climb what is left of a benchmark; the exit code: 0 done, 1 a climb has not ended, 130 interrupted."""
+    asked = BenchmarkOptions(**merged(given))
+    benchmark, path = read(asked)
+    workers = available_cores() if asked.workers is None else asked.workers
+    prepare_to_compute("baselines.commands.display.jobs", "baselines.benchmark.cell_settings")
+    _try_cells(benchmark)
+    return _climb(benchmark, path, workers)
+
+
+def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
+    """The benchmark that is asked for, and its folder. Nothing is written; only users' modules may import torch.
 
     Raises:
         SettingsError: an option cannot be, or does not go with what the folder holds.
-        RunError: the folder's ``settings.json`` is damaged.
+        RunError: the folder's ``settings.json`` is damaged, or a package is missing.
     """
-    asked = options
-    workers = available_cores() if asked.workers is None else asked.workers
-    blame("workers", checks.integer, "workers", workers, 1, 1_000)
-    if asked.budget is not None:
-        check("budget", checks.choice, asked.budget, tuple(BUDGETS))
-    for task in asked.tasks:
-        check("tasks", checks.choice, task, tuple(TASKS))
-    chosen = _seeds(asked.seeds)
+    check_fields(asked)
+    chosen = tuple(seed for word in asked.seeds for seed in read_seeds("seeds", word))
     new = contestants(asked.agent, asked.method)
     path = asked.out
     if path is None:
@@ -94,10 +137,10 @@ def read(options: BenchmarkOptions) -> tuple[Benchmark, Path, int]:
             raise SettingsError("agent", "agent must be given, or out with the folder of a benchmark to go on with")
         path = Path("runs") / default_name(new, asked.budget or "quick")
     old = read_benchmark(path) if is_benchmark(path) else None
-    if old is None and not new:
-        raise SettingsError("agent", f"agent must be given, for there is no benchmark in {path}")
-    if old is not None and not new:
-        contestants(tuple(dict.fromkeys(one.what for one in old.contestants)))
+    if not new:
+        if old is None:
+            raise SettingsError("agent", f"agent must be given, for there is no benchmark in {path}")
+        contestants(tuple(dict.fromkeys(one.what for one in old.contestants)))  # they may be gone
     name = asked.budget or (old.budget_name if old else "quick")
     budget = BUDGETS[name] if asked.budget or old is None else old.budget
     benchmark = Benchmark(
@@ -107,8 +150,8 @@ def read(options: BenchmarkOptions) -> tuple[Benchmark, Path, int]:
         tasks=_joined(old.tasks if old else (), asked.tasks) or tuple(TASKS),
         seeds=_joined(old.seeds if old else (), chosen) or budget.seeds,
     )
-    _try_cells(benchmark)
-    return benchmark, path, workers
+    check_folder(path, benchmark)
+    return benchmark, path
 
 
 def default_name(who: tuple[Contestant, ...], budget: str) -> str:
@@ -122,31 +165,15 @@ def _joined(old: tuple[Any, ...], new: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys([*old, *new]))
 
 
-def _seeds(words: tuple[str, ...]) -> tuple[int, ...]:
-    found: list[int] = []
-    for word in words:
-        if bounds := RANGE.fullmatch(word):
-            first, last = int(bounds[1]), int(bounds[2])
-            if not 0 <= last - first < MOST_SEEDS:
-                raise SettingsError("seeds", f"seeds must be a range from a smaller to a larger number, got {word!r}")
-            found += range(first, last + 1)
-            continue
-        try:
-            found.append(int(word))
-        except ValueError:
-            raise SettingsError("seeds", f"seeds must be integers or ranges such as 0..2, got {word!r}") from None
-    for seed in found:
-        check("seeds", checks.integer, seed, 0, seeds.LARGEST)
-    return _joined((), tuple(found))
-
-
 def _try_cells(benchmark: Benchmark) -> None:
-    """Whether each cell can be made for each task: a cell that breaks the contract is found before it climbs.
+    """Make each cell for each task once: a cell that breaks the contract is found before it climbs.
 
     Raises:
-        SettingsError: one cannot.
+        SettingsError: a cell cannot be made.
     """
-    settings: Mapping[str, Any] = {"ppo": cells.ppo_settings, "bptt": cells.bptt_settings}
+    from baselines.benchmark.cell_settings import bptt_settings, ppo_settings
+
+    settings: dict[str, Callable[..., RunSettings]] = {"ppo": ppo_settings, "bptt": bptt_settings}
     for one in benchmark.contestants:
         for task in benchmark.tasks if one.method in settings else ():
             first = next(iter(ladder(task, benchmark.budget.n_max)), None)
@@ -158,23 +185,22 @@ def _try_cells(benchmark: Benchmark) -> None:
                 raise SettingsError("agent", f"agent {one.name} cannot be trained on {task}: {error}") from None
 
 
-def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """The options of the command."""
-    add_options_of(parser, BenchmarkOptions)
+def _climb(benchmark: Benchmark, path: Path, workers: int) -> int:
+    """Climb what is left, show how, and sum up; the exit code."""
+    from rich.console import Console
 
+    from baselines.benchmark.summary import write_summary
+    from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line, print_ladder
 
-def run(given: dict[str, Any]) -> int:
-    """Climb what is left of a benchmark; the exit code."""
-    asked, path, workers = read(BenchmarkOptions(**merged(given)))
-    folder, console = BenchmarkFolder(path, asked), Console()
+    folder, console = BenchmarkFolder(path, benchmark), Console()
     note_versions(path, folder.versions)
     try:
         with interruptible() as interrupt, BenchmarkDisplay(console, folder) as display:
             for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
                 display.show(event)
         if rows := [row for climb in folder.rows.values() for row in climb]:
-            rungs = {task: ladder(task, asked.budget.n_max) for task in asked.tasks}
-            print_ladder(console, write_summary(rows, path, asked.budget_name, rungs, SOLVED), rungs)
+            rungs = {task: ladder(task, benchmark.budget.n_max) for task in benchmark.tasks}
+            print_ladder(console, write_summary(rows, path, benchmark.budget_name, rungs, SOLVED), rungs)
     finally:
         folder.close()
     console.print(benchmark_line(folder), soft_wrap=True, highlight=False)

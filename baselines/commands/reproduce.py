@@ -6,74 +6,85 @@ import argparse
 import math
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
+from baselines.commands.options import add_options_of
 from baselines.commands.sweep import run_shown
 from baselines.core.jobs import available_cores
-from baselines.core.process import interruptible
-from baselines.core.settings import SettingsError, blame
+from baselines.core.process import interruptible, prepare_to_compute
+from baselines.core.settings import SettingsError, check_fields
 from baselines.reproduction import report, results
 from baselines.reproduction.experiment import SCALES, Experiment
-from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS
-from baselines.reproduction.experiments.consistency import ConditionSet
+from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS, ConditionSet, Source
 from baselines.reproduction.folder import Reproduction, read_result
-from baselines.reproduction.runs import RunSet, Source
+from baselines.reproduction.runs import RunSet
 from baselines.training.sweep import SweepFolder
-from memory_envs import checks
 
-HELP = "run a published experiment again, and print ours beside the published values, with a verdict"
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceOptions:
+    """The options of the command, besides the names of the experiments and ``--list``."""
+
+    scale: str = field(
+        default="small",
+        metadata={
+            "help": "small: minutes, the direction; full: the published size. One of",
+            "choices": SCALES,
+        },
+    )
+    out: Path | None = field(
+        default=None, metadata={"help": "folder of all experiments of a scale (default: runs/reproduction-SCALE)"}
+    )
+    workers: int | None = field(
+        default=None, metadata={"help": "runs at once (default: as many as there are cores)", "range": (1, 1_000)}
+    )
+    report: Path | None = field(
+        default=None, metadata={"help": "such a folder: its results become the page that --write names"}
+    )
+    write: Path | None = field(default=None, metadata={"help": "the page of --report, a .md file"})
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """The options of the command."""
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"experiments: {', '.join(EXPERIMENTS)}")
     parser.add_argument("--list", action="store_true", help="list the experiments with their expected times")
-    parser.add_argument(
-        "--scale", choices=SCALES, default="small", help="small: minutes, the direction; full: the published size"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="PATH",
-        help="folder of all experiments of a scale (default: runs/reproduction-SCALE)",
-    )
-    parser.add_argument("--workers", type=int, metavar="INT", help="runs at once (default: as many as there are cores)")
-    parser.add_argument(
-        "--report", type=Path, metavar="PATH", help="such a folder, whose results --write makes a page of"
-    )
-    parser.add_argument("--write", type=Path, metavar="FILE.md", help="the page of --report")
+    add_options_of(parser, ReproduceOptions)
 
 
 def run(given: dict[str, Any]) -> int:
     """Do what is asked; the exit code: 0 done, 1 some run failed, 130 interrupted."""
-    if (given["report"] is None) != (given["write"] is None):
-        missing = "write" if given["write"] is None else "report"
-        raise SettingsError(missing, f"{missing} must be given with {'report' if missing == 'write' else 'write'}")
-    if given["report"] is not None:
-        if given["names"]:
-            raise SettingsError("report", f"report must be given without NAME, got {given['names'][0]!r}")
-        print(f"Written to {given['write']}: {', '.join(report.write(given['report'], given['write']))}")
-        return 0
-    if given["list"] or not given["names"]:
-        print(listing())
-        return 0
-    for name in given["names"]:
+    names, listed = given.pop("names"), given.pop("list")
+    asked = ReproduceOptions(**given)
+    check_fields(asked)
+    for name in names:
         if name not in EXPERIMENTS:
             raise SettingsError("names", f"NAME must be among {', '.join(EXPERIMENTS)}, got {name!r}")
-    workers = available_cores() if given["workers"] is None else given["workers"]
-    blame("workers", checks.integer, "workers", workers, 1, 1_000)
-    scale = given["scale"]
-    out = Path("runs") / f"reproduction-{scale}" if given["out"] is None else given["out"]
-    reproduction = Reproduction(out, scale)
-    options = [f"--scale={scale}", f"--out={out}", f"--workers={workers}"]
-    for name in given["names"]:
-        code = _run(reproduction, EXPERIMENTS[name], workers)
-        if code:
-            print(f"Go on with: python -m baselines reproduce {shlex.join([*given['names'], *options])}")
+    if asked.report is not None and asked.write is not None:
+        if names:
+            raise SettingsError("report", f"report must be given without NAME, got {names[0]!r}")
+        print(f"Written to {asked.write}: {', '.join(report.write(asked.report, asked.write))}")
+        return 0
+    if asked.report is not None:
+        raise SettingsError("write", "write must be given with report")
+    if asked.write is not None:
+        raise SettingsError("report", "report must be given with write")
+    if listed or not names:
+        print(listing())
+        return 0
+    workers = available_cores() if asked.workers is None else asked.workers
+    out = Path("runs") / f"reproduction-{asked.scale}" if asked.out is None else asked.out
+    reproduction = Reproduction(out, asked.scale)
+    prepare_to_compute("baselines.commands.display.jobs", "baselines.reproduction.figure")
+    for name in names:
+        if code := _reproduce(reproduction, EXPERIMENTS[name], workers):
+            options = [f"--scale={asked.scale}", f"--out={out}", f"--workers={workers}"]
+            print(f"Go on with: python -m baselines reproduce {shlex.join([*names, *options])}")
             return code
     return 0
 
@@ -99,9 +110,9 @@ def duration(minutes: float) -> str:
     return f"{minutes / 60:.0f} h" if minutes < 100 * 60 else f"{minutes / 60 / 24:.0f} days"
 
 
-def _run(reproduction: Reproduction, experiment: Experiment, workers: int) -> int:
+def _reproduce(reproduction: Reproduction, experiment: Experiment, workers: int) -> int:
     """Train what is missing, measure, print; the exit code."""
-    console, name = Console(), experiment.name
+    name = experiment.name
     minutes = reproduction.cpu_minutes(experiment)
     side = min(workers, available_cores())
     kind = "estimated" if reproduction.scale == "full" else "expected"
@@ -111,7 +122,7 @@ def _run(reproduction: Reproduction, experiment: Experiment, workers: int) -> in
         flush=True,
     )
     for one, source in reproduction.sources(experiment).items():
-        if code := _train(source, reproduction.path / "runs" / one, workers, console):
+        if code := _train(source, reproduction.path / "runs" / one, workers):
             return code
     try:
         for words in reproduction.measure(experiment):
@@ -123,14 +134,20 @@ def _run(reproduction: Reproduction, experiment: Experiment, workers: int) -> in
     return 0
 
 
-def _train(source: Source, path: Path, workers: int, console: Console) -> int:
+def _train(source: Source, path: Path, workers: int) -> int:
     """Train the runs of a set that have not ended, and show how; the exit code."""
+    from rich.console import Console
+
+    console = Console()
     if isinstance(source, RunSet):
         code, line = run_shown(SweepFolder(path, source.sweep), workers, console)
-        line = line.partition("\n")[0]  # how to go on is for this command to say
+        line = line.partition("\n")[0]  # this command says itself how to go on
         console.print(f"{path.name}: {line}", soft_wrap=True, highlight=False)
         return code
-    assert isinstance(source, ConditionSet)
+    return _train_conditions(source, path, workers, console)
+
+
+def _train_conditions(source: ConditionSet, path: Path, workers: int, console: Console) -> int:
     with interruptible() as interrupt:
         wrong = source.train(path, workers, partial(print, flush=True), lambda: interrupt.requested)
     if interrupt.requested:
@@ -142,7 +159,6 @@ def _train(source: Source, path: Path, workers: int, console: Console) -> int:
 
 def _show(path: Path, name: str) -> None:
     result = read_result(path / "result.json")
-    words: Sequence[str] = ["", result["claim"], "", results.text(result), "", report.made(result)]
-    print("\n".join(words))
+    print("\n".join(["", result["claim"], "", results.text(result), "", report.origin(result)]))
     files = sorted(entry.name for entry in path.iterdir() if entry.is_file())
     print(f"Saved in {path}: {', '.join(files)}")

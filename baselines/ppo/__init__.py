@@ -1,6 +1,6 @@
-"""Reinforcement learning: sb3-contrib's RecurrentPPO with any cell, on the native vector environment.
+"""Reinforcement learning: sb3-contrib's RecurrentPPO with any cell, on the native vector environments.
 
-Needs stable-baselines3 and sb3-contrib: ``pip install ".[rl]"``.
+Needs stable-baselines3 and sb3-contrib: ``pip install ".[rl]"``. ``baselines.ppo.run`` trains whole runs with them.
 """
 
 from __future__ import annotations

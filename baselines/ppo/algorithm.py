@@ -1,4 +1,4 @@
-"""sb3-contrib's RecurrentPPO, with whole sequences unrolled at once and temporal consistency as one more loss term.
+"""sb3-contrib's RecurrentPPO, faster, and with temporal consistency as an additional loss term.
 
 Axes: T steps, B sequences.
 """
@@ -27,29 +27,29 @@ from memory_envs import checks
 
 
 class RecurrentPPO(sb3_contrib.RecurrentPPO):
-    """PPO with recurrent policies, sb3-contrib's in all but speed and these arguments; any of its policies will do.
+    """sb3-contrib's recurrent PPO: the same losses and gradients, computed faster, and a few more arguments.
 
-    ``gamma`` and ``gae_lambda`` are 0 by default, not 0.99 and 0.95: in this suite actions do not change what comes
-    next, so an answer is worth what it is paid at once, and all that a discount adds to an advantage is the noise of
-    later answers. ``speed/ppo.py`` shows what it costs. For environments where actions matter, give both.
+    ``gamma`` and ``gae_lambda`` are 0 by default, not 0.99 and 0.95. In this suite actions do not change what comes
+    next, so the advantage of an answer is its own reward: a discount would only add the noise of later rewards.
+    ``python -m speed.ppo gamma`` measures the difference. Set both for environments in which actions matter.
 
     Args:
         policy: ``CellPolicy``, or a recurrent policy of sb3-contrib.
-        env: to learn from.
+        env: the environment to learn from.
         learning_rate, n_steps, batch_size, n_epochs: as in sb3-contrib, with its defaults.
-        gamma: discount.
-        gae_lambda: of generalised advantage estimation.
-        whole_episodes: minibatches of whole sequences, about ``batch_size`` steps each (see ``SequenceBuffer``).
-        tcr: weight of temporal consistency regularisation: the mean over the steps of a minibatch of |r(t) - r(t-1)|^2,
-            summed over units, r the activity of the actor's cell (``training.losses.temporal_consistency``). Within a
-            sequence only: never across the start of an episode, nor across the cut between two sequences.
+        gamma: the discount factor.
+        gae_lambda: lambda of generalised advantage estimation.
+        whole_episodes: make minibatches of whole sequences, about ``batch_size`` steps each (see ``SequenceBuffer``).
+        tcr: weight of the temporal consistency loss: |r(t) - r(t-1)|^2, summed over units and averaged over the steps
+            of a minibatch, with r the activity of the actor's cell (``training.losses.temporal_consistency``). Steps
+            t - 1 and t always belong to the same episode and the same sequence.
         tcr_on: r: ``"output"``, ``"state"``, or a part of the state that the cell names.
-        args, kwargs: sb3-contrib's others, in its order and with its defaults.
+        args, kwargs: sb3-contrib's remaining arguments, in its order and with its defaults.
 
     Raises:
-        ValueError: ``tcr`` with a policy that is no ``CellPolicy``, or ``tcr_on`` that its cell does not have;
-            observations that are dictionaries; an argument that is out of range.
-        TypeError: an argument is not of its type.
+        ValueError: ``tcr`` is used without a ``CellPolicy``; its cell lacks ``tcr_on``; observations are dictionaries;
+            an argument is out of range.
+        TypeError: an argument has the wrong type.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -80,7 +80,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
 
     def _setup_model(self) -> None:
         if isinstance(self.observation_space, spaces.Dict):
-            raise ValueError(f"env must have arrays as observations, no dictionaries, got {self.observation_space}")
+            raise ValueError(f"env must have arrays as observations, not dictionaries, got {self.observation_space}")
         super()._setup_model()
         stock = self.rollout_buffer
         self.rollout_buffer = SequenceBuffer(
@@ -105,7 +105,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
                 raise ValueError(f"tcr_on {error}") from None
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_consistency"]  # code, which ``load`` makes anew
+        return [*super()._excluded_save_params(), "_consistency"]  # a function: ``load`` makes it again
 
     def train(self) -> None:
         """Learn from the rollout in the buffer: ``n_epochs`` passes over its minibatches."""
@@ -118,7 +118,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         parameters = list(self.policy.parameters())
         going_on = True
         for _ in range(self.n_epochs):
-            seen["approx_kl"] = []  # as in sb3-contrib, that of the last epoch is shown
+            seen["approx_kl"] = []  # as in sb3-contrib, only the last epoch's is logged
             for data in self.rollout_buffer.get(self.batch_size):
                 loss, parts = self.losses(data, clip, clip_vf)
                 for name, value in parts.items():
@@ -126,7 +126,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
                 if self.target_kl is not None and parts["approx_kl"].item() > 1.5 * self.target_kl:
                     going_on = False
                     break
-                for parameter in parameters:  # zero_grad() of the optimizer, without its bookkeeping
+                for parameter in parameters:  # what the optimizer's zero_grad() does, without its bookkeeping
                     parameter.grad = None
                 torch.autograd.backward(loss)
                 _clip(parameters, self.max_grad_norm)
@@ -134,7 +134,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
             self._n_updates += 1
             if not going_on:
                 break
-        # Only here does the host wait for the device.
+        # item() makes the host wait for the device: only here, once per rollout.
         for name, values in seen.items():
             self.logger.record(f"train/{name}", (values[-1] if name == "loss" else torch.stack(values).mean()).item())
         buffer = self.rollout_buffer
@@ -150,12 +150,15 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
     def losses(
         self, data: RecurrentRolloutBufferSamples, clip: float, clip_vf: float | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What is minimised on a minibatch, and everything that is logged of it, under sb3-contrib's names.
+        """Compute the loss of a minibatch.
 
         Args:
-            data: from the buffer.
-            clip: how far the ratio of probabilities counts.
-            clip_vf: how far a value may move, if that is limited.
+            data: the minibatch, from ``SequenceBuffer.get``.
+            clip: epsilon of the clipped surrogate objective: probability ratios count from 1 - clip to 1 + clip.
+            clip_vf: the largest change of a value that counts. None: values are not clipped.
+
+        Returns:
+            The loss to minimise, and every logged number as a scalar tensor, under sb3-contrib's names.
         """
         actions = data.actions
         if isinstance(self.action_space, spaces.Discrete):
@@ -171,9 +174,10 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
             values, log_prob, entropy = self.policy.evaluate_actions(*arguments)
         values = values.flatten()
         count = data.mask.sum()
-        share = data.mask / count  # of each step in a mean; a product with it, for indexing would stop a GPU
+        # Means are products with this share: indexing by the mask would make the host wait for the GPU.
+        share = data.mask / count
         advantages = data.advantages
-        if self.normalize_advantage and len(advantages) > 1:  # one has no deviation
+        if self.normalize_advantage and len(advantages) > 1:  # a single step has no standard deviation
             advantages = advantages - advantages @ share
             deviation = (advantages.square() @ data.mask / (count - 1)).sqrt()
             advantages = advantages / (deviation + 1e-8)
@@ -201,7 +205,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
 
 
 def _clip(parameters: Sequence[Tensor], most: float) -> None:
-    """``torch.nn.utils.clip_grad_norm_``, without what it does to sort tensors by device and type."""
+    """Do what ``torch.nn.utils.clip_grad_norm_`` does, without its sorting of tensors by device and dtype."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     torch._foreach_mul_(gradients, (most / (norm + 1e-6)).clamp(max=1.0))

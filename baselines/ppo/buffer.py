@@ -1,6 +1,6 @@
-"""A rollout as tensors, handed out as minibatches of sequences.
+"""``SequenceBuffer``: a rollout on the device, handed out as minibatches of sequences.
 
-Axes: B columns, T steps of the longest sequence in a minibatch, M sequences.
+Axes: B columns of the vector environment, T steps of the longest sequence in a minibatch, M sequences.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ _STATES = ("hidden_states_pi", "cell_states_pi", "hidden_states_vf", "cell_state
 
 
 class SequenceBuffer(RecurrentRolloutBuffer):
-    """sb3-contrib's buffer, with minibatches made by indexing: the rollout goes to the device as a whole.
+    """sb3-contrib's rollout buffer, copied to the device once per rollout; minibatches are made by indexing.
 
-    A sequence is what one column saw of one episode: cut where episodes begin, at the rollout's ends, and, where
-    minibatches are of steps, at theirs.
+    A sequence is a run of neighbouring steps of one episode in one column. The rollout is cut into sequences where
+    episodes begin and at the ends of each column. Without ``whole_episodes`` a minibatch's first and last sequence may
+    be cut once more.
 
     Attributes:
-        whole_episodes: minibatches are made of whole sequences, drawn anew for each epoch. Else they are sb3-contrib's:
-            ``batch_size`` neighbouring steps each, the same ones in every epoch but for a random shift.
+        whole_episodes: minibatches consist of whole sequences, shuffled in each epoch. Otherwise they are like
+            sb3-contrib's: ``batch_size`` neighbouring steps each, the same in every epoch except for a random shift.
     """
 
     whole_episodes = False
@@ -39,10 +40,10 @@ class SequenceBuffer(RecurrentRolloutBuffer):
         self._begins: npt.NDArray[np.bool_] | None = None
 
     def get(self, batch_size: int | None = None) -> Iterator[RecurrentRolloutBufferSamples]:  # type: ignore[override]
-        """The minibatches of an epoch, in random order.
+        """Yield the minibatches of one epoch.
 
         Args:
-            batch_size: steps in each, about; None: all in one.
+            batch_size: the number of steps in a minibatch, approximate for whole sequences. None: one minibatch.
         """
         assert self.full, "the rollout buffer must be full before it is read"
         total = self.buffer_size * self.n_envs
@@ -60,17 +61,18 @@ class SequenceBuffer(RecurrentRolloutBuffer):
 
     @property
     def sequences(self) -> tuple[Indices, Indices]:
-        """The first step of every sequence of the rollout, in the order of the columns, and its length: (M,) each."""
+        """The index of each sequence's first step and its number of steps, (M,) each, column by column."""
         return self._cut(np.arange(self.buffer_size * self.n_envs))
 
     def _get_samples(  # type: ignore[override]
         self, batch_inds: Any, env_change: Any = None, env: Any = None
     ) -> RecurrentRolloutBufferSamples:
-        """The minibatch of some steps, numbered column after column; neighbours must stay neighbours."""
+        """A minibatch of these steps, numbered column by column. ``batch_inds`` must consist of runs of neighbours."""
         firsts, lengths = self._cut(batch_inds)
         return self._samples(firsts, lengths)
 
     def _cut(self, steps: Indices) -> tuple[Indices, Indices]:
+        """First steps and lengths of the sequences in these steps, (M,) each."""
         if self._begins is None:
             self._begins = self.episode_starts.T.reshape(-1) != 0
             self._begins[:: self.buffer_size] = True
@@ -83,17 +85,17 @@ class SequenceBuffer(RecurrentRolloutBuffer):
 
     def _samples(self, firsts: Indices, lengths: Indices) -> RecurrentRolloutBufferSamples:
         if not self._tensors:
-            # Labels and bits, too, are stored as floats by Stable-Baselines3, and real values as it computes them.
+            # As floats, because Stable-Baselines3 stores labels and bits as floats, too.
             actions = self._flat(self.actions).float()
             self._tensors = {"observations": self._flat(self.observations), "actions": actions}
-            # What is one number a step, (5, columns * steps): one look-up instead of five.
+            # Everything with one number per step as (5, B * steps): a minibatch takes one look-up instead of five.
             self._tensors["numbers"] = torch.stack([self._flat(getattr(self, name)) for name in _NUMBERS])
-            # Of each half of a state, and of actor and critic: (4, layers, columns * steps, size).
+            # Both halves of the states of actor and critic, (4, layers, B * steps, size).
             states = np.stack([getattr(self, name) for name in _STATES]).transpose(0, 2, 3, 1, 4)
             self._tensors["states"] = self._index(states.reshape(4, states.shape[1], -1, states.shape[-1]))
         within = np.arange(lengths.max())
         mask = within < lengths[:, None]
-        # Past a sequence's end its last step is repeated, without its episode start.
+        # Padding repeats a sequence's last step; it never counts as the start of an episode.
         where = np.where(mask, firsts[:, None] + within, (firsts + lengths - 1)[:, None])
         steps, begin = self._index(where.reshape(-1)), self._index(firsts)
         counts = self._index(mask.reshape(-1)).float()
@@ -112,7 +114,7 @@ class SequenceBuffer(RecurrentRolloutBuffer):
         )
 
     def _flat(self, array: npt.NDArray[Any]) -> Tensor:
-        """(steps, B, ...) -> (B * steps, ...) on the device."""
+        """Array (steps, B, ...) -> tensor (B * steps, ...) on the device, column by column."""
         return torch.from_numpy(array.swapaxes(0, 1).reshape(-1, *array.shape[2:])).to(self.device)
 
     def _index(self, array: npt.NDArray[Any]) -> Tensor:

@@ -1,4 +1,4 @@
-"""A curriculum in reinforcement learning, as one callback of Stable-Baselines3.
+"""Callbacks of Stable-Baselines3: the curriculum, and what a training run needs besides.
 
 Axes: B columns, H heads.
 """
@@ -23,37 +23,42 @@ from memory_envs import Task, checks, task_from_dict
 
 
 class CurriculumCallback(BaseCallback):
-    """N grows when the recent accuracy of the answers, as they were drawn in training, passes the threshold.
+    """A curriculum in reinforcement learning: N grows when the recent accuracy in training passes the threshold.
 
-    The curricula are ``training.curriculum``'s. A single head plays the stage's task. Several heads live in one
-    action space, that of all N; those of the stage are active, the others are neither paid (``active_heads`` of the
-    task) nor part of the policy's gradient (``CellPolicy.set_active_heads``). ::
+    Accuracy counts the answers as they were drawn in training, not the likeliest ones. The curricula are those of
+    ``baselines.training.curriculum``. With a single head, the environment plays the stage's task. With several heads,
+    the action space has the heads of all N from the start. Only the heads of the stage are active: the others are not
+    rewarded (``active_heads`` of the task) and have no part in the policy's gradient
+    (``CellPolicy.set_active_heads``). ::
 
         callback = CurriculumCallback(SingleHead(n_max=8, threshold=0.95), Parity())
         model = RecurrentPPO(CellPolicy, make_sb3_vec_env(callback.task, 64))
         model.learn(10**6, callback)
 
-    Where a single readout goes on to the next N, a policy that has become sure of its answers would no longer try
-    others: so its readout begins the stage small, with the same answers likeliest and all of them drawn.
+    With a single head, a policy that is sure of its answers for one N would no longer explore for the next N. So the
+    weights of its readout are scaled down when a stage begins: the likeliest answers stay the same, but others are
+    drawn as well.
 
-    A stage begins between two rollouts, in all columns at once: trials in progress are dropped, so that no answer is
-    learned from under the rules of another stage. Training ends when the last stage is solved.
+    A stage begins between two rollouts, in all columns at once. Trials in progress are dropped: no rollout mixes two
+    stages. Training ends when the last stage is solved.
 
     Args:
-        curriculum: the stages.
-        task: before the curriculum sets its N.
-        least_answers: counted answers that a test of the accuracy needs; tests take whole rollouts, and none twice.
-        trial_length: steps in a trial, in multiples of the stage's N, where the task lets one choose. None: its own.
-        readout_scale: factor of the readout's weights when a single head with labels begins a new stage; 1: none.
+        curriculum: the curriculum.
+        task: the task; the curriculum sets its N.
+        least_answers: the number of counted answers that a test of the accuracy needs. A test takes whole rollouts, and
+            each rollout enters one test only.
+        trial_length: the number of steps in a trial in multiples of the stage's N, if the task lets one choose. None:
+            the task's default.
+        readout_scale: the factor of the readout's weights when a single head with labels begins a stage. 1: no change.
 
     Attributes:
-        stage: what the curriculum has come to.
-        solved: N of the stages solved -> environment steps at that time.
-        scores: accuracy of each head in its last test, by the names of ``head_keys``.
-        finished: the last stage is solved.
+        stage: the task of the present stage.
+        solved: N of each solved stage -> the number of environment steps when it was solved.
+        scores: name of each head (``head_keys``) -> its accuracy in its last test.
+        finished: whether the last stage is solved.
 
     Raises:
-        ValueError, TypeError: an argument cannot be.
+        ValueError, TypeError: an argument is out of range or of the wrong type.
     """
 
     def __init__(
@@ -72,7 +77,7 @@ class CurriculumCallback(BaseCallback):
         self.trial_length = trial_length if trial_length is None else checks.real("trial_length", trial_length, 1, 1e6)
         self.readout_scale = checks.real("readout_scale", readout_scale, 0, 1)
         self.stage = curriculum.first(task)
-        self._all = None if getattr(self.stage, "heads", None) is None else task.replace(heads=curriculum.ns)
+        self._all = None if self.stage.heads is None else task.replace(heads=curriculum.ns)
         self._next: Task | None = None
         self.solved: dict[int, int] = {}
         self.scores: dict[str, float] = {}
@@ -81,7 +86,7 @@ class CurriculumCallback(BaseCallback):
 
     @property
     def task(self) -> Task:
-        """What the environment plays now; make it for this."""
+        """The task that the environment plays in the present stage. Make the environment for this task."""
         stage = self.stage if self.trial_length is None else with_length(self.stage, self.trial_length)
         if self._all is None:
             return stage
@@ -89,7 +94,7 @@ class CurriculumCallback(BaseCallback):
         return self._all.replace(active_heads=stage.heads, **length)
 
     def state(self) -> dict[str, Any]:
-        """Everything that changes, as plain JSON data; between two calls of ``learn`` there is nothing else."""
+        """The whole state of the callback between two calls of ``learn``, as plain JSON data."""
         return {
             "stage": self.stage.to_dict(),
             "solved": [[n, steps] for n, steps in self.solved.items()],
@@ -100,7 +105,7 @@ class CurriculumCallback(BaseCallback):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state()`` of a callback that was made with the same arguments."""
+        """Set the state to what ``state()`` returned for a callback made with the same arguments."""
         self.stage = task_from_dict(state["stage"])
         self.solved = dict(state["solved"])
         self.scores, self.finished = state["scores"], state["finished"]
@@ -112,11 +117,11 @@ class CurriculumCallback(BaseCallback):
         self._choose_heads()
 
     def _on_step(self) -> bool:
-        if self.finished:  # this step is learned from no more: it is not counted
+        if self.finished:  # nothing will be learned from this step, so it does not count
             self.model.num_timesteps -= self.training_env.num_envs
             return False
         infos = self.locals["infos"]
-        # False wherever an answer does not count or is not asked for.
+        # "correct" is False for answers that do not count and for heads that are not active.
         self._correct += np.array([info["correct"] for info in infos]).reshape(len(infos), -1).sum(axis=0)
         self._counted += sum(info["counted"] for info in infos)
         return True
@@ -135,7 +140,8 @@ class CurriculumCallback(BaseCallback):
             self.solved[self.stage.N] = self.num_timesteps
             self._next, self.finished = following, following is None
 
-    # The rollout is learned from before the next one starts: until then the old stage's heads are active.
+    # SB3 learns from a rollout after it ends and before the next one starts. So the next stage must not begin at the
+    # rollout's end: until the rollout is learned from, the old stage's heads must stay active.
     def _on_rollout_start(self) -> None:
         self._advance()
 
@@ -157,7 +163,7 @@ class CurriculumCallback(BaseCallback):
         self._choose_heads()
 
     def _shrink_readout(self) -> None:
-        # Real values have a noise of their own.
+        # Real-valued answers explore by a noise of their own, which does not depend on the readout.
         if self._all is None and not self.stage.real_valued:
             policy: Any = self.model.policy
             with torch.no_grad():
@@ -177,11 +183,18 @@ class CurriculumCallback(BaseCallback):
 
 
 Kept: TypeAlias = tuple[dict[str, Tensor], dict[str, Any]]
-"""The tensors and the plain data of a checkpoint."""
+"""The tensors and the plain data (JSON) of a checkpoint."""
 
 
 class StepSize(BaseCallback):
-    """The step size of the curriculum's stage; 0 once the last is solved, so that what solved it is what is kept."""
+    """Sets the learning rate of the curriculum's stage; 0 once the last stage is solved.
+
+    SB3 learns once more from the last rollout. With a learning rate of 0 the final policy is the one that solved it.
+
+    Args:
+        recipe: gives the learning rate of each N.
+        curriculum: the curriculum of the same training.
+    """
 
     def __init__(self, recipe: PPORecipe, curriculum: CurriculumCallback) -> None:
         super().__init__()
@@ -199,10 +212,14 @@ class StepSize(BaseCallback):
 
 
 class Solved(BaseCallback):
-    """Keeps the network that solved a stage: as it answered, before it learns from that and goes on to the next stage.
+    """Keeps a copy of the network that solved a stage, from before it learns from the rollout that solved it.
+
+    Args:
+        curriculum: the curriculum of the same training; it must come before this callback in the list.
+        tensors: returns the tensors to keep, by name.
 
     Attributes:
-        kept: N of each stage solved in this part -> what its checkpoint has of its own.
+        kept: N of each stage solved since this callback was made -> the contents of the stage's checkpoint.
     """
 
     def __init__(self, curriculum: CurriculumCallback, tensors: Callable[[], Mapping[str, Tensor]]) -> None:
@@ -224,7 +241,14 @@ class Solved(BaseCallback):
 
 
 class Stop(BaseCallback):
-    """Ends training as soon as somebody asks for it."""
+    """Ends training at the first step at which ``interrupted`` returns True.
+
+    Args:
+        interrupted: whether training should end; called after every step.
+
+    Attributes:
+        asked: whether ``interrupted`` has returned True.
+    """
 
     def __init__(self, interrupted: Callable[[], bool]) -> None:
         super().__init__()

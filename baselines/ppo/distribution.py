@@ -1,6 +1,6 @@
-"""The distribution over the labels of several heads at once, of which some may be switched off.
+"""``HeadsDistribution``: the distribution over the labels of several heads, some of which may be inactive.
 
-Axes: B steps, H heads, K labels.
+Axes: B steps (of all sequences), H heads, K labels.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from torch.distributions import Categorical
 
 
 class HeadsDistribution(MultiCategoricalDistribution):
-    """Independent labels for H heads of K labels each. SB3's loops over the heads; this one is a few operations in all.
+    """Independent labels for H heads with K labels each.
 
-    A head that is not active still answers, but has no part in the probability of an action or in the entropy.
+    SB3's own distribution loops over the heads; this one handles all heads in a few tensor operations. An inactive head
+    still answers, but has no part in the probability of an action or in the entropy.
 
     Args:
-        heads: H.
-        labels: K.
-        single: actions are (B,) instead of (B, H), for a ``Discrete`` space.
+        heads: H, the number of heads.
+        labels: K, the number of labels of each head.
+        single: actions have the shape (B,) instead of (B, H), as a ``Discrete`` space wants.
     """
 
     _active: Tensor
@@ -33,30 +34,31 @@ class HeadsDistribution(MultiCategoricalDistribution):
         self._single = single
 
     def given(self, logits: Tensor, active: Tensor) -> HeadsDistribution:
-        """A new distribution, for these logits (B, H * K); ``active`` (H,) is 1 for the heads that count, else 0."""
-        # New, for two may be compared; and a policy that kept one would keep its graph, and could not be copied.
+        """A new distribution for these logits (B, H * K); ``active`` (H,) is 1 for active heads, else 0."""
+        # A copy: two distributions may be compared, and a policy that kept the logits would keep their autograd graph
+        # and could not be copied.
         given = copy.copy(self)
         given._active = active
         given._logs = torch.log_softmax(logits.view(self._shape), dim=-1)
         return given
 
     def log_prob(self, actions: Tensor) -> Tensor:
-        """Of actions (B, H) or (B,): (B,)."""
+        """The log probabilities (B,) of actions (B, H) or (B,)."""
         chosen = actions.long().view(*self._shape[:2], 1)
         return self._logs.gather(-1, chosen)[..., 0] @ self._active
 
     def entropy(self) -> Tensor:
-        """In nats, (B,)."""
+        """The entropies (B,) in nats."""
         return -(self._logs.exp() * self._logs).sum(-1) @ self._active
 
     @property
     def distribution(self) -> list[Categorical]:  # type: ignore[override]
-        """Torch's own of each active head, (B, K), as Stable-Baselines3's ``kl_divergence`` reads them."""
+        """Torch's own distribution (B, K) for each active head; Stable-Baselines3's ``kl_divergence`` reads them."""
         counted = zip(self._logs.unbind(1), self._active.tolist(), strict=True)
         return [Categorical(logits=logits) for logits, active in counted if active]
 
     def sample(self) -> Tensor:
-        """Labels drawn from the probabilities, by torch's global generator as all of Stable-Baselines3."""
+        """Labels drawn from the probabilities by torch's global generator, as everywhere in Stable-Baselines3."""
         below = self._logs.exp().cumsum(-1)[..., :-1]
         return self._as_action((torch.rand_like(below[..., :1]) > below).sum(-1))
 

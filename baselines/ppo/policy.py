@@ -1,4 +1,4 @@
-"""``CellPolicy``: sb3-contrib's recurrent policy with any cell.
+"""``CellPolicy``: sb3-contrib's recurrent actor-critic policy with any cell.
 
 Axes: T steps, B sequences, H heads, U units, S state size.
 """
@@ -26,14 +26,16 @@ from memory_envs import checks
 
 
 class Evaluated(NamedTuple):
-    """What a policy says of actions taken in B sequences of T steps; the first three in sb3-contrib's flat order.
+    """A policy's evaluation of the actions taken in B sequences of T steps.
+
+    The first three are in sb3-contrib's flat order, sequence by sequence.
 
     Attributes:
-        values: (B * T, 1).
-        log_prob: (B * T,), of the active heads.
-        entropy: (B * T,), of the active heads.
-        outputs: (T, B, U), of the actor's cell.
-        states: (T, B, S), of the actor's cell, or the last one (B, S).
+        values: (B * T, 1), the critic's values.
+        log_prob: (B * T,), the log probabilities of the actions, active heads only.
+        entropy: (B * T,), the entropies of the action distributions, active heads only. None: no closed form.
+        outputs: (T, B, U), the outputs of the actor's cell.
+        states: (T, B, S), the states of the actor's cell; or only the last state, (B, S).
     """
 
     values: Tensor
@@ -44,32 +46,33 @@ class Evaluated(NamedTuple):
 
 
 class CellPolicy(RecurrentActorCriticPolicy):
-    """A recurrent policy with a cell of ``baselines.cells``, or yours, for sb3-contrib's RecurrentPPO and for ours.
+    """A recurrent policy with a cell of ``baselines.cells`` or your own, for sb3-contrib's RecurrentPPO and for ours.
 
-    ``RecurrentPPO(CellPolicy, make_sb3_vec_env("MemoryDMS-v0", 64, N=4), policy_kwargs={"cell": "gru"})``. Answers may
-    be labels (``Discrete``), labels of several heads (``MultiDiscrete``) or real values (``Box``). Initial weights come
-    from torch's global generator, which a model's ``seed`` seeds.
+    For example ``RecurrentPPO(CellPolicy, make_sb3_vec_env("MemoryDMS-v0", 64, N=4), policy_kwargs={"cell": "gru"})``.
+    Answers may be labels (``Discrete``), labels of several heads (``MultiDiscrete``) or real values (``Box``). The
+    initial weights come from torch's global generator, which a model's ``seed`` seeds.
 
-    A saved model is a file of Stable-Baselines3: ``load`` unpickles parts of it, so load only what you trust. From a
-    file of others take the weights alone, which needs no pickle: make the model yourself, then
-    ``model.set_parameters(path)``.
+    A saved model is a file of Stable-Baselines3. ``load`` unpickles parts of it, so load only files that you trust. To
+    use the weights in somebody else's file, make the model yourself and call ``model.set_parameters(path)``, which
+    needs no pickle.
 
     Args:
         observation_space: a ``Box``.
         action_space: ``Discrete``, ``MultiDiscrete`` or ``Box``.
-        lr_schedule: of the optimizer.
+        lr_schedule: the learning rate of the optimizer, as SB3 gives it.
         cell: a name in ``CELLS``, ``"package.module:ClassName"``, or a class.
-        cell_kwargs: its options.
-        units: U, of every layer.
-        layers: of the cell, each fed by the one before.
-        critic: ``"separate"`` (a network of its own, alike), ``"shared"`` (reads the actor's output; no gradient goes
-            back from there, as in sb3-contrib) or ``"feedforward"`` (sees the current observation only).
-        net_arch: layers between the cell and the readouts; by default none: the readouts are linear.
-        kwargs: those of sb3-contrib's policy, but for the ones of its LSTM.
+        cell_kwargs: the cell's own options.
+        units: U, the number of units in every layer.
+        layers: the number of layers of cells; each layer's inputs are the outputs of the layer before.
+        critic: ``"separate"`` (the critic has cells of its own), ``"shared"`` (the critic reads the outputs of the
+            actor's cell and sends no gradient back, as in sb3-contrib) or ``"feedforward"`` (the critic sees the
+            current observation only).
+        net_arch: the sizes of hidden layers between the cell and the readouts. None: there are none.
+        kwargs: the other arguments of sb3-contrib's policy, except for those of its LSTM.
 
     Raises:
-        ValueError, TypeError: an argument cannot be.
-        FloatingPointError: while it answers with real values, one of them is no number (training has diverged).
+        ValueError, TypeError: an argument is out of range or of the wrong type.
+        FloatingPointError: later, a real-valued answer is NaN: training has diverged.
     """
 
     lstm_actor: Recurrence  # type: ignore[assignment]
@@ -93,17 +96,17 @@ class CellPolicy(RecurrentActorCriticPolicy):
         self.units = checks.integer("units", units, 1)
         self.num_layers = checks.integer("layers", layers, 1)
         self.critic_kind = checks.choice("critic", critic, CRITICS)
-        self.lstm_output_dim = units  # read while the parent builds what follows the cell
+        self.lstm_output_dim = units  # the parent reads it to size the layers behind the cell
         if kwargs.get("optimizer_class", torch.optim.Adam) is torch.optim.Adam:
-            # SB3's own epsilon. Fused: one pass over each tensor, where these small ones cost calls and not arithmetic.
+            # The epsilon is SB3's. Fused, because for tensors this small the number of calls sets the time.
             kwargs["optimizer_kwargs"] = {"eps": 1e-5, "fused": True} | (kwargs.get("optimizer_kwargs") or {})
-        # Past sb3-contrib's own constructor, which would build LSTMs.
+        # The grandparent's constructor, because sb3-contrib's own would build LSTMs.
         ActorCriticPolicy.__init__(
             self, observation_space, action_space, lr_schedule, [] if net_arch is None else net_arch, **kwargs
         )
         self.shared_lstm, self.enable_critic_lstm = critic == "shared", critic == "separate"
         if self.shared_lstm and not self.share_features_extractor:
-            raise ValueError("critic must not be 'shared' where share_features_extractor is False")
+            raise ValueError("critic must not be 'shared' if share_features_extractor is False")
         self.lstm_actor = self._recurrence()
         self.lstm_critic = self._recurrence() if critic == "separate" else None
         self.critic = nn.Linear(self.features_dim, self.lstm_output_dim) if critic == "feedforward" else None
@@ -120,10 +123,13 @@ class CellPolicy(RecurrentActorCriticPolicy):
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
 
     def set_active_heads(self, active: tuple[bool, ...]) -> None:
-        """Which heads count in the probability of an action and in the entropy, (H,): the others learn nothing.
+        """Choose the heads that count in the probability of an action and in the entropy; the others learn nothing.
+
+        Args:
+            active: (H,), whether each head is active.
 
         Raises:
-            ValueError: there are none to choose from, or they are of different numbers of labels.
+            ValueError: ``active`` has another length than H, or the action space has no heads of equally many labels.
         """
         if self._heads is None or len(active) != len(self.active_heads):
             raise ValueError(f"active must have one entry for each head of {self.action_space}, got {active}")
@@ -138,15 +144,15 @@ class CellPolicy(RecurrentActorCriticPolicy):
         every_state: bool = False,
         whole: bool = False,
     ) -> Evaluated:
-        """``evaluate_actions``, and what the actor's cell did.
+        """Like ``evaluate_actions``, and also return the activity of the actor's cell.
 
         Args:
-            obs: (B * T, ...), sequence after sequence.
+            obs: (B * T, ...), the observations, sequence by sequence.
             actions: (B * T,) or (B * T, H).
-            lstm_states: of actor and critic before the first step (see ``States``).
+            lstm_states: the states of actor and critic before the first step (see ``States``).
             starts: (B * T,), 1 where an episode begins.
-            every_state: whether the states of all steps are wanted.
-            whole: episodes begin at the first step of a sequence or not at all, as ``SequenceBuffer`` cuts them.
+            every_state: return the states of all steps, not only the last.
+            whole: episodes begin at the first step of a sequence only, as in the minibatches of ``SequenceBuffer``.
         """
         features: Any = self.extract_features(obs)
         pi_features, vf_features = (features, features) if self.share_features_extractor else features
@@ -164,7 +170,7 @@ class CellPolicy(RecurrentActorCriticPolicy):
     def forward(  # type: ignore[override]
         self, obs: Tensor, lstm_states: RNNStates, episode_starts: Tensor, deterministic: bool = False
     ) -> tuple[Tensor, Tensor, Tensor, RNNStates]:
-        # Where no gradient is asked for, as while a rollout is collected, nothing is kept for one: a sixth of its time.
+        # While a rollout is collected no gradient is needed: inference mode saves a sixth of the time.
         with torch.inference_mode(not torch.is_grad_enabled()):
             return super().forward(obs, lstm_states, episode_starts, deterministic)
 
@@ -176,7 +182,7 @@ class CellPolicy(RecurrentActorCriticPolicy):
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
     ) -> tuple[Any, Any]:
-        """As sb3-contrib's; without a ``state`` an episode begins, from the cell's own initial state."""
+        """Like sb3-contrib's; without a ``state``, an episode begins from the cell's own initial state."""
         if state is None:
             episode_start = np.ones(len(self.obs_to_tensor(observation)[0]), np.bool_)
         return super().predict(observation, state, episode_start, deterministic)
@@ -192,9 +198,9 @@ class CellPolicy(RecurrentActorCriticPolicy):
         if self._heads is None:
             try:
                 return super()._get_action_dist_from_latent(latent_pi)
-            except ValueError as error:  # of torch's distributions, which look at their parameters
+            except ValueError as error:  # torch's distributions refuse parameters that are NaN
                 raise FloatingPointError(
-                    f"an answer is no longer a number: {str(error).partition(', but')[0]}"
+                    f"an answer is not a finite number: {str(error).partition(', but')[0]}"
                 ) from None
         return self._heads.given(self.action_net(latent_pi), self.active_heads)
 
@@ -212,13 +218,13 @@ class CellPolicy(RecurrentActorCriticPolicy):
 
 
 Begins: TypeAlias = tuple[Tensor, list[int]]
-"""Where episodes begin, (T, B) bool, and at which steps that may be."""
+"""Where episodes begin, (T, B) bool, and the steps at which an episode may begin."""
 
 
 def _run(
     recurrence: Recurrence, features: Tensor, states: States, begins: Begins, every_state: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """``Recurrence.over_episodes`` for flat features (B * T, I)."""
+    """Call ``Recurrence.over_episodes`` with flat features (B * T, I)."""
     state = recurrence.unpack(states)
     sequences = features.view(len(state), -1, features.shape[-1]).transpose(0, 1)
     starts, steps = begins
@@ -226,12 +232,12 @@ def _run(
 
 
 def _begins(starts: Tensor, states: States, whole: bool = False) -> Begins:
-    """sb3-contrib's flat episode starts, (B * T,). Unless they are ``whole``, the host waits for the device."""
+    """Convert sb3-contrib's flat episode starts (B * T,). Unless ``whole``, the host waits for the device."""
     rows = starts.view(states[0].shape[1], -1).t() > 0
     steps = [0] if whole or len(rows) == 1 else [t for t, some in enumerate(rows.any(dim=1).tolist()) if some]
     return rows, steps
 
 
 def _flat(outputs: Tensor) -> Tensor:
-    """(T, B, U) -> (B * T, U)."""
+    """Outputs (T, B, U) -> (B * T, U), sequence by sequence."""
     return outputs.transpose(0, 1).flatten(0, 1)

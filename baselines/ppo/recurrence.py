@@ -1,6 +1,6 @@
-"""Layers of a cell where sb3-contrib has an ``nn.LSTM``, and sequences in which episodes begin.
+"""``Recurrence``: layers of cells in the place of sb3-contrib's ``nn.LSTM``, over sequences in which episodes begin.
 
-Axes: T steps, B sequences, I inputs, U units (outputs of the last layer), S state size of all layers.
+Axes: T steps, B sequences, I inputs, U units (outputs of the last layer), S state size of all layers together.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from torch import Tensor, nn
 from baselines.cells import Cell
 
 States = tuple[Tensor, ...]
-"""A state as sb3-contrib hands it around: two tensors (1, B, ceil(S / 2)), the ``h`` and ``c`` of its LSTM."""
+"""A state in sb3-contrib's form: two tensors (1, B, ceil(S / 2)), which are h and c for its LSTM."""
 
 
 class Recurrence(Cell):
-    """One or more layers of cells, each fed by the outputs of the one before. A cell itself; its state packs theirs.
+    """One or more layers of cells as one cell; each layer's inputs are the outputs of the layer before.
 
-    Attributes:
-        num_layers, hidden_size: what sb3-contrib sizes its stored states by (see ``States``).
-        input_size: I, which sb3-contrib asks for.
+    Its state packs the states of all layers.
 
     Args:
-        layers: from the inputs to the outputs.
-        input_size: of the first layer, which itself need not say (``Cell``).
+        layers: the cells, from the first layer to the last.
+        input_size: I, the number of inputs of the first layer. A ``Cell`` need not store it itself.
+
+    Attributes:
+        num_layers, hidden_size: sb3-contrib sizes its stored states by these (see ``States``).
+        input_size: I; sb3-contrib reads it.
     """
 
     num_layers = 1
@@ -46,7 +48,7 @@ class Recurrence(Cell):
         return self._through("unroll", inputs, state)
 
     def run(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        # A cell of the user's need not derive from ours.
+        # A user's cell need not derive from Cell, and then has no ``run``.
         if all(isinstance(cell, Cell) for cell in self.layers):
             return self._through("run", inputs, state)
         return super().run(inputs, state)
@@ -73,7 +75,7 @@ class Recurrence(Cell):
         }
 
     def state_parts(self) -> dict[str, slice]:
-        """A single layer's own parts; of several, ``layer1``, ``layer2`` and so on."""
+        """The parts of a single layer; with several layers, one part each: ``layer1``, ``layer2`` and so on."""
         if len(self.layers) == 1:
             return self.layers[0].state_parts()
         ends = [sum(self._sizes[: i + 1]) for i in range(len(self._sizes))]
@@ -82,13 +84,13 @@ class Recurrence(Cell):
         }
 
     def pack(self, state: Tensor) -> States:
-        """(B, S) -> sb3-contrib's form: the two halves, an LSTM's h and c."""
+        """State (B, S) -> sb3-contrib's form: its two halves, which are h and c for an LSTM."""
         if self.state_size % 2:
             state = nn.functional.pad(state, (0, 1))
         return tuple(state[None].chunk(2, dim=-1))
 
     def unpack(self, states: States) -> Tensor:
-        """The inverse of ``pack``."""
+        """sb3-contrib's form -> state (B, S): the inverse of ``pack``."""
         return torch.cat([half[0] for half in states], dim=-1)[:, : self.state_size]
 
     def over_episodes(
@@ -99,21 +101,22 @@ class Recurrence(Cell):
         every_state: bool = False,
         begins: Sequence[int] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """``unroll`` over sequences in which episodes begin: there the cell's initial state is taken.
+        """Like ``unroll``, for sequences in which episodes begin: an episode starts from the cell's initial state.
 
-        A sequence is cut wherever an episode begins in any of them, and each piece is unrolled at once. Trials of one
-        length begin together; what has been cut at episode starts already is a single piece.
+        All sequences are cut at each step at which an episode begins in any of them, and each piece is unrolled at
+        once. There are few pieces: trials of equal length begin together, and sequences that were cut at the starts of
+        episodes before are a single piece.
 
         Args:
             inputs: (T, B, I).
-            state: (B, S), before the first step.
+            state: (B, S), the state before the first step.
             starts: (T, B) bool, which steps are the first of an episode.
-            every_state: whether the states in between are wanted, which takes longer for some cells.
-            begins: the steps at which an episode may begin, in order, where they are known. None: as ``starts`` says,
-                for which the host has to wait for the device.
+            every_state: return the states of all steps, which takes longer for some cells.
+            begins: the steps at which an episode may begin, ascending, if the caller knows them. None: they are read
+                from ``starts``, for which the host must wait for the device.
 
         Returns:
-            Outputs (T, B, U), and the states (T, B, S) or the last one (B, S).
+            The outputs (T, B, U), and the states of all steps (T, B, S) or the last state (B, S).
         """
         if begins is None:
             begins = [t for t, some in enumerate(starts.any(dim=1).tolist()) if some]

@@ -1,4 +1,4 @@
-"""A run of reinforcement learning from its settings to its run folder: trains, plays, saves. It prints nothing."""
+"""One run of reinforcement learning, from its settings to its run folder: train, evaluate, save. It prints nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import set_random_seed
-from torch import Tensor
 
 from baselines.core import seeds
 from baselines.core.files import RunError
@@ -19,6 +18,7 @@ from baselines.evaluation import Evaluation, evaluate
 from baselines.network import head_keys
 from baselines.ppo.algorithm import RecurrentPPO
 from baselines.ppo.callbacks import CurriculumCallback, Kept, Solved, StepSize, Stop
+from baselines.ppo.checkpoint import load_model, load_policy, model_tensors
 from baselines.ppo.policy import CellPolicy
 from baselines.ppo.vec_env import make_sb3_vec_env
 from baselines.training import loading, run_files
@@ -28,33 +28,35 @@ from baselines.training.run_folder import RunFolder
 from memory_envs import Task
 
 LOGGED = ("policy_gradient_loss", "value_loss", "entropy_loss", "tcr_loss", "approx_kl", "clip_fraction")
-"""What of SB3's ``train/...`` goes into ``metrics.csv``: of the last rollout of a part."""
+"""The values among SB3's ``train/...`` that go into ``metrics.csv``, as of the last rollout of a part."""
 
 
 class RLRun(ResumableRun[RLSettings]):
-    """One run of reinforcement learning. Call ``train`` to its end, then ``finish``.
+    """One run of reinforcement learning. Iterate over ``train`` to its end, then call ``finish``.
 
-    It is made of parts, none of them cut short: ``report_every`` rollouts, an evaluation of the likeliest answers on
-    fresh trials, and a checkpoint. Each part begins new trials in all columns, from seeds that go by the number of the
-    part, as does everything random in it. So a run that goes on from a checkpoint has the numbers of one that was never
-    stopped, and what was done since the last checkpoint is done again.
-
-    Attributes:
-        plan: what is run.
-        folder: where it is written.
-        model: SB3's; its ``save`` and ``predict`` are there as ever.
-        curriculum: the stages, and how far they have come.
-        status: ``"running"``; then ``"solved"`` (the last stage is), ``"steps"`` (they are used up), ``"interrupted"``
-            or ``"diverged"`` (a weight or an answer is no longer a number; the checkpoint is the one before).
-        part: how many are done.
-        played: the latest evaluation.
-        row: the latest row of ``metrics.csv``.
+    A run consists of parts. Each part is ``report_every`` rollouts, an evaluation of the likeliest answers on fresh
+    trials, and a checkpoint. A part begins new trials in all columns, and everything random in it follows from the
+    run's seed and the part's number. So a run resumed from a checkpoint gives the same numbers as a run that was never
+    stopped; an unfinished part is repeated from its beginning.
 
     Args:
-        settings: what is asked for, of a new run.
+        settings: the settings of a new run. ``RLRun.resume`` goes on with an existing one.
+
+    Attributes:
+        plan: the settings with the recipe and the curriculum that follow from them.
+        folder: the run folder.
+        model: the model, with SB3's ``save`` and ``predict``.
+        curriculum: the curriculum and its present stage.
+        status: ``"running"``; at the end ``"solved"`` (the last stage is solved), ``"steps"`` (all environment steps
+            are used), ``"interrupted"`` or ``"diverged"`` (a weight or an answer became NaN or infinite; the last
+            checkpoint is from before that).
+        part: the number of finished parts.
+        played: the latest evaluation; None before the first.
+        row: the latest row of ``metrics.csv``.
 
     Raises:
-        SettingsError, RunError: it cannot be; nothing has been written.
+        SettingsError: a setting is invalid; nothing has been written.
+        RunError: the run folder exists already or cannot be written.
     """
 
     KIND = RLSettings
@@ -65,7 +67,7 @@ class RLRun(ResumableRun[RLSettings]):
         self._save({})
 
     def _prepare(self, settings: RLSettings) -> None:
-        """Everything as it is before the first part."""
+        """Set everything to its state before the first part."""
         self.plan = plan = settings.plan()
         self.seed = settings.seed
         recipe = plan.recipe
@@ -101,17 +103,20 @@ class RLRun(ResumableRun[RLSettings]):
 
     @property
     def steps(self) -> int:
-        """Environment steps so far, of all columns."""
+        """The number of environment steps so far, over all columns."""
         return self.model.num_timesteps
 
     def train(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[RLRun]:
-        """Train until the last stage is solved, the steps are used up or ``interrupted()`` says so.
+        """Train until the last stage is solved, all steps are used, or ``interrupted()`` returns True.
+
+        Args:
+            interrupted: whether to stop; called after every step of the environment.
 
         Yields:
-            Itself, after every part.
+            This run, after every part.
 
         Raises:
-            RunError: the folder cannot be written. What is there can be gone on with.
+            RunError: the run folder cannot be written. The run can be resumed from its last checkpoint.
         """
         began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
         recipe, settings, model = self.plan.recipe, self.plan.settings, self.model
@@ -121,7 +126,7 @@ class RLRun(ResumableRun[RLSettings]):
         while self.status == "running":
             self._begin_part()
             before, curriculum, played = self.steps, self.curriculum.state(), None
-            callbacks[3:] = [solved := Solved(self.curriculum, self._tensors)]
+            callbacks[3:] = [solved := Solved(self.curriculum, lambda: model_tensors(model))]
             try:
                 model.learn(size, callbacks, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
                 if not all(bool(torch.isfinite(p).all()) for p in model.policy.parameters()):
@@ -132,7 +137,7 @@ class RLRun(ResumableRun[RLSettings]):
                     played = self._play(self.curriculum.task)
             except FloatingPointError:
                 self.status = "diverged"
-            if played is None:  # the checkpoint stands
+            if played is None:  # back to the last checkpoint, which stays as it is
                 model.num_timesteps = before
                 self.curriculum.restore(curriculum)
                 return
@@ -155,15 +160,15 @@ class RLRun(ResumableRun[RLSettings]):
         }
 
     def _begin_part(self) -> None:
-        """New trials in all columns, and everything random from the seed and the number of the part."""
+        """Begin new trials in all columns, and seed every generator from the run's seed and the part's number."""
         seed, env, model = self.plan.settings.seed, self.model.get_env(), self.model
         assert env is not None
-        # SB3 draws from the global generators of torch and NumPy, as does what it is given.
+        # SB3 and the policies draw from the global generators of torch and NumPy.
         set_random_seed(_small(seed, "part", self.part))
         env.seed(seeds.environment_seed(seed, self.part, env.num_envs))
         model._last_obs = env.reset()  # type: ignore[assignment]
         model._last_episode_starts = np.ones(env.num_envs, np.bool_)
-        model.ep_info_buffer = None  # the mean return that is reported is of the part's last episodes
+        model.ep_info_buffer = None  # so that the reported mean return covers this part's episodes only
 
     def _play(self, task: Task) -> Evaluation:
         settings = self.plan.settings
@@ -181,7 +186,7 @@ class RLRun(ResumableRun[RLSettings]):
         ]
 
     def _row(self, played: Evaluation) -> dict[str, float]:
-        """A row of ``metrics.csv``: ``score`` and ``accuracy_*`` are of the likeliest answers on fresh trials."""
+        """A row of ``metrics.csv``. ``score`` and ``accuracy_*`` measure the likeliest answers on fresh trials."""
         logged = self.model.logger.name_to_value
         accuracies = zip(head_keys(self.curriculum.stage), played.accuracy.values(), strict=True)
         returns = [info["r"] for info in self.model.ep_info_buffer or []]
@@ -197,15 +202,6 @@ class RLRun(ResumableRun[RLSettings]):
             "cpu_seconds": round(self.cpu_seconds, 3),
         }
 
-    def _tensors(self) -> dict[str, Tensor]:
-        """Weights and moments, by the names that they have in a checkpoint."""
-        policy = self.model.policy
-        tensors = {f"policy.{name}": value for name, value in policy.state_dict().items() if value.numel()}
-        names: dict[Any, str] = {parameter: name for name, parameter in policy.named_parameters()}
-        for parameter, moments in policy.optimizer.state.items():
-            tensors |= {f"optimizer.{names[parameter]}.{key}": value for key, value in moments.items()}
-        return tensors
-
     def _save(self, solved: Mapping[int, Kept]) -> None:
         plain = {
             "steps": self.steps,
@@ -218,12 +214,12 @@ class RLRun(ResumableRun[RLSettings]):
         }
         for n, (tensors, then) in solved.items():
             self.folder.keep_checkpoint(tensors, plain | then, n)
-        self.folder.save_checkpoint(self._tensors(), plain)
+        self.folder.save_checkpoint(model_tensors(self.model), plain)
 
     def _restore(self, path: Path) -> None:
-        """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
+        """Go back to the latest checkpoint. The folder changes only after everything has been read and checked."""
         steps = self.plan.settings.steps
-        if not run_files.is_begun(path):  # killed before it was
+        if not run_files.is_begun(path):  # it was killed before its first checkpoint
             self.folder.go_back(0, 0)
             self._save({})
             return
@@ -234,11 +230,7 @@ class RLRun(ResumableRun[RLSettings]):
             if plain["steps"] >= steps:
                 more = more_steps(steps, plain["steps"])
                 raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {more}")
-            _load_policy(self.model.policy, tensors)
-            device, optimizer = self.model.device, self.model.policy.optimizer
-            for name, parameter in self.model.policy.named_parameters():
-                if moments := _under(f"optimizer.{name}.", tensors):
-                    optimizer.state[parameter] = {key: value.to(device) for key, value in moments.items()}
+            load_model(self.model, tensors)
             self.model.num_timesteps, self.model._n_updates = plain["steps"], plain["updates"]
             self.part = plain["part"]
             self.curriculum.restore(plain["curriculum"])
@@ -253,25 +245,36 @@ class RLRun(ResumableRun[RLSettings]):
 
 
 def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
-    """The policy of the run at ``path``, on the CPU, and the task that it played: an ``Agent``, read without a pickle.
+    """Load the policy of a run, which is an ``Agent``, and the task that it played. No pickle is read.
 
     Args:
-        path: of the run.
-        n: the checkpoint that was kept when this N was solved. None: the latest.
+        path: the run folder.
+        n: load the checkpoint that was kept when this N was solved. None: the latest checkpoint.
+
+    Returns:
+        The policy on the CPU, and the task of the checkpoint's stage.
+
+    Raises:
+        RunError: the folder holds no such checkpoint, or is damaged.
     """
     tensors, plain = loading.read_checkpoint(path, n)
     plan = run_files.read_settings_as(RLSettings, path).plan()
     curriculum = _curriculum(plan)
     curriculum.restore(plain["curriculum"])
     task = curriculum.task
-    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the global generator alone
         policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
-    _load_policy(policy, tensors)
+    load_policy(policy, tensors)
     return policy, task
 
 
 def more_steps(limit: int, taken: int) -> int:
-    """A limit of steps with which a run goes on that has come to its own; parts are whole, so it may be far past it."""
+    """A larger limit of steps for a run that has used up its own.
+
+    Args:
+        limit: the run's limit.
+        taken: the steps that it has taken; parts are never cut short, so they may be far more than ``limit``.
+    """
     return 2 * (limit if 2 * limit > taken else taken)
 
 
@@ -287,16 +290,6 @@ def _policy_kwargs(plan: RLPlan) -> dict[str, Any]:
     return own | {"units": recipe.units, "layers": recipe.layers, "log_std_init": recipe.log_std}
 
 
-def _load_policy(policy: Any, tensors: Mapping[str, Tensor]) -> None:
-    own = _under("policy.", tensors)
-    empty = {name: value for name, value in policy.state_dict().items() if not value.numel()}
-    policy.load_state_dict(own | empty)
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
 def _small(seed: int, *name: str | int) -> int:
-    """A seed of 32 bits for what is called ``name``: NumPy's global generator takes no larger one."""
+    """A seed of 32 bits for the purpose ``name``, because NumPy's global generator takes no larger one."""
     return seeds.generator(seed, "rl", *name).initial_seed() % 2**32

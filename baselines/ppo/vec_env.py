@@ -1,6 +1,6 @@
-"""The native vector environment as a ``VecEnv`` of Stable-Baselines3.
+"""``SB3VecEnv``: the native vector environment as a ``VecEnv`` of Stable-Baselines3.
 
-Axes: B columns, I inputs, H heads.
+Axes: B columns (copies of the environment), I inputs, H heads.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ Indices: TypeAlias = int | Iterable[int] | None
 def make_sb3_vec_env(
     env_id: str | Task, n_envs: int = 1, *, seed: int | None = None, render_mode: str | None = None, **parameters: Any
 ) -> SB3VecEnv:
-    """``make_sb3_vec_env("MemoryDMS-v0", 64, N=4)``: 64 columns of a task for a model of Stable-Baselines3.
+    """Make B copies of an environment for Stable-Baselines3: ``make_sb3_vec_env("MemoryDMS-v0", 64, N=4)``.
 
-    What ``stable_baselines3.common.env_util.make_vec_env`` makes of scalar environments, with the same numbers.
+    It gives the same numbers as ``stable_baselines3.common.env_util.make_vec_env`` with scalar environments.
 
     Args:
-        env_id: the id of a registered environment of this package, or a task.
-        n_envs: columns, B.
-        seed: column i begins the stream of ``seed`` + i at the first reset. A model with a seed of its own replaces it.
+        env_id: the id of an environment of ``memory_envs``, or a task.
+        n_envs: B, the number of columns.
+        seed: column i plays the trials of seed ``seed`` + i. A model with a seed of its own replaces this one.
         render_mode: None, ``"ansi"`` or ``"rgb_array"``.
-        parameters: the task's parameters.
+        parameters: the parameters of the task.
 
     Raises:
-        ValueError, TypeError: there is no such environment, it is not one of this package, or a value cannot be.
+        ValueError, TypeError: ``env_id`` is none of this package's environments; an argument is out of range or of the
+            wrong type.
     """
     if not isinstance(env_id, Task):
         names = {task.env_id: name for name, task in TASKS.items()}
@@ -54,13 +55,16 @@ def make_sb3_vec_env(
 
 
 class SB3VecEnv(VecEnv):
-    """B columns of a task as Stable-Baselines3 wants them; the same, bit for bit, as its ``DummyVecEnv``.
+    """A native vector environment with the interface of Stable-Baselines3; bit for bit like its ``DummyVecEnv``.
 
-    Each column behaves as a scalar environment in a ``Monitor``: the info of an episode's last step has
+    Each column behaves like a scalar environment in a ``Monitor``: the info of an episode's last step has
     ``terminal_observation`` and ``episode`` (r: return, l: steps, t: seconds since the environment was made).
 
     Args:
-        envs: columns that reset in the same step.
+        envs: the native vector environment, with ``autoreset_mode`` SAME_STEP.
+
+    Raises:
+        ValueError: ``envs`` has another ``autoreset_mode``.
     """
 
     def __init__(self, envs: MemoryVectorEnv) -> None:
@@ -75,22 +79,22 @@ class SB3VecEnv(VecEnv):
 
     @property
     def task(self) -> Task:
-        """What is played (from each column's next trial on)."""
+        """The task that each column plays from its next trial on."""
         return self.envs.task
 
     def set_task(self, task: Task) -> None:
-        """Play ``task`` in each column from its next trial on. Its spaces must be those of this environment.
+        """Play ``task`` in each column from its next trial on.
 
         Raises:
-            ValueError: they are not.
+            ValueError: the spaces of ``task`` differ from those of this environment.
         """
         self.envs.set_task(task)
 
     def reset(self) -> npt.NDArray[np.float32]:
-        """Begin the next trial in every column, or the first of those of its new seed: observations (B, I)."""
+        """Begin the next trial in every column, or the first trial of a new seed. Returns observations (B, I)."""
         options = self._options[0]
         if any(other != options for other in self._options):
-            raise ValueError(f"options must be the same for all columns, which share one task, got {self._options}")
+            raise ValueError(f"options must be the same for all columns (they share one task), got {self._options}")
         seeds = None if all(seed is None for seed in self._seeds) else self._seeds
         observations, infos = self.envs.reset(seed=seeds, options=options or None)
         self._reset_seeds()
@@ -103,7 +107,7 @@ class SB3VecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_], list[Info]]:
-        """Observations (B, I), rewards (B,) float32, ends (B,) bool and an info for each column."""
+        """Returns observations (B, I), rewards (B,) float32, ends (B,) bool and one info per column."""
         observations, rewards, ends, _, arrays = self.envs.step(self._actions)
         self._returns += rewards
         self._lengths += 1
@@ -137,23 +141,23 @@ class SB3VecEnv(VecEnv):
         return [getattr(self.envs, single.get(attr_name, attr_name)) for _ in columns]
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """``set_attr("task", task)`` is ``set_task(task)``: there is nothing else to set.
+        """``set_attr("task", task)`` does what ``set_task(task)`` does. No other attribute can be set.
 
         Raises:
-            AttributeError: another attribute.
-            ValueError: for some of the columns, which share one task.
+            AttributeError: ``attr_name`` is another attribute.
+            ValueError: ``indices`` names only some of the columns, but all columns share one task.
         """
         if attr_name != "task":
-            raise AttributeError(f"attr_name must be 'task', got {attr_name!r}: columns have nothing else to set")
+            raise AttributeError(f"attr_name must be 'task', got {attr_name!r}: no other attribute can be set")
         self._need_all(indices, "set_attr('task')")
         self.set_task(value)
 
     def env_method(self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> list[Any]:
-        """Call a method of each column's environment: ``set_task`` (of all columns at once) or ``render``.
+        """Call a method of each column's environment: ``set_task`` (all columns at once) or ``render``.
 
         Raises:
-            AttributeError: another method.
-            ValueError: ``set_task`` for some of the columns, which share one task.
+            AttributeError: ``method_name`` is another method.
+            ValueError: ``set_task`` with ``indices`` of only some columns, but all columns share one task.
         """
         if method_name == "set_task":
             self._need_all(indices, "env_method('set_task')")
@@ -165,16 +169,16 @@ class SB3VecEnv(VecEnv):
         raise AttributeError(f"method_name must be 'set_task' or 'render', got {method_name!r}")
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: Indices = None) -> list[bool]:
-        """Each column reports its episodes as in a ``Monitor``, and is in no other wrapper."""
+        """One entry per column: True for ``Monitor``, whose part this class plays, False for other wrappers."""
         return [issubclass(Monitor, wrapper_class) for _ in self._get_indices(indices)]
 
     def _need_all(self, indices: Indices, what: str) -> None:
         if indices is not None and set(self._get_indices(indices)) != set(range(self.num_envs)):
-            raise ValueError(f"indices must be None or all columns for {what}: they share one task; got {indices!r}")
+            raise ValueError(f"indices must be None or all columns for {what} (they share one task), got {indices!r}")
 
 
 def _as_dicts(arrays: Info, **more: Any) -> list[Info]:
-    """The arrays of a step's info as one dictionary a column, with the types that a scalar environment gives."""
+    """The arrays of a step's info as one dictionary per column, with a scalar environment's types."""
     target, correct = arrays["target"], arrays["correct"]
     if target.ndim == 1:
         target, correct = target.tolist(), correct.tolist()

@@ -32,7 +32,7 @@ Published = Mapping[str, Mapping[str, Mapping[float | None, Sequence[float]]]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a statement.
+    """What the data say to a statement.
 
     Attributes:
         words: the statement.
@@ -54,14 +54,20 @@ class Statement(Protocol):
 
     @property
     def quantities(self) -> set[str]:
-        """What it is about."""
+        """The names of the quantities that it is about."""
 
     def judge(self, observed: Observed, published: Published) -> Verdict:
         """What the data say to it."""
 
 
 def decide(words: str, found: Sequence[float], at: str) -> Verdict:
-    """The rule of all statements about differences: positive ones are published."""
+    """The verdict on differences within networks, by the rule of this module; the published ones are positive.
+
+    Args:
+        words: the statement.
+        found: the difference of each network.
+        at: where it was measured, in words.
+    """
     if len(found) < 2:
         return Verdict(words, UNREACHED, f"{at}: measured in {_networks(len(found))}, and two are needed")
     if wrong := sum(not math.isfinite(one) for one in found):
@@ -80,8 +86,9 @@ class Larger:
 
     Attributes:
         words: the statement.
-        of, than: the series.
-        x: where; None: they are one number a network; ``"last"``: at the largest x that two networks of both have.
+        of, than: the series that is larger, and the other one.
+        x: where they are compared; None: they are one number a network; ``"last"``: the largest x that two networks of
+            both have.
         premise: what the statement rests on; where it does not agree, the statement is out of reach.
     """
 
@@ -116,20 +123,20 @@ class Larger:
             return Verdict(self.words, UNREACHED, "all runs of both end where they were told to")
         verdict = decide(self.words, found, _place(x))
         if verdict.verdict == DIFFERS and not any(found) and any(cut):
-            # Two that were cut off at the same place are not two that are the same.
+            # Two runs that were cut off at the same place need not be the same.
             return replace(verdict, verdict=UNDECIDED)
         return verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """A series rises, or falls, from one x to the last that two networks have.
+    """A series rises, or falls, from the first x to the last that two networks have.
 
     Attributes:
         words: the statement.
         of: the series.
-        rises: it falls where not.
-        until: the last x is to be at least this; otherwise the statement is out of reach.
+        rises: whether it rises; otherwise it falls.
+        until: the least that the last x must be; below it the statement is out of reach.
     """
 
     words: str
@@ -154,14 +161,14 @@ class Changes:
 class Turns:
     """A series falls to a minimum and rises after.
 
-    It agrees where two differences pass the rule: the fall from the first x to ``between``, and the rise from there to
-    the last x; of ``between`` the mean is taken. The place is the published one and not that of our own minimum: any
-    number lies above the least of many. Where ours lies elsewhere, the statement is at best undecided.
+    It agrees where two differences pass the rule: the fall from the first x to the mean over ``between``, and the rise
+    from that mean to the last x. The place is the published one, not that of our own minimum, because every number lies
+    above the least of many. Where our minimum lies elsewhere, the statement is at best undecided.
 
     Attributes:
         words: the statement.
         of: the series.
-        between: smallest and largest x of the minimum that still agree.
+        between: the smallest and the largest x at which the minimum agrees.
     """
 
     words: str
@@ -201,9 +208,9 @@ class Close:
 
     Attributes:
         words: the statement.
-        quantity: whose values.
-        share: of the published value.
-        least: what is allowed at least, where published values are near 0.
+        quantity: the quantity whose values are compared.
+        share: the share of the published value by which ours may differ.
+        least: the least by which ours may differ, for published values near 0.
     """
 
     words: str
@@ -259,7 +266,7 @@ def _networks(count: int) -> str:
 
 
 def _came(xs: Sequence[float], needed: str) -> str:
-    """How far two networks were measured, and what is needed."""
+    """How far two networks were measured, and what is needed, in words."""
     there = f"from {xs[0]:g} to {xs[-1]:g}" if len(xs) > 1 else f"at {xs[0]:g} alone" if xs else "nowhere"
     return f"two networks were measured {there}; {needed} is needed"
 

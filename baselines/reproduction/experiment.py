@@ -1,4 +1,7 @@
-"""What an experiment is made of: the runs that it needs, what it measures of them, and what was published."""
+"""What an experiment is made of: the runs that it needs, what it measures of them, and what was published.
+
+At the end stand the words and the short forms that the files of ``experiments`` share.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from baselines.reproduction.runs import Finished
 SCALES = ("small", "full")
 
 Measure = Callable[..., Iterator[Observation]]
-"""(a run, its case, settings by name) -> what is seen of it."""
+"""(a run, its case, settings by name) -> the numbers that are measured of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +24,10 @@ class Quantity:
     """How one of an experiment's quantities is drawn.
 
     Attributes:
-        name: of the quantity.
-        label: of its axis, with its unit.
-        x: label of the axis that it is drawn over; empty where it is one number a network.
-        log: the axes that are logarithmic: "", "x" or "y".
+        name: the name of the quantity.
+        label: the label of its axis, with its unit.
+        x: the label of the axis that it is drawn over; empty where it is one number a network.
+        log: the axis that is logarithmic: "", "x" or "y".
     """
 
     name: str
@@ -38,11 +41,11 @@ class Part:
     """What is measured of the runs of one set at one scale.
 
     Attributes:
-        runs: the set.
+        runs: the name of the set.
         measure: what is measured of each of its runs.
-        case: names the kind of network: a template of a run's settings, such as ``"{cell}, {curriculum}"``.
+        case: the name of the kind of network, a template that a run's settings fill: ``"{cell}, {curriculum}"``.
         settings: further arguments of ``measure``.
-        only: name -> values: runs with others are left alone.
+        only: setting -> values; runs with other values are left out.
     """
 
     runs: str
@@ -67,8 +70,8 @@ class Scale:
     Attributes:
         parts: what is measured.
         statements: what is judged.
-        cpu_minutes: of measuring, without training.
-        note: what is other than published, besides the size of the networks.
+        cpu_minutes: CPU minutes that measuring takes, without training.
+        note: what differs from what was published, besides the size of the networks.
     """
 
     parts: Sequence[Part]
@@ -82,13 +85,13 @@ class Experiment:
     """A figure or a table of a paper.
 
     Attributes:
-        name: of the command line.
-        title: what is asked.
+        name: its name on the command line.
+        title: the question.
         claim: what was published, in words.
-        source: where.
+        source: where it was published.
         scales: scale -> what is done.
         quantities: what is drawn, a panel each.
-        published: the values, by quantity, case and x.
+        published: the published values, by quantity, case and x.
         note: what else a reader of the numbers should know.
     """
 
@@ -102,29 +105,28 @@ class Experiment:
     note: str = ""
 
 
+# The paper that most of them are about, and what it calls its networks.
+P1 = "Khajehabdollahi et al., ICLR 2024 (arXiv 2309.12927)"
+PUBLISHED_N = (2, 5, 10, 15, 20, 25, 30, 40, 50, 70, 99)
+"""Each N at which the values of a curve over N were read off its figure."""
+SINGLE, MULTI = "single-head", "multi-head"
 RECIPES = ("paper", "fast")
 RECIPE_CASE = "{task} {curriculum}, recipe {recipe}"
+"""The case of networks that are told apart by their recipe."""
 
 
 def against(xs: Sequence[float], values: Sequence[float | None]) -> dict[float | None, Sequence[float]]:
-    """Published values by x; None where there is none."""
+    """Published values by x, one at each; a value of None: nothing was published there."""
     return {x: (value,) for x, value in zip(xs, values, strict=True) if value is not None}
 
 
 def without_x(*values: float) -> Mapping[float | None, Sequence[float]]:
-    """Published values, one a network, of a quantity that has no x."""
+    """Published values of a quantity that is one number a network."""
     return {None: values}
 
 
-PUBLISHED_N = (2, 5, 10, 15, 20, 25, 30, 40, 50, 70, 99)
-
-
-P1 = "Khajehabdollahi et al., ICLR 2024 (arXiv 2309.12927)"
-SINGLE, MULTI = "single-head", "multi-head"
-
-
 def parts(names: Sequence[str], measure: Measure, case: str = "{curriculum}", **settings: Any) -> list[Part]:
-    """The same measure of several sets of runs."""
+    """A part for each of several sets of runs, with the same measure."""
     return [Part(runs=name, measure=measure, case=case, settings=settings) for name in names]
 
 
@@ -134,5 +136,5 @@ def above(words: str, quantity: str, of: str, than: str, x: float | str | None =
 
 
 def over_n(*pairs: tuple[str, str]) -> Sequence[Quantity]:
-    """Quantities that are drawn over N, and their labels."""
+    """Quantities that are drawn over N, from pairs of a name and a label."""
     return [Quantity(name=name, label=label, x="N") for name, label in pairs]

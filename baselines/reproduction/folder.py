@@ -1,7 +1,7 @@
 """The folder of the experiments at one scale.
 
 - ``reproduction.json``: the scale
-- ``runs/parity-paper/`` and so on: the sweeps, which experiments share
+- ``runs/parity-paper/`` and so on: the sweeps that the experiments share
 - ``tau/result.json``, ``tau.csv``, ``tau.png``, ``tau.svg`` and so on: what came of an experiment
 - ``tau/parts/``: what was measured of each run, so that an interrupted one goes on
 """
@@ -15,36 +15,35 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from baselines.core import files, style
+from baselines.core import files
 from baselines.core.files import RunError, file_word, lock, read_format, read_json, replace_file, writing
 from baselines.core.jobs import available_cores
 from baselines.core.settings import SettingsError
 from baselines.reproduction.experiment import Experiment, Part
-from baselines.reproduction.experiments import RUN_SETS
-from baselines.reproduction.figure import draw
+from baselines.reproduction.experiments import RUN_SETS, Source
 from baselines.reproduction.measurements import Observation, Observed
 from baselines.reproduction.results import conclude
-from baselines.reproduction.runs import Finished, Source
+from baselines.reproduction.runs import Finished
 
 FORMAT = 1
-"""Of ``reproduction.json``."""
+"""The format of ``reproduction.json``."""
 
 RESULT_FORMAT = 2
-"""Of ``result.json``: the page says by which rule its verdicts are given, so that another rule is another format."""
+"""The format of ``result.json``. The page states the rule of its verdicts, so that another rule is another format."""
 
 PARTS = {"scale", "title", "claim", "source", "note", "verdict", "statements", "tables", "sets", "cores", "torch"}
-"""Some of what is in ``result.json``."""
+"""Keys that ``result.json`` must have, among others."""
 
 
 class Reproduction:
     """The folder of the experiments at one scale, made where it is missing.
 
     Args:
-        path: of the folder.
+        path: the folder.
         scale: ``"small"`` or ``"full"``.
 
     Raises:
-        SettingsError: it holds something else, or those of another scale; nothing has been written.
+        SettingsError: the folder holds something else, or experiments of another scale; nothing has been written.
     """
 
     def __init__(self, path: Path, scale: str) -> None:
@@ -52,7 +51,7 @@ class Reproduction:
         self.run_sets = RUN_SETS[scale]
         try:
             there = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
-            there = [name for name in there if name != "reproduction.json.part"]  # of a process that was killed
+            there = [name for name in there if name != "reproduction.json.part"]  # left by a process that was killed
         except OSError as error:
             raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
         mark = path / "reproduction.json"
@@ -71,25 +70,29 @@ class Reproduction:
             _write(mark, {"format": FORMAT, "scale": scale})
 
     def sources(self, experiment: Experiment) -> dict[str, Source]:
-        """Where an experiment's numbers come from, by name."""
+        """The sets of runs that an experiment needs, by name."""
         return {part.runs: self.run_sets[part.runs] for part in experiment.scales[self.scale].parts}
 
     def cpu_minutes(self, experiment: Experiment) -> float:
-        """What is expected to be left to do: of every set as large a share as has not ended."""
+        """CPU minutes that are left: of each set the share that has not ended, and the measuring."""
         minutes = experiment.scales[self.scale].cpu_minutes
         for name, source in self.sources(experiment).items():
-            minutes += source.cpu_minutes * source.left(self.path / "runs" / name)
+            minutes += source.cpu_minutes * source.share_left(self.path / "runs" / name)
         return minutes
 
     def ended(self, name: str) -> Sequence[Finished]:
-        """The runs of a set, all of which have ended."""
+        """The runs of a set.
+
+        Raises:
+            RunError: one has not ended, or is damaged.
+        """
         return self.run_sets[name].ended(self.path / "runs" / name)
 
     def measure(self, experiment: Experiment) -> Iterator[str]:
         """Measure the runs that have not been measured, then write ``result.json``, the table and the figure.
 
         Yields:
-            What was measured, in words.
+            The name of each run, once it has been measured.
 
         Raises:
             RunError: a run has not ended or is damaged, another process measures the same, or something cannot be
@@ -122,15 +125,15 @@ class Reproduction:
             for ending in (".png", ".svg"):
                 (folder / f"{experiment.name}{ending}").unlink(missing_ok=True)
             if rows:
-                style.save(draw(experiment, observed), folder / experiment.name)
+                _draw(experiment, observed, folder / experiment.name)
         result = conclude(experiment, self.scale, observed)
-        _write(folder / "result.json", {"format": RESULT_FORMAT, **result, **self._made(experiment, seconds)})
+        _write(folder / "result.json", {"format": RESULT_FORMAT, **result, **self._origin(experiment, seconds)})
 
     def _measure(self, part: Part, run: Finished, file: Path) -> dict[str, Any]:
-        """What was measured of a run, now or before by the same settings on the same training.
+        """What is measured of a run: read, where it was measured before with the same settings after the same training.
 
-        What a measure does is not compared: one that is changed needs another name or other settings, or runs that were
-        measured before and those that were not would stand side by side.
+        The code of a measure is not compared. A measure that changes needs another name or other settings; otherwise
+        old and new measurements would stand side by side.
         """
         asked = json.loads(json.dumps([part.measure.__name__, part.case_of(run), part.settings, run.summary]))
         if (known := _read_part(file)) and known["asked"] == asked:
@@ -141,8 +144,8 @@ class Reproduction:
         _write(file, held)
         return held
 
-    def _made(self, experiment: Experiment, seconds: float) -> dict[str, Any]:
-        """What the numbers rest on: runs, seeds, CPU time and machine, as the runs themselves say."""
+    def _origin(self, experiment: Experiment, seconds: float) -> dict[str, Any]:
+        """Where the numbers come from: runs, seeds, CPU time and machine, as the runs themselves say."""
         sets, versions = [], list[dict[str, str]]()
         for name, source in self.sources(experiment).items():
             ended = self.ended(name)
@@ -172,7 +175,7 @@ def read_result(path: Path) -> dict[str, Any]:
     """The ``result.json`` at ``path``.
 
     Raises:
-        RunError: it is none, or one of another version.
+        RunError: it is not one, or it is of another version.
     """
     result, name = read_json(path), path.parent.name
     if result.get("format") != RESULT_FORMAT or result.get("name") != name or not set(result) >= PARTS:
@@ -184,19 +187,26 @@ def read_result(path: Path) -> dict[str, Any]:
     return result
 
 
-def results(path: Path) -> list[dict[str, Any]]:
+def read_results(path: Path) -> list[dict[str, Any]]:
     """Every result in the folder at ``path``, in the order of the experiments' names."""
     return [read_result(file) for file in sorted(path.glob("*/result.json"))]
 
 
 def _read_part(file: Path) -> dict[str, Any] | None:
-    """What was measured of a run before; None where there is no such file, or something else in it."""
+    """What was measured of a run before; None where there is no such file, or where it is damaged."""
     try:
         held = read_json(file)
         [Observation(**row) for row in held["observations"]]
         return held if {"asked", "cpu_seconds"} <= set(held) else None
     except (RunError, KeyError, TypeError):
         return None
+
+
+def _draw(experiment: Experiment, observed: Observed, path: Path) -> None:
+    from baselines.core import style  # matplotlib
+    from baselines.reproduction.figure import draw
+
+    style.save(draw(experiment, observed), path)
 
 
 def _write(file: Path, content: Any) -> None:

@@ -1,8 +1,8 @@
-"""What an experiment measures: numbers of single networks, tidy, and what follows from them over networks."""
+"""What an experiment measures: a tidy table of numbers of single networks, and means over networks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -38,7 +38,11 @@ class Observation:
 
 
 class Observed:
-    """Observations, and what follows from them over networks."""
+    """Observations, and what follows from them.
+
+    Args:
+        rows: the observations.
+    """
 
     def __init__(self, rows: Iterable[Observation]) -> None:
         self.rows = list(rows)
@@ -48,11 +52,11 @@ class Observed:
         return list(dict.fromkeys(row.case for row in self.rows if row.quantity == quantity))
 
     def at(self, series: Series, x: float | None) -> dict[int, Observation]:
-        """Seed -> what was seen there."""
+        """Seed -> the observation of its network at ``x``."""
         return {row.seed: row for row in self.rows if (row.quantity, row.case) == series and row.x == x}
 
     def xs(self, *series: Series, networks: int = 1) -> list[float]:
-        """Every x at which this many networks were measured in each of the series; the same seeds, for pairs."""
+        """Every x at which so many networks, with the same seeds, were measured in each of the series."""
         found = sorted({row.x for row in self.rows if (row.quantity, row.case) == series[0] and row.x is not None})
         return [x for x in found if len(set.intersection(*(set(self.at(one, x)) for one in series))) >= networks]
 
@@ -69,14 +73,14 @@ class Observed:
 
 
 def number(value: float, sign: str = "") -> str:
-    """Three digits, and whole numbers from 100 on; ``sign`` is ``"+"`` where positive ones are to have theirs."""
+    """A number with three digits, whole from 100 on; with ``sign`` = ``"+"`` positive numbers have theirs."""
     return f"{value:{sign}.0f}" if abs(value) >= 100 else f"{value:{sign}.3g}"
 
 
 def differences(
     observed: Observed, of: Series, x: float | None, than: Series, other: float | None
 ) -> tuple[list[int], list[float]]:
-    """The seeds that both have, and what the first has more than the second."""
+    """The seeds that two series share, and by how much ``of`` at ``x`` exceeds ``than`` at ``other`` for each."""
     ours, theirs = observed.at(of, x), observed.at(than, other)
-    seeds: Sequence[int] = sorted(set(ours) & set(theirs))
-    return list(seeds), [ours[seed].value - theirs[seed].value for seed in seeds]
+    seeds = sorted(set(ours) & set(theirs))
+    return seeds, [ours[seed].value - theirs[seed].value for seed in seeds]

@@ -1,4 +1,4 @@
-"""``docs/reproduction.md``: what came of the experiments, generated from their results and never typed."""
+"""``docs/reproduction.md``: the page of the experiments, generated from their results and never typed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 from baselines.core.files import replace_file, writing
 from baselines.core.settings import SettingsError
-from baselines.reproduction import claims as statements
-from baselines.reproduction import folder, results
+from baselines.reproduction import claims, folder, results
 from baselines.reproduction.experiments import EXPERIMENTS
 
 ENDS = {
@@ -59,17 +58,18 @@ def write(source: Path, target: Path) -> list[str]:
         The experiments that are in it.
 
     Raises:
-        SettingsError: there is nothing to write, or the target is no ``.md`` file or cannot be written.
+        SettingsError: there is nothing to write, or the target is not a ``.md`` file or cannot be written.
         RunError: a result cannot be read, or the page cannot be written.
     """
     if target.suffix != ".md" or target.is_dir():
         raise SettingsError("write", f"write must be a .md file, got {target}")
-    found = {one["name"]: one for one in folder.results(source)}
+    found = {one["name"]: one for one in folder.read_results(source)}
     known = [found[name] for name in EXPERIMENTS if name in found]
     if not known:
         raise SettingsError("report", f"report must be a folder with results of experiments, got {source}")
-    rule = (inspect.getdoc(statements) or "").partition("\n\n")[2].replace("``", "`")
-    names = [path.name if path.is_absolute() else path for path in (source, target)]  # no paths of this machine
+    rule = (inspect.getdoc(claims) or "").partition("\n\n")[2].replace("``", "`")
+    # A page must not name the paths of a machine.
+    names = [path.name if path.is_absolute() else path for path in (source, target)]
     parts = [HEAD.format(name=names[0], target=names[1], rule=rule)]
     parts += [_summary(known)]
     images = target.with_suffix("")
@@ -108,18 +108,18 @@ def _section(one: Mapping[str, Any], images: str) -> str:
         *([one["note"]] if one["note"] else []),
         results.text(one),
         *([f"![{name}: ours and published values]({images}/{name}.png)"] if images else []),
-        made(one),
+        origin(one),
     ]
     return "\n\n".join(parts)
 
 
 def _figures(results: Path) -> list[Path]:
-    """The figure of an experiment, PNG and SVG; none where nothing was reached that could be drawn."""
+    """The files of an experiment's figure, PNG and SVG; none where there was nothing to draw."""
     return sorted([*results.glob("*.png"), *results.glob("*.svg")])
 
 
-def made(one: Mapping[str, Any]) -> str:
-    """How the numbers came about: command, runs, seeds, CPU time and machine."""
+def origin(one: Mapping[str, Any]) -> str:
+    """Where the numbers of a result come from: command, runs, seeds, CPU time and machine."""
     lines = [f"`python -m baselines reproduce {one['name']} --scale {one['scale']}`; runs:", ""]
     for runs in one["sets"]:
         settings = ", ".join(f"{name} {_word(value)}" for name, value in runs["settings"].items() if name != "budget")

@@ -11,6 +11,7 @@ from baselines.reproduction.experiment import Experiment
 from baselines.reproduction.measurements import Observed, number
 
 MOST_COLUMNS = 8
+"""Columns of a table, where more x were measured."""
 
 
 def conclude(experiment: Experiment, scale: str, observed: Observed) -> dict[str, Any]:
@@ -39,9 +40,9 @@ def _table(experiment: Experiment, quantity: str, observed: Observed) -> dict[st
     known = {x for case in cases for x in published.get(case, {}) if x is not None}
     xs: list[float | None] = [None]
     if measured:
-        # Where statements about the last x look.
+        # Statements about the last x look here.
         last = {found[-1] for case in cases if (found := observed.xs((quantity, case), networks=2))}
-        xs = list(_some(measured, known, last))
+        xs = list(_shown_xs(measured, known, last))
     rows = []
     for case in cases:
         cells = []
@@ -57,8 +58,8 @@ def _table(experiment: Experiment, quantity: str, observed: Observed) -> dict[st
     return {"quantity": quantity, "x": label or "x", "rows": rows}
 
 
-def _some(xs: Sequence[float], known: set[float], last: set[float]) -> Sequence[float]:
-    """About ``MOST_COLUMNS`` of them, with the first, the last, ``last``, and those of which something is published."""
+def _shown_xs(xs: Sequence[float], known: set[float], last: set[float]) -> Sequence[float]:
+    """About ``MOST_COLUMNS`` of ``xs``, with the first, the last, those in ``last``, and those that were published."""
     if len(xs) <= MOST_COLUMNS:
         return xs
     chosen = {xs[0], xs[-1], *last}
@@ -70,7 +71,7 @@ def _some(xs: Sequence[float], known: set[float], last: set[float]) -> Sequence[
 
 
 def tally(result: Mapping[str, Any]) -> str:
-    """How many of its statements have which verdict."""
+    """How many statements of a result have each verdict."""
     words = [one["verdict"] for one in result["statements"]]
     return ", ".join(f"{word}: {words.count(word)}" for word in dict.fromkeys(words)) or "none"
 

@@ -1,18 +1,23 @@
-"""Where an experiment's numbers come from: sets of training runs, which several experiments share."""
+"""Where an experiment's numbers come from: sets of training runs, which several experiments share.
+
+Nothing here imports torch but what loads a network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from baselines.analysis.subject import Subject, load
 from baselines.core.files import RunError
 from baselines.reproduction.measurements import Observation
 from baselines.training import run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.sweep import Sweep
+
+if TYPE_CHECKING:
+    from baselines.analysis.subject import Subject
 
 
 class Finished(Protocol):
@@ -20,15 +25,15 @@ class Finished(Protocol):
 
     @property
     def name(self) -> str:
-        """What tells it from others."""
+        """What tells it from the others."""
 
     @property
     def words(self) -> dict[str, Any]:
-        """What a case may be named by."""
+        """What may be in the name of a case: name -> value."""
 
     @property
     def seed(self) -> int:
-        """Of the run."""
+        """The seed of the run."""
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -36,24 +41,7 @@ class Finished(Protocol):
 
     @property
     def versions(self) -> dict[str, str]:
-        """What it ran with; empty where it does not say."""
-
-
-class Source(Protocol):
-    """A set of training runs."""
-
-    @property
-    def cpu_minutes(self) -> float:
-        """Of all of them, imports included, as measured (small) or estimated (full) on one core."""
-
-    def left(self, path: Path) -> float:
-        """The share of the runs that have not ended."""
-
-    def ended(self, path: Path) -> Sequence[Finished]:
-        """The runs, all of which have ended."""
-
-    def asked(self) -> dict[str, Any]:
-        """What was asked for, in words and numbers."""
+        """The versions it ran with; empty where it does not say."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +49,9 @@ class Trained:
     """A run of ``train`` that has ended.
 
     Attributes:
-        path: its folder.
-        name: the same below ``runs/``.
-        settings: what was asked for, every value of the recipe among the ``overrides``.
+        path: the run folder.
+        name: its place below ``runs/``.
+        settings: what was asked for, with every value of the recipe among the ``overrides``.
         summary: how it ended.
     """
 
@@ -86,7 +74,7 @@ class Trained:
         """The rows of ``metrics.csv``, all of them.
 
         Raises:
-            RunError: some are missing, or cut short: what is read off them would be of another run.
+            RunError: a row is missing or cut short: what is read off the others would not be this run's.
         """
         rows, every, last = (
             run_files.read_metrics(self.path),
@@ -95,7 +83,7 @@ class Trained:
         )
         found = [row.get("update") for row in rows if "cpu_seconds" in row]  # the last column
         due = list(range(every, last + 1, every))
-        if self.summary["status"] == "diverged":  # of the last updates there is no report
+        if self.summary["status"] == "diverged":  # there is no report of the last updates
             due = due[: len(found)]
         if found != due or len(found) != len(rows):
             raise RunError(
@@ -117,11 +105,11 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSet:
-    """A sweep.
+    """The runs of a sweep.
 
     Attributes:
-        settings: as ``Sweep.of`` takes them.
-        cpu_minutes: see ``Source``.
+        settings: what ``Sweep.of`` takes.
+        cpu_minutes: CPU minutes of all runs on one core, imports included: measured (small) or estimated (full).
     """
 
     settings: Mapping[str, Any]
@@ -129,18 +117,25 @@ class RunSet:
 
     @property
     def sweep(self) -> Sweep:
-        """The sweep."""
+        """The sweep that makes these runs."""
         return Sweep.of(self.settings)
 
-    def left(self, path: Path) -> float:
+    def share_left(self, path: Path) -> float:
+        """The share of the runs in the folder ``path`` that have not ended."""
         names = list(self.sweep.runs)
         return sum(not (path / run / "summary.json").exists() for run in names) / len(names)
 
     def ended(self, path: Path) -> Sequence[Trained]:
+        """The runs in the folder ``path``.
+
+        Raises:
+            RunError: one has not ended, or is damaged.
+        """
         found = [(path / run, f"{path.name}/{run}", settings) for run, settings in self.sweep.runs.items()]
         return [Trained(run, name, _settings(run, asked), run_files.read_summary(run)) for run, name, asked in found]
 
     def asked(self) -> dict[str, Any]:
+        """What was asked for, in words and numbers."""
         return dict(self.settings)
 
 
@@ -159,11 +154,13 @@ def _settings(run: Path, asked: Settings) -> Settings:
 
 
 def subjects_at(run: Trained, ns: Sequence[int]) -> list[Subject]:
-    """The checkpoints of these N, as far as the run solved them.
+    """The networks at these N, as far as the run solved them.
 
     Raises:
-        RunError: one of them is missing: the network would be left out without a word.
+        RunError: a checkpoint is missing: its network would be left out without a word.
     """
+    from baselines.analysis.subject import load
+
     wanted = [n for n in ns if n in run.solved_at]
     for n in wanted:
         check_kept(run_files.checkpoint_file(run.path, n))
@@ -171,11 +168,15 @@ def subjects_at(run: Trained, ns: Sequence[int]) -> list[Subject]:
 
 
 def check_kept(file: Path) -> None:
-    """Refuse a run whose checkpoint is missing although it came so far (``RunError``)."""
+    """Refuse a run whose checkpoint ``file`` is missing although it came so far (``RunError``)."""
     if not file.exists():
         raise RunError(f"{file} must be there, for the run came so far")
 
 
-def observed(run: Trained, case: str, quantity: str, x: float | None, value: float) -> Observation:
-    """What was measured of a run, at ``x`` (None: it has no x)."""
-    return Observation(quantity=quantity, case=case, x=x, seed=run.settings.seed, value=value, run=run.name)
+def observation_of(
+    run: Trained, case: str, quantity: str, x: float | None, value: float, bound: str = ""
+) -> Observation:
+    """A number that was measured of a run, at ``x`` (None: it is one number a network)."""
+    return Observation(
+        quantity=quantity, case=case, x=x, seed=run.settings.seed, value=value, bound=bound, run=run.name
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from baselines.cells import make_cell
+from baselines.cells import find_cell, make_cell
 from baselines.core import seeds
 from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, positive
 from baselines.training import recipes
@@ -87,6 +87,7 @@ class Settings(RunSettings):
     def plan(self) -> Plan:
         plan = Plan(self, *self.parts())
         check("device", check_device, self.device)
+        blame("cell", find_cell, self.cell)
         cell = blame_cell(plan.new_cell, plan.recipe.units)
         from baselines.training import losses
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from baselines.cells import make_cell
+from baselines.cells import find_cell, make_cell
 from baselines.core import seeds
 from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, fraction
 from baselines.training import ppo_recipes
@@ -80,6 +80,7 @@ class RLSettings(RunSettings):
         check("device", check_device, self.device)
         recipe, generator = plan.recipe, seeds.generator(self.seed, "trial")
         options, inputs = plan.cell_options, plan.task.num_inputs
+        blame("cell", find_cell, self.cell)
         cell = blame_cell(make_cell, self.cell, inputs, recipe.units, generator=generator, options=options)
         if cell.output_size != recipe.units:
             said = (

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from baselines.benchmark.budgets import BUDGETS, SOLVED, ladder
-from baselines.benchmark.figure import WORDS, ladder_figure
+from baselines.benchmark.budgets import BUDGETS, SHORT_NAMES, SOLVED, ladder
+from baselines.benchmark.figure import ladder_figure
 from baselines.benchmark.ranking import rank
 from baselines.benchmark.summary import stored_results, summary_row
 from baselines.reproduction.tcr import results as tcr_results
@@ -53,8 +53,8 @@ TABLES = {
         "x_torch": "to `torch.nn`",
     },
     "time_to_n": {"N": "N", "seed": "seed", "cpu_s": "CPU seconds of training", "updates": "updates"},
-    "rl_speed_16": PPO_SPEED,
-    "rl_speed_64": PPO_SPEED,
+    "ppo_speed_16": PPO_SPEED,
+    "ppo_speed_64": PPO_SPEED,
     "ppo_learning": {
         name: name
         for name in (
@@ -80,7 +80,7 @@ def write_ladder(folder: Path, budget_name: str) -> list[Path]:
         [name.replace(" ", "\N{NO-BREAK SPACE}"), *cells]
         for name, *cells in (summary_row(one, rungs) for one in standings)
     ]
-    header = ["agent", *(WORDS.get(task, task) for task in rungs), "climbs", "IQM", "95 %"]
+    header = ["agent", *(SHORT_NAMES.get(task, task) for task in rungs), "climbs", "IQM", "95 %"]
     minutes = sum(float(row["cpu_seconds"] or 0) for row in rows) / 60
     climbs, seeds = sum(len(one.climbs) for one in standings), sorted({int(row["seed"]) for row in rows})
     words = (
@@ -99,7 +99,7 @@ def write_speed(folder: Path) -> list[Path]:
     """The tables of the measurements of speed, and the learning curves of PPO."""
     written = [put(folder / f"speed-{name}.md", stored_table(name)) for name in TABLES]
     written.append(put(folder / "speed-environments.md", environments_table(read("environments"))))
-    curves = [row | {key: float(row[key]) for key in ("steps", "accuracy")} for row in read("rl_curves")]
+    curves = [row | {key: float(row[key]) for key in ("steps", "accuracy")} for row in read("ppo_curves")]
     ppo.draw([row | {"seed": int(row["seed"])} for row in curves], "DMS, N = 4", folder / "speed-ppo.png")
     return [*written, folder / "speed-ppo.png"]
 

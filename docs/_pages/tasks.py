@@ -49,9 +49,9 @@ def overview() -> str:
         task = kind()
         link = f"[{title(kind)}]({name}.md)"
         scores = score(task.chance_score), score(task.memoryless_score)
-        rows.append([link, f"`{task.env_id}`", task.question, task.N, *scores])
+        rows.append([link, task.question, task.N, *scores, f"`{task.env_id}`"])
     pages = "\n".join(TASKS)
-    header = ["task", "id", "what is asked", "N", "guessing", "without memory"]
+    header = ["task", "what is asked", "N", "guessing", "without memory", "id"]
     return f"{table(header, rows)}\n```{{toctree}}\n:hidden:\n\n{pages}\n```\n"
 
 

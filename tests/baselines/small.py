@@ -1,4 +1,4 @@
-"""Small networks and recipes for the tests."""
+"""Small cells, tasks, networks and recipes for the tests."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from baselines.network import RecurrentNetwork, answer_width, head_keys
 from baselines.training.curriculum import MultiHead
 from baselines.training.learner import Learner
 from baselines.training.recipes import Recipe
-from memory_envs import Parity, Task
+from memory_envs import TASKS, DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task
 
 PHIS = ("relu", "tanh", "sigmoid")
 CELL_CASES: list[tuple[str, dict[str, Any]]] = [
@@ -23,7 +23,18 @@ CELL_CASES: list[tuple[str, dict[str, Any]]] = [
     ("rate", {"a": 0.2, "rank": 1}),
     ("rate", {"rank": 3}),
 ]
-"""Every listed cell, and every variant of one that takes a way of its own."""
+"""Every listed cell, and every variant that takes a code path of its own."""
+
+TASK_CASES: list[Task] = [
+    *(kind() for kind in TASKS.values()),
+    Parity(heads=(2, 3, 5)),
+    Parity(N=3, scoring="final"),
+    DelayedMatch(heads=(2, 4), scoring="final"),
+    EvidenceAccumulation(heads=(1, 3)),
+    FlipFlop(N=4, bits=2),
+    DelayedAddition(N=8, scoring="final"),
+]
+"""Every task with its defaults, and variants with several heads or channels and with both ways of scoring."""
 
 RECIPE = Recipe(units=48, batch_size=32, learning_rate=5e-3, clip_norm=1.0, trial_length=3, test_every=10)
 

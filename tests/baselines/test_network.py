@@ -1,9 +1,20 @@
+"""Networks, and law 6: a network evaluated in one batch and playing the environment gives the same answers."""
+
+import itertools
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
 import pytest
 import torch
 
-from baselines.network import head_keys
-from memory_envs import DelayedAddition, FlipFlop, Parity
-from tests.baselines.small import make_network
+from baselines.network import NetworkAgent, head_keys
+from memory_envs import TASKS, DelayedAddition, FlipFlop, Parity, Task, Trials
+from tests.baselines.small import CELL_CASES, TASK_CASES, make_network
+
+tasks = pytest.mark.parametrize("task", TASK_CASES, ids=str)
+cells = pytest.mark.parametrize(("cell", "options"), CELL_CASES, ids=str)
+COLUMNS, SEED = 5, 11
 
 
 def test_readouts_are_kept_by_n_or_by_position() -> None:
@@ -30,7 +41,7 @@ def test_a_new_readout_leaves_the_others_alone() -> None:
     after = network(inputs, ["2", "3", "4"])
     torch.testing.assert_close(after.answers[:, :, :2], before.answers)
     torch.testing.assert_close(after.states, before.states, rtol=0, atol=0)
-    with pytest.raises(ValueError, match="key must be new, got '4'"):
+    with pytest.raises(ValueError, match="key must be a new name, got '4'"):
         network.add_readout("4")
 
 
@@ -54,3 +65,100 @@ def test_choices_and_what_is_correct() -> None:
     said = torch.tensor([[[1.7]], [[0.5]], [[0.5]]])
     assert values.choose(said).tolist() == [[1.0], [0.5], [0.5]]
     assert values.correct(said, torch.tensor([[1.0], [0.53], [0.55]])).tolist() == [[True], [True], [False]]
+
+
+def environment(task: Task, **how: Any) -> Any:
+    parameters = {name: value for name, value in task.to_dict().items() if name != "task"}
+    if how:
+        return gym.make_vec(task.env_id, **parameters, **how)
+    return gym.make(task.env_id, **parameters)
+
+
+def answers_in_one_batch(network: Any, task: Task, trials: Trials) -> np.ndarray[Any, np.dtype[Any]]:
+    agent = NetworkAgent(network, task)
+    with torch.no_grad():
+        rollout = network(torch.from_numpy(np.array(trials.inputs)), agent.heads)
+    chosen: np.ndarray[Any, np.dtype[Any]] = network.choose(rollout.answers).numpy()
+    return chosen
+
+
+@tasks
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_the_vector_environment_gets_the_answers_of_the_batch(task: Task, mode: str) -> None:
+    """Two trials a column, across the automatic reset: ``episode_start`` must bring the initial state back."""
+    network = make_network(task)
+    agent, envs = NetworkAgent(network, task), environment(task, num_envs=COLUMNS, autoreset_mode=mode)
+    expected: list[list[Any]] = [[] for _ in range(COLUMNS)]
+    for i, number in itertools.product(range(COLUMNS), (0, 1)):
+        trials = task.batch(SEED + i, number, 1)
+        expected[i].append(answers_in_one_batch(network, task, trials)[: trials.lengths[0], 0])
+    played: list[list[list[Any]]] = [[[]] for _ in range(COLUMNS)]
+    observation, _ = envs.reset(seed=SEED)
+    state, starts, ended = None, np.ones(COLUMNS, np.bool_), np.zeros(COLUMNS, np.bool_)
+    for _ in range(2 * task.num_steps + 2):
+        action, state = agent.predict(observation, state, starts)
+        assert action.shape == (COLUMNS, *task.answer_shape)
+        observation, _, terminated, _, _ = envs.step(action)
+        resets = ended if mode == "NextStep" else np.zeros(COLUMNS, np.bool_)  # this action answered nothing
+        for i in range(COLUMNS):
+            if not resets[i]:
+                played[i][-1].append(action[i].reshape(-1))
+            if terminated[i]:
+                played[i].append([])
+        starts, ended = resets if mode == "NextStep" else terminated, terminated
+    for i, number in itertools.product(range(COLUMNS), (0, 1)):
+        np.testing.assert_allclose(played[i][number], expected[i][number], atol=1e-5)
+
+
+@tasks
+def test_the_scalar_environment_gets_the_answers_of_the_batch_and_pays_their_score(task: Task) -> None:
+    network = make_network(task)
+    agent, env = NetworkAgent(network, task), environment(task)
+    trials = task.batch(SEED, 0, 3)
+    expected = answers_in_one_batch(network, task, trials)
+    observation, _ = env.reset(seed=SEED)
+    for j in range(3):
+        state, total, answers, over = None, 0.0, [], False
+        while not over:
+            action, state = agent.predict(observation, state)
+            observation, reward, over, _, _ = env.step(action)
+            answers.append(action.reshape(-1))
+            total += reward
+        np.testing.assert_allclose(answers, expected[: trials.lengths[j], j], atol=1e-5)
+        assert total == pytest.approx(task.score(trials, expected)[j], abs=1e-5)
+        observation, _ = env.reset()
+
+
+@cells
+@pytest.mark.parametrize("task", [kind(N=4) for kind in TASKS.values()], ids=str)
+def test_every_cell_gives_the_answers_of_the_batch_on_every_task(
+    cell: str, options: dict[str, Any], task: Task
+) -> None:
+    network = make_network(task, 6, cell=cell, options=options)
+    agent, envs = NetworkAgent(network, task), environment(task, num_envs=COLUMNS)
+    trials = [task.batch(SEED + i, 0, 1) for i in range(COLUMNS)]
+    expected = np.concatenate([answers_in_one_batch(network, task, trial) for trial in trials], axis=1)
+    observation, _ = envs.reset(seed=SEED)
+    state, starts = None, np.ones(COLUMNS, np.bool_)
+    for t in range(task.num_steps):
+        action, state = agent.predict(observation, state, starts)
+        np.testing.assert_allclose(action.reshape(COLUMNS, -1), expected[t], atol=1e-5)
+        observation, _, _, _, _ = envs.step(action)
+        starts = np.zeros(COLUMNS, np.bool_)
+
+
+def test_a_single_observation_gets_a_single_action() -> None:
+    task = Parity(N=3)
+    agent = NetworkAgent(make_network(task), task)
+    action, state = agent.predict(np.ones(1, np.float32))
+    assert action.shape == ()
+    assert task.action_space.contains(action.item())
+    again, _ = agent.predict(np.ones(1, np.float32), state)
+    fresh, fresh_state = agent.predict(np.ones(1, np.float32), state, np.array([True]))
+    np.testing.assert_array_equal(fresh_state[0], state[0])
+    assert again.shape == fresh.shape == ()
+
+
+def test_a_task_with_a_head_that_the_network_lacks_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"task must ask for heads among \['2', '3'\], got .*4"):
+        NetworkAgent(make_network(Parity(heads=(2, 3))), Parity(heads=(2, 4)))

@@ -1,8 +1,9 @@
-"""Fused recurrences: a whole sequence in one autograd node, forward and hand-written backward.
+"""Fused recurrences: a whole sequence is one autograd node, with a hand-written backward pass.
 
-A loop over autograd's own operations costs a graph node and a fresh buffer for each operation of each step. Here the
-time loop does its matrix products and a few elementwise passes a step, in place, in buffers allocated once a sequence;
-the gradients of the weights are one large product after the loop. There is no synchronisation with the host.
+A loop over autograd's own operations allocates a graph node and a new buffer for each operation of each step. Here each
+step of the loop does its matrix products and a few elementwise operations in place, in buffers that are allocated once
+per sequence. The gradients of the weights are one large product after the loop. On a GPU the host never waits for the
+device.
 """
 
 from __future__ import annotations

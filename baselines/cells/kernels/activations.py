@@ -1,4 +1,4 @@
-"""Elementwise nonlinearities as a fused recurrence needs them: in place, the derivative from the value."""
+"""Elementwise nonlinearities for the fused recurrences: applied in place, differentiated from their value alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 class Activation(NamedTuple):
-    """An elementwise nonlinearity whose derivative follows from its value.
+    """An elementwise nonlinearity phi whose derivative can be computed from its value.
 
     Attributes:
-        value: argument -> value, as autograd differentiates it.
-        apply: overwrites its argument with the value.
-        slope: value -> the derivative there, a new contiguous tensor.
+        value: a -> phi(a), which autograd can differentiate.
+        apply: overwrites a with phi(a).
+        slope: phi(a) -> phi'(a), as a new contiguous tensor.
     """
 
     value: Callable[[Tensor], Tensor]
@@ -24,7 +24,7 @@ class Activation(NamedTuple):
 
 
 def leaky_relu(slope: float = 0.01) -> Activation:
-    """max(a, slope a), for 0 < slope < 1. At 0 the derivative is ``slope``, as in torch."""
+    """phi(a) = max(a, slope a), for 0 < slope < 1. At 0 the derivative is ``slope``, as in torch."""
     return Activation(
         lambda a: torch.nn.functional.leaky_relu(a, slope),
         lambda a: torch.nn.functional.leaky_relu_(a, slope),
@@ -33,7 +33,7 @@ def leaky_relu(slope: float = 0.01) -> Activation:
 
 
 def _positive(value: Tensor) -> Tensor:
-    """1 where the value is above 0, else 0, as floats: straight into them, for ``where`` takes twenty times as long."""
+    """1.0 where the value is above 0, else 0.0. Written directly as floats: ``torch.where`` takes 20 times as long."""
     return torch.gt(value, 0, out=torch.empty_like(value, memory_format=torch.contiguous_format))
 
 
@@ -46,7 +46,7 @@ def _sigmoid_slope(value: Tensor) -> Tensor:
 
 
 relu = Activation(torch.relu, torch.relu_, _positive)
-"""max(a, 0). At 0 the derivative is 0, as in torch."""
+"""phi(a) = max(a, 0). At 0 the derivative is 0, as in torch."""
 
 ACTIVATIONS: dict[str, Activation] = {
     "leaky_relu": leaky_relu(),
@@ -54,4 +54,4 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": Activation(torch.tanh, torch.tanh_, _tanh_slope),
     "sigmoid": Activation(torch.sigmoid, torch.sigmoid_, _sigmoid_slope),
 }
-"""By name; the leaky ReLU has a slope of 0.01."""
+"""Name -> nonlinearity. The leaky ReLU has the slope 0.01."""

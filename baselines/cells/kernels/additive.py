@@ -1,4 +1,4 @@
-"""The fused recurrence of additive networks, in which a state is a nonlinearity of one weighted sum.
+"""Fused recurrences of additive networks, in which each unit sums its weighted inputs.
 
 Axes: T steps, B trials, I inputs, U units. Matrices multiply from the right: (B, U) @ (U, U).
 """
@@ -17,18 +17,18 @@ from baselines.cells.kernels.activations import Activation, relu
 def folded(
     inputs: Tensor, state: Tensor, matrix: Tensor, input_weight: Tensor, bias: Tensor, activation: Activation
 ) -> Tensor:
-    """s(t) = phi[s(t-1) matrix + x(t) input_weight + bias], the states at every step.
+    """s(t) = phi[s(t-1) matrix + x(t) input_weight + bias].
 
     Args:
         inputs: x, (T, B, I).
         state: s before the first step, (B, U).
-        matrix: (U, U).
-        input_weight: (I, U).
-        bias: (U,).
+        matrix: the recurrent weights, (U, U).
+        input_weight: the input weights, (I, U).
+        bias: the bias, (U,).
         activation: phi.
 
     Returns:
-        (T, B, U).
+        The states s after each step, (T, B, U).
     """
     states: Tensor = _Folded.apply(inputs, state, matrix, input_weight, bias, activation)  # type: ignore[no-untyped-call]
     return states
@@ -44,9 +44,10 @@ def leaky(
     gain: Tensor,
     activation: Activation,
 ) -> Tensor:
-    """s(t) = keep s(t-1) + gain phi[s(t-1) matrix + x(t) input_weight + bias], the states at every step.
+    """s(t) = keep s(t-1) + gain phi[s(t-1) matrix + x(t) input_weight + bias].
 
-    Arguments as for ``folded``; ``keep`` and ``gain`` are (U,). Returns (T, B, U).
+    The arguments are those of ``folded`` and two factors (U,): ``keep`` of the previous state and ``gain`` of the new
+    activity. Returns the states s after each step, (T, B, U).
     """
     states: Tensor = _Leaky.apply(inputs, state, matrix, input_weight, bias, keep, gain, activation)  # type: ignore[no-untyped-call]
     return states
@@ -55,16 +56,16 @@ def leaky(
 def piecewise_linear(
     inputs: Tensor, state: Tensor, keep: Tensor, matrix: Tensor, input_weight: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """z(t) = keep z(t-1) + relu(z(t-1)) matrix + x(t) input_weight + bias: relu(z) and z at every step.
+    """z(t) = keep z(t-1) + relu(z(t-1)) matrix + x(t) input_weight + bias.
 
-    Arguments as for ``leaky``. Returns two tensors (T, B, U).
+    The arguments are those of ``leaky``. Returns relu(z) and z after each step, (T, B, U) each.
     """
     values, states = _PiecewiseLinear.apply(inputs, state, keep, matrix, input_weight, bias)  # type: ignore[no-untyped-call]
     return values, states
 
 
 def _drive(inputs: Tensor, input_weight: Tensor, bias: Tensor, out: Tensor) -> None:
-    """What the inputs and the bias add at every step, in one product: (T, B, I) -> out (T, B, U)."""
+    """Write the inputs' and the bias' share of every step's sum to ``out`` (T, B, U), in one product."""
     torch.addmm(bias, inputs.reshape(-1, inputs.shape[-1]), input_weight, out=out.view(-1, out.shape[-1]))
 
 
@@ -96,7 +97,7 @@ class _Folded(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, states, matrix, input_weight = ctx.saved_tensors
         transposed = matrix.t()
-        # phi's slope, overwritten step by step by the gradient with respect to the argument of phi.
+        # First phi's slope at every step; the loop overwrites it with the gradient of phi's argument.
         delta = ctx.activation.slope(states[1:])
         to_value = torch.empty_like(states[0])
         *earlier, after = delta.unbind(0)
@@ -122,7 +123,7 @@ class _Leaky(torch.autograd.Function):
     ) -> Tensor:
         steps, (trials, units) = len(inputs), state.shape
         states = state.new_empty(steps + 1, trials, units)
-        values = state.new_empty(steps, trials, units)  # phi[...], kept: its sign is lost in the state
+        values = state.new_empty(steps, trials, units)  # phi[...], kept because the state alone does not tell it
         states[0] = state
         _drive(inputs, input_weight, bias, out=values)
         before, *after = states.unbind(0)
@@ -139,8 +140,8 @@ class _Leaky(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, states, values, matrix, input_weight, keep, gain = ctx.saved_tensors
         transposed = matrix.t()
-        total = torch.empty_like(values)  # with respect to the states
-        # gain times phi's slope, overwritten step by step by the gradient with respect to the argument of phi.
+        total = torch.empty_like(values)  # the gradient of the states
+        # First gain times phi's slope at every step; the loop overwrites it with the gradient of phi's argument.
         delta = ctx.activation.slope(values).mul_(gain)
         *sums, after_sum = total.unbind(0)
         *deltas, after = delta.unbind(0)
@@ -183,7 +184,7 @@ class _PiecewiseLinear(torch.autograd.Function):
     def backward(ctx: Any, to_values: Tensor | None, to_states: Tensor | None) -> tuple[Tensor | None, ...]:
         inputs, states, values, keep, matrix, input_weight = ctx.saved_tensors
         transposed = matrix.t()
-        # relu's slope, overwritten step by step by the gradient with respect to z.
+        # First relu's slope at every step; the loop overwrites it with the gradient of z.
         total = relu.slope(states[1:])
         totals = total.unbind(0)
         to_value = torch.zeros_like(states[0])
@@ -200,7 +201,7 @@ class _PiecewiseLinear(torch.autograd.Function):
             if to_states is not None:
                 now.add_(to_states[t])
             after = now
-        # What leads to the first state passes through its relu.
+        # The matrix multiplies relu(z), so the initial state's gradient also passes through relu.
         to_inputs, to_state, to_matrix, to_weight, to_bias = _weight_gradients(
             ctx, inputs, values, total, input_weight, transposed, matrix_at=3
         )
@@ -219,11 +220,22 @@ def _weight_gradients(
     transposed: Tensor,
     matrix_at: int = 2,
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of inputs, first state, matrix, input weight and bias, each one large product; None where unasked.
+    """The gradients of inputs, initial state, matrix, input weight and bias, each by one large product.
 
-    ``states`` are what the matrix multiplies; the matrix, the input weight and the bias are the arguments number
-    ``matrix_at`` and on. Those of the weights are turned, as the cells' own weights are: what follows in the backward
-    pass then reads both in the order in which they lie.
+    The gradients of the two weights are transposed views, like the weights that the cells pass in: the rest of the
+    backward pass then reads gradient and weight in their memory order.
+
+    Args:
+        ctx: the autograd context; it says which gradients are needed.
+        inputs: (T, B, I).
+        states: (T + 1, B, U), what the matrix multiplies.
+        delta: (T, B, U), the gradient of each step's sum.
+        input_weight: (I, U).
+        transposed: the matrix, transposed, (U, U).
+        matrix_at: the position of the matrix among the arguments of ``forward``; input weight and bias follow it.
+
+    Returns:
+        The five gradients; None where none is needed.
     """
     wanted = ctx.needs_input_grad
     matrix, weight, bias = wanted[matrix_at : matrix_at + 3]

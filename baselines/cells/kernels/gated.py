@@ -1,9 +1,9 @@
-"""The fused recurrences of the GRU and the LSTM, by torch's equations and in torch's order of gates.
+"""Fused recurrences of the GRU and the LSTM, with torch's equations and torch's order of gates.
 
-torch's own LSTM keeps the cell states of all steps but the last to itself. Here each gate has a buffer of its own,
-(T, B, U): a gate's columns within a product of all gates would make every elementwise pass four times as slow. What the
-backward pass multiplies with is known before it starts, so it is worked out for all steps at once; the loop is left
-with one product a gate and a few elementwise passes.
+They exist because torch's own LSTM returns only the last cell state c, and the analyses need all of them. Each gate has
+its own buffer (T, B, U): with all gates side by side in one buffer, every elementwise operation on one of them would
+take four times as long. The factors of the backward pass are known before it starts, so they are computed for all steps
+at once; the loop is left with one matrix product per gate and a few elementwise operations.
 
 Axes: G gates, T steps, B trials, I inputs, U units.
 """
@@ -21,55 +21,55 @@ from torch.autograd.function import once_differentiable
 def gru(
     inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, input_bias: Tensor, bias: Tensor
 ) -> Tensor:
-    """h(t) = (1 - z) n + z h(t-1), at every step, with the gates of ``torch.nn.GRU``, stacked as r, z, n.
+    """h(t) = (1 - z) n + z h(t-1), with the gates of ``torch.nn.GRU``; rows are stacked in the order r, z, n.
 
     Args:
         inputs: x, (T, B, I).
         state: h before the first step, (B, U).
-        input_weight: (3U, I).
-        weight: (3U, U).
-        input_bias: (3U,).
-        bias: (3U,), within the reset gate's reach for n.
+        input_weight: the input weights, (3U, I).
+        weight: the recurrent weights, (3U, U).
+        input_bias: the bias that is added to the inputs' sum, (3U,).
+        bias: the bias that is added to the recurrent sum, (3U,); in n the reset gate multiplies it.
 
     Returns:
-        (T, B, U).
+        The states h after each step, (T, B, U).
     """
     states: Tensor = _GRU.apply(inputs, state, input_weight, weight, input_bias, bias)  # type: ignore[no-untyped-call]
     return states
 
 
 def lstm(inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """c(t) = f c(t-1) + i g and h(t) = o tanh(c(t)), with the gates of ``torch.nn.LSTM``, stacked as i, f, g, o.
+    """c(t) = f c(t-1) + i g, h(t) = o tanh(c(t)), with the gates of ``torch.nn.LSTM``; rows are stacked as i, f, g, o.
 
     Args:
         inputs: x, (T, B, I).
         state: [h, c] before the first step, (B, 2U).
-        input_weight: (4U, I).
-        weight: (4U, U).
-        bias: (4U,).
+        input_weight: the input weights, (4U, I).
+        weight: the recurrent weights, (4U, U).
+        bias: the sum of both biases of torch, (4U,).
 
     Returns:
-        h (T, B, U) and [h, c] (T, B, 2U) at every step.
+        The outputs h (T, B, U) and the states [h, c] (T, B, 2U) after each step.
     """
     outputs, states = _LSTM.apply(inputs, state, input_weight, weight, bias)  # type: ignore[no-untyped-call]
     return outputs, states
 
 
 def _driven(inputs: Tensor, weight: Tensor, bias: Tensor, gates: Tensor) -> None:
-    """What the inputs and the bias add to each gate: (T, B, I), (G U, I), (G U,) -> gates (G, T, B, U)."""
+    """Write the inputs' and the bias' share of each gate's sum to ``gates`` (G, T, B, U)."""
     flat, count = inputs.reshape(-1, inputs.shape[-1]), len(gates)
     for gate, rows, offset in zip(gates, weight.chunk(count), bias.chunk(count), strict=True):
         torch.addmm(offset, flat, rows.t(), out=gate.view(-1, gate.shape[-1]))
 
 
 def _outer(deltas: Iterable[Tensor], shown: Tensor) -> Tensor:
-    """Sums over steps and trials: (G, T, B, U), (T, B, I) -> (G U, I)."""
+    """Outer products summed over steps and trials: deltas (G, T, B, U), shown (T, B, I) -> (G U, I)."""
     flat = shown.reshape(-1, shown.shape[-1])
     return torch.cat([delta.view(-1, delta.shape[-1]).t() @ flat for delta in deltas])
 
 
 def _back(deltas: Tensor, weight: Tensor) -> Tensor:
-    """What the gates' gradients say to what the weight multiplies: (G, ..., U), (G U, K) -> (..., K)."""
+    """The gradient of what the weight multiplies: deltas (G, ..., U), weight (G U, K) -> (..., K)."""
     parts = zip(deltas, weight.chunk(len(deltas)), strict=True)
     total, *others = (delta @ rows for delta, rows in parts)
     for other in others:
@@ -78,7 +78,7 @@ def _back(deltas: Tensor, weight: Tensor) -> Tensor:
 
 
 def _one_less_square(value: Tensor, out: Tensor | None = None) -> Tensor:
-    """1 - value^2, the slope of tanh where it has this value."""
+    """1 - value^2: the slope of tanh where tanh has this value."""
     return torch.addcmul(value.new_ones(()), value, value, value=-1, out=out)
 
 
@@ -93,7 +93,7 @@ class _GRU(torch.autograd.Function):
         states[0] = state
         gates = state.new_empty(3, steps, trials, units)  # r, z, n
         _driven(inputs, input_weight, torch.cat((input_bias[:two] + bias[:two], input_bias[two:])), gates)
-        recalled = torch.empty_like(gates[0])  # what the reset gate multiplies
+        recalled = torch.empty_like(gates[0])  # V_n h(t-1) + c_n, which the reset gate multiplies
         (to_r, to_z, to_q), new_bias = (rows.t() for rows in weight.chunk(3)), bias[two:]
         views = (gates[:2].unbind(1), *(x.unbind(0) for x in (*gates, recalled)))
         before, *after = states.unbind(0)
@@ -113,8 +113,8 @@ class _GRU(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, states, gates, recalled, input_weight, weight = ctx.saved_tensors
         r, z, n = gates
-        # With respect to the arguments of the gates, n behind and before the reset gate. First the factors of the
-        # gradient with respect to h, which the loop then multiplies them with.
+        # First the factors that turn h's gradient into the gradients of V_n h(t-1) + c_n and of the arguments of r, z
+        # and n; the loop multiplies them by h's gradient, step by step.
         delta = gates.new_empty(4, *n.shape)
         q_, r_, z_, n_ = delta
         _one_less_square(n, out=n_).mul_(1 - z)
@@ -176,21 +176,21 @@ class _LSTM(torch.autograd.Function):
         inputs, hs, cs, gates, squashed, input_weight, weight = ctx.saved_tensors
         steps, trials, units = squashed.shape
         i, f, g, o = gates
-        # With respect to the arguments of the gates: first the factors of the gradients with respect to c and h, which
-        # the loop then multiplies them with.
+        # First the factors that turn the gradients of c and h into those of the gates' arguments; the loop multiplies
+        # them by the gradient of c (i, f, g) or of h (o), step by step.
         delta = torch.empty_like(gates)
         i_, f_, g_, o_ = delta
         torch.mul(g, i, out=i_).mul_(1 - i)
         torch.mul(cs[:-1], f, out=f_).mul_(1 - f)
         _one_less_square(g, out=g_).mul_(i)
         torch.mul(squashed, o, out=o_).mul_(1 - o)
-        from_h = _one_less_square(squashed).mul_(o)  # what c gets of h's gradient
+        from_h = _one_less_square(squashed).mul_(o)  # the factor that passes h's gradient on to c
         if to_states is not None:
             from_state = to_states[..., :units]
             to_outputs = from_state if to_outputs is None else to_outputs + from_state
         rows = weight.chunk(4)
-        carried = hs.new_zeros(trials, units)  # with respect to c
-        now = torch.zeros_like(carried)  # with respect to h
+        carried = hs.new_zeros(trials, units)  # the gradient of c
+        now = torch.zeros_like(carried)  # the gradient of h
         by_c, by_h, factors, forgets = delta[:3].unbind(1), o_.unbind(0), from_h.unbind(0), f.unbind(0)
         deltas = [x.unbind(0) for x in delta]
         for t in reversed(range(steps)):

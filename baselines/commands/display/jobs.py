@@ -4,56 +4,111 @@ from __future__ import annotations
 
 import shlex
 import time
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, TypeVar
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from baselines.benchmark.figure import WORDS
+from baselines.benchmark.budgets import SHORT_NAMES
 from baselines.benchmark.folder import BenchmarkFolder, climb_folder
-from baselines.benchmark.ranking import Rungs, Standing
+from baselines.benchmark.ranking import FAULTS, Rungs, Standing
 from baselines.benchmark.summary import summary_row
 from baselines.commands.display.live import LiveDisplay
 from baselines.core.jobs import Ended, Event, Progressed, Started
 from baselines.training.sweep.folder import SweepFolder
 
+D = TypeVar("D", bound="JobsDisplay")
+
 PLAIN_SECONDS = 30.0
 """Seconds between two plain lines of a run, but for its start and its end."""
 
-
 MOST_NAME = 60
-"""Columns that the name of a job takes at most from what it says."""
-
+"""Columns that the name of a job may take; what the job says has the rest."""
 
 COLOURS = {"solved": "green", "failed": "yellow", "unsolved": "yellow", "diverged": "red", "interrupted": "yellow"}
 
+SHOWN_FAULTS = 10
+"""Faults that are printed below the table."""
 
-class SweepDisplay(LiveDisplay):
-    """Shows a sweep as it goes; use as a context manager, and hand it each event once the folder has taken it in.
 
-    On a terminal the runs that are at it have a line each at the bottom, which changes; elsewhere they have a line now
-    and then.
+class JobsDisplay(LiveDisplay):
+    """Shows jobs as they go; use as a context manager, and hand it each event once the folder has taken it in.
+
+    On a terminal each running job has a line at the bottom, which changes.
 
     Args:
-        console: where to.
-        folder: of the sweep.
+        console: what is printed to.
     """
 
-    def __init__(self, console: Console, folder: SweepFolder) -> None:
+    STOPPING: ClassVar[str]
+    """What Ctrl-C does, in words."""
+
+    def __init__(self, console: Console) -> None:
         super().__init__(console, transient=True)
+        self._said: dict[str, str] = {}
+        self._stopping = False
+
+    def __enter__(self: D) -> D:
+        if words := self._before():
+            self._print(words)
+        return super().__enter__()
+
+    @abstractmethod
+    def show(self, event: Event) -> None:
+        """Take in an event."""
+
+    def heed(self, interrupted: bool) -> bool:
+        """Say what Ctrl-C does, once it has come; returns whether it has."""
+        if interrupted and not self._stopping:
+            self._stopping = True
+            self._print(self.STOPPING)
+        return interrupted
+
+    @abstractmethod
+    def _before(self) -> str:
+        """What had ended before, in words; nothing where nothing had."""
+
+    @abstractmethod
+    def _running(self) -> Iterable[tuple[str, str]]:
+        """The running jobs, and what each of them says."""
+
+    @abstractmethod
+    def _footer(self) -> str:
+        """How far all jobs are."""
+
+    def _print(self, line: str, style: str = "") -> None:
+        self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
+
+    def __rich__(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2), expand=True)
+        # What a job says is cut before its name is.
+        table.add_column(no_wrap=True, max_width=MOST_NAME)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for row in list(self._running()):
+            table.add_row(*row)
+        return Group(table, Text(self._footer(), style="bold"))
+
+
+class SweepDisplay(JobsDisplay):
+    """Shows a sweep as it goes. Where there is no terminal, running jobs have a line now and then.
+
+    Args:
+        console: what is printed to.
+        folder: the folder of the sweep.
+    """
+
+    STOPPING = "stopping: the runs save and end; Ctrl-C again kills them"
+
+    def __init__(self, console: Console, folder: SweepFolder) -> None:
+        super().__init__(console)
         self.folder = folder
         self.running: dict[str, str] = {}
-        self._said: dict[str, str] = {}
         self._due: dict[str, float] = {}
-
-    def __enter__(self) -> SweepDisplay:
-        done = sum(status != "waiting" for status in self.folder.statuses.values())
-        if done:
-            self._print(f"{done} of {len(self.folder.statuses)} runs have ended before")
-        return super().__enter__()
 
     def show(self, event: Event) -> None:
         """Take in an event."""
@@ -63,7 +118,7 @@ class SweepDisplay(LiveDisplay):
             self._due[run] = time.monotonic() + PLAIN_SECONDS
         elif isinstance(event, Progressed):
             self._said[run] = event.line
-            # The other lines are those of a run that has been trained: a table of scores, where it is saved.
+            # Other lines come after training: a table of scores, where the run is saved.
             self.running[run] = event.line if event.line.startswith("update ") else "trained"
             if self._live is None and time.monotonic() >= self._due[run]:
                 self._due[run] = time.monotonic() + PLAIN_SECONDS
@@ -72,11 +127,15 @@ class SweepDisplay(LiveDisplay):
             self.running.pop(run)
             self._print(self._end(event), COLOURS.get(self.folder.statuses[run], "red"))
 
-    def heed(self, interrupted: bool) -> bool:
-        """Say what Ctrl-C does, once it has come; returns whether it has."""
-        if interrupted:
-            self._print("stopping: the runs save and end; Ctrl-C again kills them")
-        return interrupted
+    def _before(self) -> str:
+        done = sum(status != "waiting" for status in self.folder.statuses.values())
+        return f"{done} of {len(self.folder.statuses)} runs have ended before" if done else ""
+
+    def _running(self) -> Iterable[tuple[str, str]]:
+        return self.running.items()
+
+    def _footer(self) -> str:
+        return _status_counts(self.folder)
 
     def _end(self, ended: Ended) -> str:
         run = ended.job.name
@@ -91,33 +150,16 @@ class SweepDisplay(LiveDisplay):
             return f"{run}: interrupted"
         return f"{run}: {status}: {self._said.get(run, 'it said nothing')} (all in {ended.job.log})"
 
-    def _print(self, line: str, style: str = "") -> None:
-        self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
-
-    def __rich__(self) -> RenderableType:
-        running = list(self.running.items())
-        table = Table.grid(padding=(0, 2), expand=True)
-        # What a run says is cut before its name is.
-        table.add_column(no_wrap=True, max_width=MOST_NAME)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for run, line in running:
-            table.add_row(run, line)
-        return Group(table, Text(self._footer(), style="bold"))
-
-    def _footer(self) -> str:
-        counts = Counter(self.folder.statuses.values())
-        return ", ".join(f"{number} {status}" for status, number in counts.items())
-
 
 def sweep_line(folder: SweepFolder) -> str:
     """How the runs ended, where the table is, and how to go on."""
-    counts = Counter(folder.statuses.values())
-    words = ", ".join(f"{number} {status}" for status, number in counts.items())
-    line = f"{len(folder.statuses)} runs: {words}. Table in {folder.path / 'results.csv'}"
+    line = f"{len(folder.statuses)} runs: {_status_counts(folder)}. Table in {folder.path / 'results.csv'}"
     return line if folder.complete else f"{line}\nGo on with: python -m baselines sweep {shlex.quote(str(folder.path))}"
 
 
-SHOWN_FAULTS = 10
+def _status_counts(folder: SweepFolder) -> str:
+    counts = Counter(folder.statuses.values())
+    return ", ".join(f"{number} {status}" for status, number in counts.items())
 
 
 def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) -> None:
@@ -125,7 +167,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
     table = Table(title="largest N solved (each seed's), and ladder score", box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("agent", overflow="fold")
     for task in rungs:
-        table.add_column(WORDS.get(task, task), justify="right")
+        table.add_column(SHORT_NAMES.get(task, task), justify="right")
     for column in ("climbs", "IQM", "95 %"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in standings:
@@ -143,27 +185,20 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
         console.print(f"and {len(faults) - SHOWN_FAULTS} faults more: the table of results has all reasons")
 
 
-class BenchmarkDisplay(LiveDisplay):
-    """Shows a benchmark as it goes; use as a context manager, and hand it each event once the folder has taken it in.
-
-    On a terminal the climbs that are at it have a line each at the bottom, which changes.
+class BenchmarkDisplay(JobsDisplay):
+    """Shows a benchmark as it goes.
 
     Args:
-        console: where to.
-        folder: of the benchmark.
+        console: what is printed to.
+        folder: the folder of the benchmark.
     """
 
+    STOPPING = "stopping: rungs that have ended are kept, those being played are given up"
+
     def __init__(self, console: Console, folder: BenchmarkFolder) -> None:
-        super().__init__(console, transient=True)
+        super().__init__(console)
         self.folder = folder
         self._shown = {name: len(rows) for name, rows in folder.rows.items()}
-        self._said: dict[str, str] = {}
-        self._stopping = False
-
-    def __enter__(self) -> BenchmarkDisplay:
-        if rungs := sum(self._shown.values()):
-            self._print(f"{rungs} rungs of {self._footer()} have been played before")
-        return super().__enter__()
 
     def show(self, event: Event) -> None:
         """Take in an event."""
@@ -180,25 +215,14 @@ class BenchmarkDisplay(LiveDisplay):
             said = self._said.get(name, "it said nothing")
             self._print(f"{climb}: not ended: {said} (all in {climb_folder(self.folder.path, name) / 'log.txt'})")
 
-    def heed(self, interrupted: bool) -> bool:
-        """Say what Ctrl-C does, once it has come; returns whether it has."""
-        if interrupted and not self._stopping:
-            self._stopping = True
-            self._print("stopping: rungs that have ended are kept, those being played are given up")
-        return interrupted
+    def _before(self) -> str:
+        rungs = sum(self._shown.values())
+        return f"{rungs} rungs of {self._footer()} have been played before" if rungs else ""
 
-    def _print(self, line: str, style: str = "") -> None:
-        self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
-
-    def __rich__(self) -> RenderableType:
-        table = Table.grid(padding=(0, 2), expand=True)
-        # What an agent prints is cut before its name is.
-        table.add_column(no_wrap=True, max_width=MOST_NAME)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    def _running(self) -> Iterable[tuple[str, str]]:
         for name in sorted(self.folder.running):
             words = f"N = {self.folder.next_rung(name) or 'done'}  {self._said.get(name, '')}"
-            table.add_row(str(self.folder.benchmark.climbs[name]), words)
-        return Group(table, Text(self._footer(), style="bold"))
+            yield str(self.folder.benchmark.climbs[name]), words
 
     def _footer(self) -> str:
         names = self.folder.rows
@@ -208,7 +232,7 @@ class BenchmarkDisplay(LiveDisplay):
 def benchmark_line(folder: BenchmarkFolder) -> str:
     """How many climbs have ended, where the table is, and how to go on."""
     ended = sum(map(folder.has_ended, folder.rows))
-    faults = sum(row["status"] in ("error", "timeout") for rows in folder.rows.values() for row in rows)
+    faults = sum(row["status"] in FAULTS for rows in folder.rows.values() for row in rows)
     line = f"{ended} of {len(folder.rows)} climbs have ended"
     if faults:
         line += f", {faults} of them with an error or a timeout"

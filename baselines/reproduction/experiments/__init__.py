@@ -1,17 +1,34 @@
-"""The experiments, by name; one file a topic holds its runs, measures, published values and claims."""
+"""The experiments, by name; one file a topic holds its published values, runs, measures and claims together."""
 
 from __future__ import annotations
 
-from baselines.reproduction.experiments import consistency
-from baselines.reproduction.experiments.consistency import CONSISTENCY
-from baselines.reproduction.experiments.learning import LEARNING
-from baselines.reproduction.experiments.robustness import ROBUSTNESS
-from baselines.reproduction.experiments.run_sets import SHARED
-from baselines.reproduction.experiments.time_constants import TIME_CONSTANTS
-from baselines.reproduction.runs import Source
+from baselines.reproduction.experiments import consistency, learning, robustness, run_sets, time_constants
+from baselines.reproduction.experiments.consistency import ConditionSet
+from baselines.reproduction.runs import RunSet
 
-EXPERIMENTS = {one.name: one for one in (*LEARNING, *TIME_CONSTANTS, *ROBUSTNESS, *CONSISTENCY)}
+__all__ = ["EXPERIMENTS", "RUN_SETS", "ConditionSet", "RunSet", "Source"]
+
+Source = RunSet | ConditionSet
+"""A set of training runs: where an experiment's numbers come from."""
+
+EXPERIMENTS = {
+    one.name: one
+    for one in (
+        *learning.LEARNING,
+        *time_constants.TIME_CONSTANTS,
+        *robustness.ROBUSTNESS,
+        *consistency.CONSISTENCY,
+    )
+}
 """Name -> experiment."""
 
-RUN_SETS: dict[str, dict[str, Source]] = {scale: {**SHARED[scale], **consistency.RUN_SETS[scale]} for scale in SHARED}
+RUN_SETS: dict[str, dict[str, Source]] = {
+    scale: {
+        **run_sets.SHARED[scale],
+        **learning.RUN_SETS[scale],
+        **time_constants.RUN_SETS[scale],
+        **consistency.RUN_SETS[scale],
+    }
+    for scale in run_sets.SHARED
+}
 """Scale -> name -> runs."""

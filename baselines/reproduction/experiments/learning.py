@@ -18,42 +18,11 @@ from baselines.reproduction.experiment import (
     parts,
     without_x,
 )
+from baselines.reproduction.experiments.run_sets import BOTH, FULL_FAST, SMALL_FAST
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import Trained
+from baselines.reproduction.runs import RunSet, Trained, observation_of
 
-_WITHIN = {"small": 800, "full": 20_000}
-"""Updates within which the largest N counts: as many as all these runs have, unless they are solved before."""
-_PARITY_FAST = ["parity-single-fast", "parity-multi-fast"]
-_TAU_CASE = "{task} {curriculum}, tau {tau}"
-
-_LARGEST = [*_PARITY_FAST, "fixed-tau-fast", "dms-fast"]
-
-
-def _largest(taus: Sequence[int]) -> list[Statement]:
-    found: list[Statement] = []
-    for task in ("parity", "dms"):
-        multi, single = (f"{task} {curriculum}, tau trained" for curriculum in (MULTI, SINGLE))
-        found.append(above(f"{task}: multi-head reaches a larger N than single-head", "largest N", multi, single))
-    for tau in taus:
-        words = f"single-head: trained tau reaches a larger N than tau {tau}"
-        found.append(above(words, "largest N", "parity single-head, tau trained", f"parity single-head, tau {tau}"))
-    words = "multi-head: tau 1 reaches a larger N than tau 3"
-    return [*found, above(words, "largest N", "parity multi-head, tau 1", "parity multi-head, tau 3")]
-
-
-_EPOCHS: list[Statement] = [
-    above("single-head needs more epochs for the last N that both solve", "epochs", SINGLE, MULTI, "last"),
-]
-
-
-EPOCHS: Published = {
-    "epochs": {
-        "single-head": against([11, 20, 28], [20, 99, 242]),
-        "multi-head": against([12], [12]),
-    }
-}
-"""Multi-head: one new N an epoch."""
-
+# -- published -----------------------------------------------------------------------------------------------------
 
 LARGEST_N: Published = {
     "largest N": {
@@ -72,46 +41,131 @@ LARGEST_N: Published = {
 }
 """DMS: every network solved this N or more. N = 101 is the ceiling: there were 100 heads."""
 
+EPOCHS: Published = {
+    "epochs": {
+        "single-head": against([11, 20, 28], [20, 99, 242]),
+        "multi-head": against([12], [12]),
+    }
+}
+"""Multi-head: one new N an epoch."""
+
+PUBLISHED_EPOCH = 600
+"""Updates in an epoch of Khajehabdollahi et al. (2024)."""
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------
+
+RUN_SETS: dict[str, dict[str, RunSet]] = {
+    "small": {
+        "fixed-tau-fast": RunSet(
+            settings={
+                **SMALL_FAST,
+                "curriculum": BOTH,
+                "n_max": 40,
+                "max_updates": 800,
+                "cell_args": [{"tau": 1}, {"tau": 3}],
+            },
+            cpu_minutes=4,
+        ),
+        "none-single-fast": RunSet(
+            settings={**SMALL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12], "max_updates": 800},
+            cpu_minutes=5,
+        ),
+        "none-multi-fast": RunSet(
+            settings={**SMALL_FAST, "curriculum": ["none-multi"], "n_max": 12, "max_updates": 800}, cpu_minutes=1
+        ),
+        "window-fast": RunSet(
+            settings={
+                **SMALL_FAST,
+                "curriculum": ["sliding-window"],
+                "window": 5,
+                "shift": 2,
+                "n_max": 40,
+                "max_updates": 800,
+            },
+            cpu_minutes=1.5,
+        ),
+        "gated-fast": RunSet(
+            settings={**SMALL_FAST, "cell": ["gru", "lstm"], "curriculum": BOTH, "n_max": 40, "max_updates": 800},
+            cpu_minutes=6,
+        ),
+    },
+    "full": {
+        "fixed-tau-fast": RunSet(
+            settings={**FULL_FAST, "curriculum": BOTH, "cell_args": [{"tau": tau} for tau in (1, 2, 3, 4)]},
+            cpu_minutes=800,
+        ),
+        "none-single-fast": RunSet(
+            settings={**FULL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12, 14]}, cpu_minutes=90
+        ),
+        "none-multi-fast": RunSet(settings={**FULL_FAST, "curriculum": ["none-multi"], "n_max": 30}, cpu_minutes=40),
+        "window-fast": RunSet(
+            settings={**FULL_FAST, "curriculum": ["sliding-window"], "window": 10, "shift": 5}, cpu_minutes=100
+        ),
+        "gated-fast": RunSet(settings={**FULL_FAST, "cell": ["gru", "lstm"], "curriculum": BOTH}, cpu_minutes=800),
+    },
+}
+"""Scale -> name -> runs."""
+
+
+# -- measures ------------------------------------------------------------------------------------------------------
+
+
+def largest_n(run: Trained, case: str, *, within: int) -> Iterator[Observation]:
+    """The largest N that was solved within so many updates; one less than the first N where no N was solved."""
+    first = run.settings.parts()[1].stages()[0]
+    found = [n for n, update in run.solved_at.items() if update <= within]
+    solved_all = run.summary["status"] == "solved" and len(found) == len(run.solved_at)
+    yield observation_of(run, case, "largest N", None, max(found, default=first - 1), "at least" if solved_all else "")
+
 
 def epochs(run: Trained, case: str) -> Iterator[Observation]:
     """Epochs of 600 updates until each N was solved."""
     for n, update in run.solved_at.items():
-        yield Observation(
-            quantity="epochs", case=case, x=n, seed=run.settings.seed, value=update / PUBLISHED_EPOCH, run=run.name
-        )
-
-
-def largest_n(run: Trained, case: str, *, within: int) -> Iterator[Observation]:
-    """The largest N that was solved within so many updates; one less than the first N where none was."""
-    first = run.settings.plan().curriculum.stages()[0]
-    found = [n for n, update in run.solved_at.items() if update <= within]
-    yield Observation(
-        quantity="largest N",
-        case=case,
-        seed=run.settings.seed,
-        value=max(found, default=first - 1),
-        bound="at least" if run.summary["status"] == "solved" and len(found) == len(run.solved_at) else "",
-        run=run.name,
-    )
+        yield observation_of(run, case, "epochs", n, update / PUBLISHED_EPOCH)
 
 
 def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
-    """Whether N was solved from scratch alone (1 or 0); of all heads at once, the update at which each first was."""
+    """Whether N was solved from scratch, alone (1 or 0); where all heads train at once, when each N first was."""
     settings = run.settings
     if settings.curriculum == "none-single":
-        solved = float(run.summary["status"] == "solved")
-        yield Observation(
-            quantity="share solved", case=case, x=settings.n_max, seed=settings.seed, value=solved, run=run.name
-        )
+        yield observation_of(run, case, "share solved", settings.n_max, float(run.summary["status"] == "solved"))
         return
     rows = run.reports()
     for n in range(settings.first_n or 2, settings.n_max + 1):
         passed = [row["update"] for row in rows if row[f"accuracy_{n}"] > settings.threshold]
         if passed:
-            yield Observation(
-                quantity="update solved", case=case, x=n, seed=settings.seed, value=passed[0], run=run.name
-            )
+            yield observation_of(run, case, "update solved", n, passed[0])
 
+
+# -- claims --------------------------------------------------------------------------------------------------------
+
+_UPDATES = {"small": 800, "full": 20_000}
+"""Updates within which the largest N counts: as many as all these runs have, unless they are solved before."""
+
+_PARITY_FAST = ["parity-single-fast", "parity-multi-fast"]
+_LARGEST_N_SETS = [*_PARITY_FAST, "fixed-tau-fast", "dms-fast"]
+_TAU_CASE = "{task} {curriculum}, tau {tau}"
+
+
+def _largest_n_claims(taus: Sequence[int]) -> list[Statement]:
+    found: list[Statement] = []
+    for task in ("parity", "dms"):
+        multi, single = (f"{task} {curriculum}, tau trained" for curriculum in (MULTI, SINGLE))
+        found.append(above(f"{task}: multi-head reaches a larger N than single-head", "largest N", multi, single))
+    for tau in taus:
+        words = f"single-head: trained tau reaches a larger N than tau {tau}"
+        found.append(above(words, "largest N", "parity single-head, tau trained", f"parity single-head, tau {tau}"))
+    words = "multi-head: tau 1 reaches a larger N than tau 3"
+    return [*found, above(words, "largest N", "parity multi-head, tau 1", "parity multi-head, tau 3")]
+
+
+_EPOCH_CLAIMS: list[Statement] = [
+    above("single-head needs more epochs for the last N that both solve", "epochs", SINGLE, MULTI, "last"),
+]
+
+
+# -- experiments ---------------------------------------------------------------------------------------------------
 
 LEARNING = [
     Experiment(
@@ -122,17 +176,17 @@ LEARNING = [
         source=f"{P1}: largest N solved within 1,000 epochs, four networks each",
         scales={
             "small": Scale(
-                parts=parts(_LARGEST, largest_n, _TAU_CASE, within=_WITHIN["small"]),
-                statements=_largest((1, 3)),
-                note=f"Ours: the largest N solved within {_WITHIN['small']} updates of recipe fast. Published "
+                parts=parts(_LARGEST_N_SETS, largest_n, _TAU_CASE, within=_UPDATES["small"]),
+                statements=_largest_n_claims((1, 3)),
+                note=f"Ours: the largest N solved within {_UPDATES['small']} updates of recipe fast. Published "
                 "single-head networks with trained and with fixed tau part between N = 24 and 37, which so few "
                 "updates do not reach.",
             ),
             "full": Scale(
-                parts=parts(_LARGEST, largest_n, _TAU_CASE, within=_WITHIN["full"]),
-                note=f"Ours: the largest N solved within {_WITHIN['full']} updates of recipe fast.",
+                parts=parts(_LARGEST_N_SETS, largest_n, _TAU_CASE, within=_UPDATES["full"]),
+                note=f"Ours: the largest N solved within {_UPDATES['full']} updates of recipe fast.",
                 statements=[
-                    *_largest((1, 2, 3, 4)),
+                    *_largest_n_claims((1, 2, 3, 4)),
                     Close(words="the published numbers are met", quantity="largest N"),
                 ],
             ),
@@ -147,10 +201,13 @@ LEARNING = [
         claim="With several heads a new N is solved about every epoch; with one head each takes longer.",
         source=f"{P1}: epochs of 600 updates, seed 0",
         scales={
-            "small": Scale(parts=parts(["parity-paper"], epochs), statements=_EPOCHS),
+            "small": Scale(parts=parts(["parity-paper"], epochs), statements=_EPOCH_CLAIMS),
             "full": Scale(
                 parts=parts(["parity-paper"], epochs),
-                statements=[*_EPOCHS, Close(words="the published numbers are met", quantity="epochs", share=0.25)],
+                statements=[
+                    *_EPOCH_CLAIMS,
+                    Close(words="the published numbers are met", quantity="epochs", share=0.25),
+                ],
             ),
         },
         quantities=[Quantity(name="epochs", label="epochs of 600 updates until solved", x="N")],
@@ -199,9 +256,9 @@ LEARNING = [
                         ["window-fast"],
                         largest_n,
                         "window of {window}, shift {shift}",
-                        within=_WITHIN[scale],
+                        within=_UPDATES[scale],
                     ),
-                    *parts(_PARITY_FAST, largest_n, within=_WITHIN[scale]),
+                    *parts(_PARITY_FAST, largest_n, within=_UPDATES[scale]),
                 ],
                 statements=[above("it reaches a larger N than single-head", "largest N", window, SINGLE)],
             )
@@ -217,7 +274,7 @@ LEARNING = [
         source=f"{P1}: claimed in the abstract, without numbers",
         scales={
             scale: Scale(
-                parts=parts(["gated-fast"], largest_n, "{cell}, {curriculum}", within=_WITHIN[scale]),
+                parts=parts(["gated-fast"], largest_n, "{cell}, {curriculum}", within=_UPDATES[scale]),
                 statements=[
                     above(
                         f"{cell}: multi-head reaches a larger N than single-head",
@@ -234,8 +291,4 @@ LEARNING = [
         note="The settings of the published GRUs are not known. Recipe fast.",
     ),
 ]
-"""The experiments."""
-
-
-PUBLISHED_EPOCH = 600
-"""Updates in an epoch of Khajehabdollahi et al. (2024)."""
+"""The experiments on how far and how soon networks learn."""

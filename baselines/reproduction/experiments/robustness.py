@@ -1,4 +1,7 @@
-"""Experiments on trained networks: timescales of their activity, what they rest on and stand, what they forgot."""
+"""Experiments on trained networks: what their memory rests on and stands, and what they forgot.
+
+All of them are about runs that are shared (``run_sets``).
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
-from baselines.analysis import ablation, forgetting, generalisation, perturbation, stimuli
-from baselines.analysis.ablation import AblationSettings
-from baselines.analysis.forgetting import ForgettingSettings
-from baselines.analysis.generalisation import GeneralisationSettings
-from baselines.analysis.geometry.trajectories import components
-from baselines.analysis.perturbation import PerturbationSettings
-from baselines.core import style
 from baselines.reproduction.claims import Close, Larger, Published, Statement
 from baselines.reproduction.experiment import (
     MULTI,
@@ -30,62 +25,9 @@ from baselines.reproduction.experiment import (
     without_x,
 )
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import Trained, observed, subjects_at
+from baselines.reproduction.runs import Trained, observation_of, subjects_at
 
-
-def _ablation(suffix: str) -> list[Statement]:
-    single, multi = SINGLE + suffix, MULTI + suffix
-    fast, slow = "accuracy, one of the fastest", "accuracy, one of the slowest"
-    # At N = 30 the 20 slowest units had a mean tau of 5.3 with one head and of 1.95 with several.
-    slower = above(f"{single} has slower units than {multi}", "tau of the slowest", single, multi)
-    return [
-        Larger(
-            words=f"{single}: accuracy falls more without a slow unit than without a fast one",
-            of=(fast, single),
-            than=(slow, single),
-            premise=slower,
-        ),
-        Larger(
-            words=f"{multi}: accuracy falls more without a fast unit than without a slow one",
-            of=(slow, multi),
-            than=(fast, multi),
-        ),
-        Larger(
-            words=f"without a slow unit, {multi} is more accurate than {single}",
-            of=(slow, multi),
-            than=(slow, single),
-            premise=slower,
-        ),
-    ]
-
-
-_PERTURBATION: list[Statement] = [
-    above(
-        "multi-head stands perturbed weights better (eps = 0.215)",
-        "relative accuracy, weights perturbed",
-        MULTI,
-        SINGLE,
-        0.215,
-    ),
-    above("multi-head stands perturbed tau better (eps = 0.1)", "relative accuracy, tau perturbed", MULTI, SINGLE, 0.1),
-]
-_FORGETTING: list[Statement] = [
-    above(
-        "as trained, multi-head answers N = 3 better than single-head",
-        "accuracy, readout as trained",
-        MULTI,
-        SINGLE,
-        3.0,
-    ),
-]
-
-
-def _retraining(first: float, last: float) -> list[Statement]:
-    return [
-        above(f"multi-head lies above single-head at N = {n:g}", "accuracy after retraining", MULTI, SINGLE, float(n))
-        for n in (first, last)
-    ]
-
+# -- published -----------------------------------------------------------------------------------------------------
 
 ABLATION: Published = {
     quantity: {"single-head, as published": without_x(single), "multi-head, as published": without_x(multi)}
@@ -111,60 +53,142 @@ PERTURBATION: Published = {
 """At N = 30."""
 
 
-def ablations(run: Trained, case: str, *, n: int, singles: int, way: str) -> Iterator[Observation]:
-    """Accuracy for N = ``n`` as it is, and with single units ablated: the mean over the fastest, and the slowest."""
-    settings = AblationSettings(singles=singles, groups=(), way=way)
+# -- measures ------------------------------------------------------------------------------------------------------
+
+
+def ablations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
+    """Accuracy for N = ``n`` of the whole network, and without single units: means over fastest, slowest, random."""
+    from baselines.analysis.ablation import Ablation
+    from baselines.analysis.settings import AblationSettings
+
+    asked = AblationSettings(groups=(), **settings)
     for subject in subjects_at(run, [n]):
-        table = ablation.measure(subject, settings)["ablation"]
-        yield observed(run, case, "accuracy", None, float(table["baseline"][0]))
+        table = Ablation().measure(subject, asked)["ablation"]
+        yield observation_of(run, case, "accuracy", None, float(table["baseline"][0]))
         for selection in ("fastest", "slowest", "random"):
             rows = table.where(selection=selection)
-            yield observed(run, case, f"accuracy, one of the {selection}", None, float(rows["accuracy"].mean()))
+            yield observation_of(run, case, f"accuracy, one of the {selection}", None, float(rows["accuracy"].mean()))
             if selection == "slowest":
-                yield observed(run, case, "tau of the slowest", None, float(rows["tau"].mean()))
+                yield observation_of(run, case, "tau of the slowest", None, float(rows["tau"].mean()))
 
 
-@torch.no_grad()
 def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps: int) -> Iterator[Observation]:
     """Principal components for 90 % of the variance of the output, and their participation ratio.
 
     Protocol: ``trials`` trials of ``steps`` steps after 100 steps of warm-up, p = 0.5.
     """
+    import torch
+
+    from baselines.analysis import stimuli
+    from baselines.analysis.geometry.components import components
+
     for subject in subjects_at(run, ns):
         task = stimuli.changed(subject.task, {"p": 0.5}, subject.task.num_inputs)
         inputs = stimuli.stream(task, trials, 100 + steps, 0)
-        outputs, _ = subject.network.unroll(inputs, subject.cell.initial_state(trials))
+        with torch.no_grad():
+            outputs, _ = subject.network.unroll(inputs, subject.cell.initial_state(trials))
         found = components(outputs[100:].flatten(0, 1).double().numpy())
-        yield observed(run, case, "dimensions for 90 %", subject.task.N, found.dimension())
-        yield observed(run, case, "participation ratio", subject.task.N, found.participation_ratio)
+        yield observation_of(run, case, "dimensions for 90 %", subject.task.N, found.dimension())
+        yield observation_of(run, case, "participation ratio", subject.task.N, found.participation_ratio)
 
 
-def forgotten(run: Trained, case: str, *, n: int) -> Iterator[Observation]:
-    """Accuracy on every smaller N of the checkpoint of N = ``n``, as read by its readouts and by refitted ones."""
+def forgotten(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
+    """Accuracy on every smaller N of the network at N = ``n``, as read by its readouts and by refitted ones."""
+    from baselines.analysis.forgetting import Forgetting
+    from baselines.analysis.settings import ForgettingSettings
+
     for subject in subjects_at(run, [n]):
-        table = forgetting.measure(subject, ForgettingSettings())["forgetting"]
+        table = Forgetting().measure(subject, ForgettingSettings(**settings))["forgetting"]
         for asked, readout, accuracy in zip(table["asked"], table["readout"], table["accuracy"], strict=True):
             if np.isfinite(accuracy):
-                yield observed(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
+                yield observation_of(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
 
 
 def perturbations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
     """Relative accuracy for N = ``n`` with perturbed weights and time constants, the mean over repetitions."""
+    from baselines.analysis.perturbation import Perturbation
+    from baselines.analysis.settings import PerturbationSettings
+
+    asked = PerturbationSettings(of=("weights", "tau"), **settings)
     for subject in subjects_at(run, [n]):
-        table = perturbation.measure(subject, PerturbationSettings(of=("weights", "tau"), **settings))["perturbation"]
+        table = Perturbation().measure(subject, asked)["perturbation"]
         for kind, size in table.distinct("of", "size"):
             value = float(table.where(of=kind, size=size)["relative"].mean())
-            yield observed(run, case, f"relative accuracy, {kind} perturbed", size, value)
+            yield observation_of(run, case, f"relative accuracy, {kind} perturbed", size, value)
 
 
-def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], updates: int) -> Iterator[Observation]:
-    """Accuracy on other N after so many updates on each alone, from the checkpoint of N = ``n``."""
-    settings = GeneralisationSettings(kinds=("n",), ns=tuple(ns), updates=updates, scopes=("network",))
+def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], **settings: Any) -> Iterator[Observation]:
+    """Accuracy on other N after so many updates on each alone, begun with the network at N = ``n``."""
+    from baselines.analysis.generalisation import Generalisation
+    from baselines.analysis.settings import GeneralisationSettings
+
+    asked = GeneralisationSettings(kinds=("n",), ns=tuple(ns), scopes=("network",), **settings)
     for subject in subjects_at(run, [n]):
-        table = generalisation.measure(subject, settings)["generalisation"].where(retrained="network")
+        table = Generalisation().measure(subject, asked)["generalisation"].where(retrained="network")
         for other, accuracy in zip(table["value"], table["accuracy"], strict=True):
-            yield observed(run, case, "accuracy after retraining", float(other), float(accuracy))
+            yield observation_of(run, case, "accuracy after retraining", float(other), float(accuracy))
 
+
+# -- claims --------------------------------------------------------------------------------------------------------
+
+
+def _ablation_claims(suffix: str) -> list[Statement]:
+    single, multi = SINGLE + suffix, MULTI + suffix
+    fast, slow = "accuracy, one of the fastest", "accuracy, one of the slowest"
+    # At N = 30 the 20 slowest units had a mean tau of 5.3 with one head and of 1.95 with several.
+    slower = above(f"{single} has slower units than {multi}", "tau of the slowest", single, multi)
+    return [
+        Larger(
+            words=f"{single}: accuracy falls more without a slow unit than without a fast one",
+            of=(fast, single),
+            than=(slow, single),
+            premise=slower,
+        ),
+        Larger(
+            words=f"{multi}: accuracy falls more without a fast unit than without a slow one",
+            of=(slow, multi),
+            than=(fast, multi),
+        ),
+        Larger(
+            words=f"without a slow unit, {multi} is more accurate than {single}",
+            of=(slow, multi),
+            than=(slow, single),
+            premise=slower,
+        ),
+    ]
+
+
+_PERTURBATION_CLAIMS: list[Statement] = [
+    above(
+        "multi-head stands perturbed weights better (eps = 0.215)",
+        "relative accuracy, weights perturbed",
+        MULTI,
+        SINGLE,
+        0.215,
+    ),
+    above("multi-head stands perturbed tau better (eps = 0.1)", "relative accuracy, tau perturbed", MULTI, SINGLE, 0.1),
+]
+
+
+def _retraining_claims(first: float, last: float) -> list[Statement]:
+    return [
+        above(f"multi-head lies above single-head at N = {n:g}", "accuracy after retraining", MULTI, SINGLE, float(n))
+        for n in (first, last)
+    ]
+
+
+_FORGETTING_CLAIMS: list[Statement] = [
+    above(
+        "as trained, multi-head answers N = 3 better than single-head",
+        "accuracy, readout as trained",
+        MULTI,
+        SINGLE,
+        3.0,
+    ),
+]
+
+
+# -- experiments ---------------------------------------------------------------------------------------------------
 
 ROBUSTNESS = [
     Experiment(
@@ -195,7 +219,7 @@ ROBUSTNESS = [
                 ],
                 note="Here N = 8, with recipe fast N = 11. Clean: nothing hears the unit; as published: its weights "
                 "are cut, but for its biases and all readouts but the first. The statements are about the clean way.",
-                statements=[*_ablation(""), *_ablation(", recipe fast")],
+                statements=[*_ablation_claims(""), *_ablation_claims(", recipe fast")],
                 cpu_minutes=2,
             ),
             "full": Scale(
@@ -208,7 +232,7 @@ ROBUSTNESS = [
                     way="published",
                 ),
                 statements=[
-                    *_ablation(", as published"),
+                    *_ablation_claims(", as published"),
                     Close(words="the published numbers are met", quantity="accuracy, one of the slowest"),
                 ],
                 cpu_minutes=6,
@@ -235,13 +259,13 @@ ROBUSTNESS = [
             "small": Scale(
                 parts=parts(["parity-paper"], perturbations, n=8, repetitions=10),
                 note="Here N = 8.",
-                statements=_PERTURBATION,
+                statements=_PERTURBATION_CLAIMS,
                 cpu_minutes=1.5,
             ),
             "full": Scale(
                 parts=parts(["parity-paper"], perturbations, n=30, repetitions=10),
                 statements=[
-                    *_PERTURBATION,
+                    *_PERTURBATION_CLAIMS,
                     Close(
                         words="with perturbed W the published numbers are met",
                         quantity="relative accuracy, weights perturbed",
@@ -259,7 +283,7 @@ ROBUSTNESS = [
         quantities=[
             Quantity(
                 name=f"relative accuracy, {kind} perturbed",
-                label=style.RELATIVE,
+                label="relative accuracy\n(0: chance, 1: unharmed)",
                 x=f"size eps of the perturbation of {kind}",
                 log="x",
             )
@@ -276,13 +300,13 @@ ROBUSTNESS = [
         scales={
             "small": Scale(
                 parts=parts(["parity-paper"], retraining, n=8, ns=(9, 10, 12, 14, 16), updates=1_200),
-                statements=_retraining(9, 16),
+                statements=_retraining_claims(9, 16),
                 cpu_minutes=12,
                 note="Here from N = 8, for 1,200 updates (2 epochs).",
             ),
             "full": Scale(
                 parts=parts(["parity-paper"], retraining, n=16, ns=(17, 24, 32, 46), updates=12_000),
-                statements=_retraining(17, 46),
+                statements=_retraining_claims(17, 46),
                 cpu_minutes=2_500,
             ),
         },
@@ -296,7 +320,7 @@ ROBUSTNESS = [
         scales={
             scale: Scale(
                 parts=parts(["parity-paper"], forgotten, n=n),
-                statements=_FORGETTING,
+                statements=_FORGETTING_CLAIMS,
                 cpu_minutes=minutes,
                 note=f"Here the networks were trained up to N = {n}.",
             )
@@ -329,4 +353,4 @@ ROBUSTNESS = [
         ),
     ),
 ]
-"""The experiments."""
+"""The experiments on what trained networks rest on, stand and forget."""

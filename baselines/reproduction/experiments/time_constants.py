@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from baselines.analysis.timescales import measurement
-from baselines.analysis.timescales.measurement import TimescaleSettings
 from baselines.reproduction.claims import Changes, Close, Published, Statement, Turns
 from baselines.reproduction.experiment import (
     MULTI,
@@ -25,121 +23,11 @@ from baselines.reproduction.experiment import (
     over_n,
     parts,
 )
+from baselines.reproduction.experiments.run_sets import SMALL_FAST
 from baselines.reproduction.measurements import Observation
-from baselines.reproduction.runs import Trained, observed, subjects_at
+from baselines.reproduction.runs import RunSet, Trained, observation_of, subjects_at
 
-_WIDE = "fast, 500 units"
-
-
-def _by_recipe(table: Published, recipes: Sequence[str] = RECIPES) -> Published:
-    """The published values for every recipe: what was published is to be compared with all."""
-    return {
-        quantity: {f"{case}, recipe {recipe}": points for case, points in cases.items() for recipe in recipes}
-        for quantity, cases in table.items()
-    }
-
-
-def _taus(task: str) -> list[Statement]:
-    found: list[Statement] = []
-    for recipe in RECIPES:
-        single, multi = (f"{task} {curriculum}, recipe {recipe}" for curriculum in (SINGLE, MULTI))
-        falls = f"recipe {recipe}: mean tau falls with several heads"
-        larger = f"recipe {recipe}: mean tau is larger with one head than with several, at the last N of both"
-        found += [
-            Changes(words=falls, of=("mean tau", multi), rises=False),
-            above(larger, "mean tau", single, multi, "last"),
-        ]
-    return found
-
-
-def _turns(kinds: Sequence[str]) -> list[Statement]:
-    found: list[Statement] = []
-    for kind in kinds:
-        single = f"parity single-head, recipe {kind}"
-        found += [
-            Turns(
-                words=f"recipe {kind}: single-head mean tau falls to near N = 13 to 15 (10 to 18 pass), then rises",
-                of=("mean tau", single),
-                between=(10, 18),
-            ),
-            Changes(words=f"recipe {kind}: single-head SD of tau grows", of=("SD of tau", single), rises=True),
-        ]
-    return found
-
-
-def _rises(kind: str) -> Changes:
-    # Up to N = 20 the published mean lies below its start: only further out is a rise what was published.
-    return Changes(
-        words=f"recipe {kind}: single-head mean tau rises above its start, at N = 25 or more",
-        of=("mean tau", f"parity single-head, recipe {kind}"),
-        rises=True,
-        until=25,
-    )
-
-
-def _single_taus(*runs: str, case: str = RECIPE_CASE) -> list[Part]:
-    only = {"curriculum": [SINGLE]}
-    return [Part(runs=name, measure=time_constants, case=case, only=only) for name in runs]
-
-
-_TAU_NET: list[Statement] = [
-    *(
-        Changes(words=f"{curriculum}: mean tau_net grows with N", of=("mean tau_net", curriculum), rises=True)
-        for curriculum in (SINGLE, MULTI)
-    ),
-]
-_SUMMARY = {
-    "tau_net_mean": "mean tau_net",
-    "tau_net_sd": "SD of tau_net",
-    "tau_net_median": "median tau_net",
-    "kept": "share of units kept",
-}
-_MET = [Close(words="the published numbers are met", quantity="mean tau_net")]
-
-
-def _net_timescales(name: str, task: str, runs: str, ns: tuple[int, ...], values: Published) -> Experiment:
-    return Experiment(
-        name=name,
-        title=f"How does the timescale of the activity grow with N in {task}?",
-        claim="Mean tau_net grows with N in both curricula." if values else "No values were available to us.",
-        source=f"{P1}: read off figures",
-        scales={
-            "small": Scale(
-                parts=parts([runs], net_timescales, ns=ns, quantities=_SUMMARY, steps=10_000, trials=10),
-                statements=_TAU_NET if values else [],
-                cpu_minutes=5,
-                note="Here 10 trials of 10,000 steps (published: 100,000).",
-            ),
-            "full": Scale(
-                parts=parts([runs], net_timescales, ns=(5, 10, 15, 20, 25, 30), quantities=_SUMMARY),
-                statements=[*_TAU_NET, *_MET] if values else [],
-                cpu_minutes=50,
-            ),
-        },
-        quantities=over_n(
-            ("mean tau_net", "mean tau_net (steps)"),
-            ("SD of tau_net", "SD of tau_net over units (steps)"),
-            ("median tau_net", "median tau_net (steps)"),
-            ("share of units kept", "share of units with tau_net > 1"),
-        ),
-        published=values,
-    )
-
-
-def net_timescales(
-    run: Trained, case: str, *, ns: Sequence[int], quantities: Mapping[str, str], **settings: Any
-) -> Iterator[Observation]:
-    """Timescales of units' activity, over those that the published filter keeps; the published choice of fits (AIC).
-
-    ``quantities``: column of the summary -> what it is called; of ``kept`` the share of all units.
-    """
-    for subject in subjects_at(run, ns):
-        summary = measurement.measure(subject, TimescaleSettings(**settings))["summary"].where(way="aic")
-        for column, quantity in quantities.items():
-            value = float(summary[column][0]) / (float(summary["units"][0]) if column == "kept" else 1.0)
-            if np.isfinite(value):
-                yield observed(run, case, quantity, subject.task.N, value)
-
+# -- published -----------------------------------------------------------------------------------------------------
 
 TAU: Published = {
     "mean tau": {
@@ -166,19 +54,156 @@ TAU_NET: Published = {
 }
 
 
+def _by_recipe(table: Published, recipes: Sequence[str] = RECIPES) -> Published:
+    """The published values for every recipe: what was published is to be compared with all."""
+    return {
+        quantity: {f"{case}, recipe {recipe}": points for case, points in cases.items() for recipe in recipes}
+        for quantity, cases in table.items()
+    }
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------
+
+RUN_SETS: dict[str, dict[str, RunSet]] = {
+    "small": {
+        "parity-single-wide": RunSet(
+            settings={**SMALL_FAST, "units": 500, "curriculum": ["single-head"], "n_max": 22, "max_updates": 10_000},
+            cpu_minutes=41,
+        ),
+    },
+    "full": {},
+}
+"""Scale -> name -> runs."""
+
+
+# -- measures ------------------------------------------------------------------------------------------------------
+
+
 def time_constants(run: Trained, case: str) -> Iterator[Observation]:
     """Mean and standard deviation of tau over units, when each N was solved."""
     for row in run.reports():
         if row["solved"]:
-            for quantity, column in (("mean tau", "tau_mean"), ("SD of tau", "tau_sd")):
-                yield Observation(
-                    quantity=quantity,
-                    case=case,
-                    x=int(row["N"]),
-                    seed=run.settings.seed,
-                    value=row[column],
-                    run=run.name,
-                )
+            yield observation_of(run, case, "mean tau", int(row["N"]), row["tau_mean"])
+            yield observation_of(run, case, "SD of tau", int(row["N"]), row["tau_sd"])
+
+
+def net_timescales(
+    run: Trained, case: str, *, ns: Sequence[int], quantities: Mapping[str, str], **settings: Any
+) -> Iterator[Observation]:
+    """Timescales of units' activity, over the units that the published filter keeps; fits chosen by AIC, as published.
+
+    Args:
+        run: the run.
+        case: the kind of network.
+        ns: the N at which its networks are measured.
+        quantities: column of the analysis' summary -> what it is called; ``kept`` is given as a share of all units.
+        settings: settings of the analysis.
+    """
+    from baselines.analysis.timescales import Timescales, TimescaleSettings
+
+    for subject in subjects_at(run, ns):
+        summary = Timescales().measure(subject, TimescaleSettings(**settings))["summary"].where(way="aic")
+        for column, quantity in quantities.items():
+            value = float(summary[column][0]) / (float(summary["units"][0]) if column == "kept" else 1.0)
+            if np.isfinite(value):
+                yield observation_of(run, case, quantity, subject.task.N, value)
+
+
+# -- claims --------------------------------------------------------------------------------------------------------
+
+_WIDE = "fast, 500 units"
+
+
+def _tau_claims(task: str) -> list[Statement]:
+    found: list[Statement] = []
+    for recipe in RECIPES:
+        single, multi = (f"{task} {curriculum}, recipe {recipe}" for curriculum in (SINGLE, MULTI))
+        falls = f"recipe {recipe}: mean tau falls with several heads"
+        larger = f"recipe {recipe}: mean tau is larger with one head than with several, at the last N of both"
+        found += [
+            Changes(words=falls, of=("mean tau", multi), rises=False),
+            above(larger, "mean tau", single, multi, "last"),
+        ]
+    return found
+
+
+def _turn_claims(kinds: Sequence[str]) -> list[Statement]:
+    found: list[Statement] = []
+    for kind in kinds:
+        single = f"parity single-head, recipe {kind}"
+        found += [
+            Turns(
+                words=f"recipe {kind}: single-head mean tau falls to near N = 13 to 15 (10 to 18 pass), then rises",
+                of=("mean tau", single),
+                between=(10, 18),
+            ),
+            Changes(words=f"recipe {kind}: single-head SD of tau grows", of=("SD of tau", single), rises=True),
+        ]
+    return found
+
+
+def _rise_claim(kind: str) -> Changes:
+    # Up to N = 20 the published mean lies below its start: only further out is a rise what was published.
+    return Changes(
+        words=f"recipe {kind}: single-head mean tau rises above its start, at N = 25 or more",
+        of=("mean tau", f"parity single-head, recipe {kind}"),
+        rises=True,
+        until=25,
+    )
+
+
+_TAU_NET_CLAIMS: list[Statement] = [
+    *(
+        Changes(words=f"{curriculum}: mean tau_net grows with N", of=("mean tau_net", curriculum), rises=True)
+        for curriculum in (SINGLE, MULTI)
+    ),
+]
+
+_TAU_NET_MET = [Close(words="the published numbers are met", quantity="mean tau_net")]
+
+
+# -- experiments ---------------------------------------------------------------------------------------------------
+
+_TAU_NET_QUANTITIES = {
+    "tau_net_mean": "mean tau_net",
+    "tau_net_sd": "SD of tau_net",
+    "tau_net_median": "median tau_net",
+    "kept": "share of units kept",
+}
+
+
+def _single_head_parts(*runs: str, case: str = RECIPE_CASE) -> list[Part]:
+    only = {"curriculum": [SINGLE]}
+    return [Part(runs=name, measure=time_constants, case=case, only=only) for name in runs]
+
+
+def _net_timescale_experiment(name: str, task: str, runs: str, ns: tuple[int, ...], values: Published) -> Experiment:
+    return Experiment(
+        name=name,
+        title=f"How does the timescale of the activity grow with N in {task}?",
+        claim="Mean tau_net grows with N in both curricula." if values else "No values were available to us.",
+        source=f"{P1}: read off figures",
+        scales={
+            "small": Scale(
+                parts=parts([runs], net_timescales, ns=ns, quantities=_TAU_NET_QUANTITIES, steps=10_000, trials=10),
+                statements=_TAU_NET_CLAIMS if values else [],
+                cpu_minutes=5,
+                note="Here 10 trials of 10,000 steps (published: 100,000).",
+            ),
+            "full": Scale(
+                parts=parts([runs], net_timescales, ns=(5, 10, 15, 20, 25, 30), quantities=_TAU_NET_QUANTITIES),
+                statements=[*_TAU_NET_CLAIMS, *_TAU_NET_MET] if values else [],
+                cpu_minutes=50,
+            ),
+        },
+        quantities=over_n(
+            ("mean tau_net", "mean tau_net (steps)"),
+            ("SD of tau_net", "SD of tau_net over units (steps)"),
+            ("median tau_net", "median tau_net (steps)"),
+            ("share of units kept", "share of units with tau_net > 1"),
+        ),
+        published=values,
+    )
 
 
 TIME_CONSTANTS = [
@@ -191,7 +216,7 @@ TIME_CONSTANTS = [
             scales={
                 scale: Scale(
                     parts=parts([f"{task}-paper", *fast], time_constants, RECIPE_CASE),
-                    statements=_taus(task),
+                    statements=_tau_claims(task),
                 )
                 for scale in ("small", "full")
             },
@@ -215,18 +240,20 @@ TIME_CONSTANTS = [
             # With 128 units recipe fast does not come past N = 14; with the published 500 it comes a little further.
             "small": Scale(
                 parts=[
-                    *_single_taus("parity-paper", "parity-single-fast"),
-                    *_single_taus("parity-single-wide", case=f"{RECIPE_CASE}, {{units}} units"),
+                    *_single_head_parts("parity-paper", "parity-single-fast"),
+                    *_single_head_parts("parity-single-wide", case=f"{RECIPE_CASE}, {{units}} units"),
                 ],
-                statements=[*_turns([*RECIPES, _WIDE]), _rises(_WIDE)],
+                statements=[*_turn_claims([*RECIPES, _WIDE]), _rise_claim(_WIDE)],
             ),
             "full": Scale(
-                parts=_single_taus("parity-paper", "parity-single-fast"), statements=[*_turns(RECIPES), _rises("fast")]
+                parts=_single_head_parts("parity-paper", "parity-single-fast"),
+                statements=[*_turn_claims(RECIPES), _rise_claim("fast")],
             ),
         },
         quantities=over_n(("mean tau", "mean of tau over units (steps)"), ("SD of tau", "SD of tau (steps)")),
         published=_by_recipe(TAU, [*RECIPES, _WIDE]),
     ),
-    _net_timescales("tau-net", "parity", "parity-paper", (2, 5, 8, 10, 12), TAU_NET),
-    _net_timescales("tau-net-dms", "dms", "dms-paper", (2, 4, 6, 8, 10), {}),
+    _net_timescale_experiment("tau-net", "parity", "parity-paper", (2, 5, 8, 10, 12), TAU_NET),
+    _net_timescale_experiment("tau-net-dms", "dms", "dms-paper", (2, 4, 6, 8, 10), {}),
 ]
+"""The experiments on time constants and timescales."""

@@ -1,4 +1,4 @@
-"""Agents for the tests of the benchmark: one that learns nothing and remembers 4 steps, and strangers of every kind."""
+"""Agents for the tests of the benchmark: one that learns nothing and remembers 4 steps, and odd ones of every kind."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Slow(Remembers):
         super().learn(env, total_steps)
 
 
-# -- who is no fault --------------------------------------------------------------------------------------------
+# -- what agents may do -----------------------------------------------------------------------------------------
 
 
 class LeavesEarly(Remembers):
@@ -110,14 +110,14 @@ class GivesLists(Remembers):
 
 
 class GlobalRandomness(Remembers):
-    """Scores by numbers of the global generators."""
+    """Its answers come from the global generators."""
 
     def predict(self, observation: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
         drawn = np.random.rand(len(observation)) + torch.rand(len(observation)).numpy()  # noqa: NPY002
         return (drawn > 1).astype(np.int64), None
 
 
-# -- who is one: what they do, in one process --------------------------------------------------------------------
+# -- what is a fault, in one process -----------------------------------------------------------------------------
 
 
 class RaisesAtOnce(Remembers):
@@ -232,7 +232,7 @@ class TrainsOn(Remembers):
         return self.draw(len(observation)), None
 
 
-# -- who harms its process --------------------------------------------------------------------------------------
+# -- what harms the process of the agent -------------------------------------------------------------------------
 
 
 class Leaves(Remembers):
@@ -241,7 +241,7 @@ class Leaves(Remembers):
 
 
 class IsKilled(Remembers):
-    """At N = 4, so that N = 2 stands."""
+    """Killed at N = 4, so that the result of N = 2 stays."""
 
     def learn(self, env: Any, total_steps: int) -> None:
         if env.task.N == 4:
@@ -263,7 +263,7 @@ class NeverStops(Remembers):
 
 
 class HoldsTheLock(Remembers):
-    """A call in C that never lets another thread of Python run, under handlers of its own."""
+    """A call in C that never lets another thread of Python run."""
 
     def predict(self, observation: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
         ctypes.PyDLL(None).sleep(1000)
@@ -277,7 +277,7 @@ class EatsMemory(Remembers):
 
 
 class LeavesThreads(Remembers):
-    """They neither end nor let the process end, and go on to play."""
+    """Its threads go on to play, do not end, and do not let the process end."""
 
     def learn(self, env: Any, total_steps: int) -> None:
         def play() -> None:
@@ -289,14 +289,9 @@ class LeavesThreads(Remembers):
         threading.Thread(target=play).start()
 
 
-# -- what is none -----------------------------------------------------------------------------------------------
+# -- what is not a factory of agents -----------------------------------------------------------------------------
 
 INSTANCE = Remembers(None, Parity().action_space, 0)
-NUMBER = 3
-
-
-def takes_one(observation_space: Any) -> None:
-    pass
 
 
 class Cell(LeakyTauRNN):
@@ -304,4 +299,4 @@ class Cell(LeakyTauRNN):
 
 
 class BrokenCell(torch.nn.Module):
-    """No cell."""
+    """It lacks what a cell must have."""

@@ -8,7 +8,7 @@ import pytest
 
 from baselines.benchmark import BUDGETS, Budget, BudgetSpent, CountedEnv
 from baselines.benchmark.budgets import ladder, rung_task
-from baselines.benchmark.cells import bptt_settings, ppo_settings
+from baselines.benchmark.cell_settings import bptt_settings, ppo_settings
 from baselines.benchmark.contestants import Contestant
 from baselines.benchmark.folder import COLUMNS
 from baselines.benchmark.rung import LONGEST_REASON, Row, play
@@ -44,7 +44,7 @@ def test_the_ladders() -> None:
 def test_every_budget_has_rungs_on_every_task(task: str) -> None:
     for budget in BUDGETS.values():
         for n in ladder(task, budget.n_max):
-            assert n > 32 or rung_task(task, n).normalise(1.0) == 1.0  # beyond, seconds for some
+            assert n > 32 or rung_task(task, n).normalise(1.0) == 1.0  # for a larger N this takes seconds
 
 
 def test_an_agent_is_trained_with_all_steps_and_evaluated_on_fresh_trials(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_the_same_rung_is_the_same_again(what: str, method: str, tmp_path: Path)
 
 @pytest.mark.parametrize("method", ["ppo", "bptt"])
 def test_of_a_cell_the_last_head_alone_is_evaluated(method: str, tmp_path: Path) -> None:
-    """Trained with a curriculum of several heads, of which it has come to the first only."""
+    """It is trained with a curriculum of several heads, and has come to the first one only."""
     row = played("leaky", tmp_path, n=8, method=method)
     assert row["status"] == "failed"
     assert abs(row["normalised"]) < 0.3

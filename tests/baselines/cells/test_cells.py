@@ -1,4 +1,4 @@
-"""Law 5 for every listed cell, each against its equation, the gated ones against torch."""
+"""Law 5 for every cell of ours: ``unroll`` is looping ``step``. Each cell follows its equation, or equals torch's."""
 
 import math
 from collections.abc import Callable
@@ -79,7 +79,7 @@ X, STATE = [0.7, -1.3], [0.5, -0.2, 0.1]
 
 
 def one_step(cell: Cell) -> tuple[list[float], list[float]]:
-    """Output and state of 3 units after a step from STATE on X."""
+    """Output and state of 3 units after one step from STATE with the inputs X."""
     output, state = cell.step(*(torch.tensor([row], dtype=torch.float64) for row in (X, STATE)))
     return output[0].tolist(), state[0].tolist()
 
@@ -88,7 +88,7 @@ def one_step(cell: Cell) -> tuple[list[float], list[float]]:
 @pytest.mark.parametrize("tau", ["trained", "smooth", 3])
 @pytest.mark.parametrize("activation", PHI)
 def test_leaky_tau_rnn_follows_its_equation(form: str, tau: Any, activation: str) -> None:
-    """Unit by unit, in plain floats, as SCIENCE.md section 5 writes it."""
+    """Computed unit by unit in plain floats, as the published equation has it."""
     cell = make_cell("leaky", {"form": form, "tau": tau, "activation": activation}, units=3).double()
     assert isinstance(cell, LeakyTauRNN)
     tc = [3.0] * 3

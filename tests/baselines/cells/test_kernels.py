@@ -1,4 +1,4 @@
-"""The fused recurrence: gradients by finite differences, and equality with autograd's plain loop."""
+"""The fused recurrences: gradients equal finite differences, and everything equals a plain loop with autograd."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -121,7 +121,8 @@ CASES = [
 
 @pytest.mark.parametrize(("shapes", "fused", "plain"), CASES)
 def test_gradients_by_finite_differences(shapes: Shapes, fused: Way, plain: Way) -> None:
-    assert torch.autograd.gradcheck(fused, tensors(*shapes))
+    """For three steps: a first, a middle and a last one. The cost grows with the square of their number."""
+    assert torch.autograd.gradcheck(fused, tensors((3, B, K), *shapes[1:]))
 
 
 @pytest.mark.parametrize(("shapes", "fused", "plain"), CASES)
@@ -162,7 +163,7 @@ def test_non_contiguous_inputs_and_gradients() -> None:
     turned = inputs.transpose(0, 1)
     got = fused_folded(turned, *others)
     torch.testing.assert_close(got, plain(turned, *others))
-    (grad,) = torch.autograd.grad(got.sum(), others[1])  # an expanded gradient, of stride 0
+    (grad,) = torch.autograd.grad(got.sum(), others[1])  # the incoming gradient is expanded: its strides are 0
     (expected,) = torch.autograd.grad(plain(turned, *others).sum(), others[1])
     torch.testing.assert_close(grad, expected)
 
@@ -187,7 +188,7 @@ def test_sequences_that_are_alive_together_share_no_memory(shapes: Shapes, fused
     torch.autograd.grad(other, second, toward.detach())
     torch.testing.assert_close(one.detach(), values, rtol=0, atol=0)
     torch.testing.assert_close(list(expected), kept, rtol=0, atol=0)
-    # A second backward pass through the first, after all that, says the same again.
+    # A second backward pass through the first sequence gives the same gradients again.
     torch.testing.assert_close(list(torch.autograd.grad(one, first, toward.detach())), kept, rtol=0, atol=0)
 
 
@@ -208,5 +209,5 @@ def test_changing_an_output_in_place_is_refused() -> None:
     states = fused_folded(*tensors(*FOLDED))
     with torch.no_grad():
         states += 1
-    with pytest.raises(RuntimeError, match="modified"):  # else it would change what the backward pass reads
+    with pytest.raises(RuntimeError, match="modified"):  # otherwise it would change what the backward pass reads
         torch.autograd.backward(states.sum())

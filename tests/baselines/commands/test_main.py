@@ -217,7 +217,7 @@ def test_an_interrupt_of_the_final_play_says_how_to_go_on(
     assert run_files.read_summary(tmp_path / "run")["status"] == "solved"
 
 
-@pytest.mark.parametrize("broken", ["baselines.commands.train.training_figure", "rich.console.Console.print"])
+@pytest.mark.parametrize("broken", ["baselines.training.figure.training_figure", "rich.console.Console.print"])
 def test_a_full_disk_behind_the_figure_or_the_output_is_one_line(
     broken: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,8 +262,8 @@ def test_another_runtime_error_is_not_taken_for_it(tmp_path: Path, monkeypatch: 
 
 def test_an_option_given_twice_adds_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Settings] = []
-    monkeypatch.setattr("baselines.commands.train.TrainingRun", asked.append)
-    monkeypatch.setattr("baselines.commands.main.train", lambda run: 0)
+    monkeypatch.setattr("baselines.training.run.TrainingRun", asked.append)
+    monkeypatch.setattr("baselines.commands.train.train", lambda run: 0)
     main(["train", "--cell-args", "tau=2", "--cell-args", "form=mod", "activation=tanh"])
     assert asked[0].cell_args == {"tau": 2, "form": "mod", "activation": "tanh"}
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import baselines
 from baselines.commands import COMMANDS
-
-HEAVY = ("torch", "safetensors", "matplotlib", "scipy", "rich", "tensorboard", "stable_baselines3", "sb3_contrib")
+from tests.baselines.without_torch import Answer, answers
 
 MISTAKES = {
     "": "the following arguments are required: command",
@@ -21,7 +15,7 @@ MISTAKES = {
     "train --units -3": "argument --units: units must be an integer from 1 to 20000, got -3",
     "train --units many": "argument --units: must be an integer, got 'many'",
     "train --task parties": "argument --task: task must be one of ['parity', ",
-    "train --task-args P=0.3": "argument --task-args: task_args must be among ['p', ",
+    "train --task-args P=0.3": "argument --task-args: task_args must be among ['scoring', 'p']",
     "train --cell lstn": "argument --cell: cell must be one of ['leaky', ",
     "train --curriculum multi": "argument --curriculum: curriculum must be one of ",
     "train --n-max 3 --first-n 5": "argument --n-max/--N: n_max must be at least the N of the first stage, 5, got 3",
@@ -51,35 +45,9 @@ MISTAKES = {
 }
 """Words of a command line -> a part of the one line that is said."""
 
-CODE = f"""
-import contextlib, io, json, sys
-sys.modules.update(dict.fromkeys({HEAVY!r}))  # None: cannot be imported
-from baselines.commands.main import main
-answers = []
-for words in json.loads(sys.argv[1]):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main(words)
-        except SystemExit as left:
-            code = left.code
-    answers.append((code, out.getvalue(), err.getvalue()))
-print(json.dumps(answers))
-"""
-
-
-def answers(commands: list[list[str]], folder: Path) -> list[tuple[int, str, str]]:
-    """Exit code, output and errors of each command line, all in one process that cannot import what takes long."""
-    root = str(Path(baselines.__file__).parents[1])
-    command = [sys.executable, "-c", CODE, json.dumps(commands)]
-    environment = os.environ | {"PYTHONPATH": root, "COLUMNS": "100"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return [(code, out, err) for code, out, err in json.loads(done.stdout)]
-
 
 @pytest.fixture(scope="module")
-def mistaken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, str]]:
+def mistaken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
     folder = tmp_path_factory.mktemp("here")
     (folder / "held").mkdir()
     (folder / "held" / "a.txt").touch()
@@ -87,7 +55,7 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, s
 
 
 @pytest.mark.parametrize("words", MISTAKES)
-def test_a_mistake_is_one_line(words: str, mistaken: dict[str, tuple[int, str, str]]) -> None:
+def test_a_mistake_is_one_line(words: str, mistaken: dict[str, Answer]) -> None:
     code, out, err = mistaken[words]
     assert MISTAKES[words] in err
     assert err.count("\n") == 1

@@ -11,7 +11,7 @@ from baselines.core.process import keep_freed_memory
 FAULTS = """
 import resource
 import torch
-from baselines.allocator import keep_freed_memory
+from baselines.core.process import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

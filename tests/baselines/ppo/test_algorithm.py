@@ -1,4 +1,4 @@
-"""Our RecurrentPPO learns what sb3-contrib's does: the same losses and gradients of the same rollout."""
+"""Our RecurrentPPO computes the same losses and gradients as sb3-contrib's from the same rollout."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ def stock_like(model: RecurrentPPO) -> sb3_contrib.RecurrentPPO:
 
 
 def renamed(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Our names of the weights -> those of sb3-contrib."""
+    """The weights under sb3-contrib's names instead of ours."""
     values.pop("active_heads", None)
     return {name.replace("layers.0.", "") + ("_l0" if "layers.0." in name else ""): v for name, v in values.items()}
 
 
 def minibatch(model: sb3_contrib.RecurrentPPO, steps: np.ndarray[Any, Any]) -> Any:
-    """What the stock train() makes of one minibatch: it stops after its first step, with learning rate 0."""
+    """Logged values and gradients of the stock train() for one minibatch, with learning rate 0."""
     buffer = model.rollout_buffer
     assert isinstance(buffer, RecurrentRolloutBuffer)
-    next(buffer.get(7))  # lays its arrays out
+    next(buffer.get(7))  # flattens its arrays
     change = np.zeros((buffer.buffer_size, buffer.n_envs))
     change[0] = 1
     data = buffer._get_samples(steps, buffer.swap_and_flatten(change))
@@ -78,7 +78,7 @@ def minibatch(model: sb3_contrib.RecurrentPPO, steps: np.ndarray[Any, Any]) -> A
 
 
 def collect(model: Any) -> None:
-    """One rollout that begins in the middle of episodes."""
+    """Collect one rollout that begins in the middle of episodes."""
     model.learn(1)
     env = model.get_env()
     callback = model._init_callback(None)
@@ -94,7 +94,7 @@ def test_losses_and_gradients_are_those_of_sb3_contrib(critic: str, parameters: 
         CellPolicy, env, policy_kwargs=kwargs, gamma=0.5, gae_lambda=0.5, ent_coef=0.1, learning_rate=0.05, **SMALL
     )
     collect(model)
-    steps = np.roll(np.arange(160), -51)[20:80]  # an end of the rollout, ends of columns and cut episodes
+    steps = np.roll(np.arange(160), -51)[20:80]  # includes the end of the rollout, ends of columns and cut episodes
     data = model.rollout_buffer._get_samples(steps)
     assert int(data.mask.sum()) == 60
     with torch.no_grad():  # so that the ratios are not all 1
@@ -105,11 +105,11 @@ def test_losses_and_gradients_are_those_of_sb3_contrib(critic: str, parameters: 
     values, log_prob, _ = model.policy.evaluate_actions(
         data.observations, data.actions, data.lstm_states, data.episode_starts
     )
-    # Halfway between the two steps in the middle: at the very value of a step rounding would say on which side it is.
+    # The median of an even number of values lies between two of them: no value is so close to it that rounding decides.
     clip = ((log_prob - data.old_log_prob).exp() - 1).abs()[data.mask > 0].quantile(0.5).item()
-    stock.clip_range = lambda _: clip  # some ratios within it, some beyond
+    stock.clip_range = lambda _: clip  # some ratios are clipped, some are not
     clip_vf = None
-    if critic != "shared":  # some values within it, some beyond
+    if critic != "shared":  # some values are clipped, some are not
         clip_vf = (values.flatten() - data.old_values).abs()[data.mask > 0].quantile(0.5).item()
         stock.clip_range_vf = lambda _: clip_vf
     loss, parts = model.losses(data, clip, clip_vf)
@@ -130,7 +130,7 @@ def test_a_saved_model_goes_on_and_is_an_agent(tmp_path: Path) -> None:
     task = DelayedMatch(3)
     model = RecurrentPPO("CellPolicy", make_sb3_vec_env(task, 4), policy_kwargs={"cell": "gru", "units": 6}, **SMALL)
     model.learn(200)
-    copy.deepcopy(model.policy)  # nothing of a graph is kept
+    copy.deepcopy(model.policy)  # would fail if the policy kept an autograd graph
     model.save(tmp_path / "model")
     loaded = RecurrentPPO.load(tmp_path / "model", env=make_sb3_vec_env(task, 2), device="cpu")
     played = [evaluate(one, task, episodes=20, seed=9) for one in (model, loaded)]
@@ -230,7 +230,7 @@ def test_a_minibatch_of_one_step_leaves_numbers() -> None:
 
 
 class Anything(gym.Env[Any, Any]):
-    """Pays what is in its spaces, in short episodes."""
+    """An environment with any spaces and short episodes; it rewards actions that are in its action space."""
 
     def __init__(self, observations: gym.Space[Any], actions: gym.Space[Any]) -> None:
         self.observation_space, self.action_space = observations, actions
@@ -263,7 +263,7 @@ def test_actions_of_other_environments(actions: gym.Space[Any], whole_episodes: 
 def test_observations_that_are_dictionaries_are_refused() -> None:
     shown = gym.spaces.Dict(bit=gym.spaces.Box(-1, 1, (1,)))
     env = make_vec_env(lambda: Anything(shown, gym.spaces.Discrete(2)), 2)
-    with pytest.raises(ValueError, match="env must have arrays as observations, no dictionaries, got Dict"):
+    with pytest.raises(ValueError, match="env must have arrays as observations, not dictionaries, got Dict"):
         RecurrentPPO("MultiInputLstmPolicy", env, **SMALL)
 
 

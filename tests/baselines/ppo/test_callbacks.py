@@ -1,4 +1,4 @@
-"""Curricula in reinforcement learning: one callback, the curricula of backpropagation through time."""
+"""Curricula in reinforcement learning: one callback with the curricula of supervised training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALL: dict[str, Any] = {"n_steps": 16, "batch_size": 128, "n_epochs": 1, "seed"
 
 
 class Perfect(CurriculumCallback):
-    """A subject that is always right from a number of steps on."""
+    """Every answer counts as right after 300 steps."""
 
     def _on_step(self) -> bool:
         for info in self.locals["infos"]:
@@ -107,7 +107,7 @@ def test_inactive_heads_have_no_part_in_gradient_probability_or_entropy() -> Non
     assert isinstance(gradient, torch.Tensor)
     assert (gradient.abs().sum(1) > 0).tolist() == [True, True, False, False, False, False]
     before = policy.evaluate_actions(data.observations, data.actions, data.lstm_states, data.episode_starts)
-    with torch.no_grad():  # whatever the others do
+    with torch.no_grad():  # whatever the other heads do
         policy.action_net.get_parameter("weight")[2:] += 1
     other = data.actions.clone()
     other[:, 1:] = 1 - other[:, 1:]
@@ -116,7 +116,9 @@ def test_inactive_heads_have_no_part_in_gradient_probability_or_entropy() -> Non
         assert one is not None
         assert two is not None
         torch.testing.assert_close(one, two, rtol=0, atol=0)
-    torch.testing.assert_close(data.old_log_prob.exp().mean().item(), 0.5, rtol=0.1, atol=0.1)  # of one head, not three
+    torch.testing.assert_close(
+        data.old_log_prob.exp().mean().item(), 0.5, rtol=0.1, atol=0.1
+    )  # one head's, not the product of three
 
 
 def test_a_rollout_is_of_one_stage_only() -> None:
@@ -150,7 +152,7 @@ def test_a_state_is_not_changed_by_what_comes_after() -> None:
 
 def test_scalar_environments_serve_as_well() -> None:
     callback = Perfect(SingleHead(n_max=3, threshold=0.9), Parity(), least_answers=50)
-    env = make_vec_env("MemoryParity-v0", 8, env_kwargs={"N": 7})  # not yet that of the first stage
+    env = make_vec_env("MemoryParity-v0", 8, env_kwargs={"N": 7})  # the callback sets the task of the first stage
     model = RecurrentPPO(CellPolicy, env, policy_kwargs={"units": 4}, **SMALL)
     model.learn(700, callback)
     assert callback.finished

@@ -1,4 +1,4 @@
-"""Policies with any cell, any answers, one or more layers, and three kinds of critic."""
+"""Policies with every cell, every kind of answers, one or more layers, and three kinds of critic."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ TASKS: list[Task] = [Parity(2), Parity(heads=(2, 3)), FlipFlop(2, bits=2), Delay
 
 
 class Odd(Cell):
-    """A user's cell with a state of an odd size and a first state that is learned."""
+    """A user's cell whose state has an odd size and whose initial state is trained."""
 
     def __init__(self, input_size: int, units: int, scale: float = 1.0) -> None:
         super().__init__()
-        self.state_size, self.output_size = units + 1, units  # all that a cell must say of itself
+        self.state_size, self.output_size = units + 1, units  # all that a cell must declare
         self.inner, self.read = nn.Linear(input_size + units + 1, units + 1), nn.Linear(units + 1, units)
         self.first = nn.Parameter(torch.full((units + 1,), 0.3 * scale))
 
@@ -50,7 +50,7 @@ def test_every_cell_learns_every_kind_of_answer_and_plays(cell: Any, task: Task)
     model.learn(120)
     assert all(torch.isfinite(p).all() for p in model.policy.parameters())
     moved = [not torch.equal(one, two) for one, two in zip(before, model.policy.parameters(), strict=True)]
-    assert sum(moved) >= len(moved) - 2  # GRU and LSTM: inputs of 0 leave no weight alone, log_std may be
+    assert sum(moved) >= len(moved) - 2  # at most two may stay as they were, such as log_std
     assert np.isfinite(evaluate(model, task, episodes=5, seed=1).score)
 
 

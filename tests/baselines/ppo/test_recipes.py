@@ -1,4 +1,4 @@
-"""Recipes of reinforcement learning: what each setting does in a run, and that those of the ladder learn."""
+"""Recipes of reinforcement learning: what each setting does in a run, and that the ladder's settings learn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from baselines.benchmark.cells import ppo_ladder
+from baselines.benchmark.cell_settings import ppo_ladder
 from baselines.cells import CELLS
 from baselines.core.settings import SettingsError
 from baselines.ppo.run import RLRun
@@ -56,7 +56,7 @@ def test_the_noise_of_real_valued_answers(tmp_path: Path) -> None:
 
 
 def test_steps_fall_with_the_stage_and_what_solved_the_last_one_is_kept(tmp_path: Path) -> None:
-    """Any answers pass these thresholds, so that a stage takes as many rollouts as have 1,000 answers."""
+    """Any answers pass this threshold, so that each stage lasts until 1,000 answers have been counted."""
     easy: dict[str, Any] = {"task": "dms", "curriculum": "single-head", "n_max": 4, "threshold": 0.1, "steps": 20_000}
     run = run_of(tmp_path / "run", {"learning_rate": 0.01, "decay_from": 2, "epochs": 1}, **easy)
     rates: list[tuple[int, float, bool]] = []

@@ -58,7 +58,7 @@ def actions(envs: VecEnv, generator: np.random.Generator) -> Any:
 
 
 def play_both(ours: VecEnv, theirs: VecEnv, steps: int = 60) -> int:
-    """Step through both; how many episodes ended."""
+    """Step through both with the same actions; return how many episodes ended."""
     generator, episodes = np.random.default_rng(0), 0
     for _ in range(steps):
         chosen = actions(ours, generator)

@@ -68,30 +68,37 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+PROBE = {"steps": 60, "warm_up": 10, "trials": 4}
+QUICK: dict[str, dict[str, Any]] = {
+    "net_timescales": {"ns": (2, 3), "steps": 300, "trials": 3},
+    "ablations": {"n": 3, "singles": 2, **PROBE},
+    "perturbations": {"n": 3, "repetitions": 2, **PROBE},
+    "retraining": {"n": 2, "ns": (3,), "updates": 1, **PROBE},
+    "forgotten": {"n": 3, "fit_trials": 4, **PROBE},
+    "dimensions": {"ns": (2, 3), "steps": 100, "trials": 2},
+    "geometry_course": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
+    "task_loss": {"updates": (0, 8)},
+}
+"""Measure -> settings that suit small networks and take little time."""
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measurements of small networks for the small scale."""
-    more: dict[str, Any] = {
-        "tau-net": {"ns": (2, 3), "steps": 300, "trials": 3},
-        "ablation": {"n": 3, "singles": 2},
-        "perturbation": {"n": 3, "repetitions": 2},
-        "retraining": {"n": 2, "ns": (3,), "updates": 1},
-        "forgetting": {"n": 3},
-        "dimensionality": {"ns": (2, 3), "steps": 100, "trials": 2},
-        "tcr-attractors": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
-        "tcr-freeze-in": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
-    }
-    for name, changes in more.items():
-        one = EXPERIMENTS[name]
+    for name, one in list(EXPERIMENTS.items()):
         scale = one.scales["small"]
         parts = [
-            dataclasses.replace(
-                part, settings=dict(part.settings) | {k: changes[k] for k in changes if k in part.settings}
-            )
+            dataclasses.replace(part, settings={**part.settings, **QUICK.get(part.measure.__name__, {})})
             for part in scale.parts
         ]
         scales = {**one.scales, "small": dataclasses.replace(scale, parts=parts)}
         monkeypatch.setitem(EXPERIMENTS, name, dataclasses.replace(one, scales=scales))
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figures, for tests of something else: each takes a CPU second."""
+    monkeypatch.setattr(folder, "_draw", lambda experiment, observed, path: None)
 
 
 ON_THESE = [name for name, one in EXPERIMENTS.items() if {part.runs for part in one.scales["small"].parts} <= set(SETS)]
@@ -116,7 +123,7 @@ def test_it_writes_numbers_figure_and_verdicts(
     assert result["sets"][0]["seeds"] == [0, 1]
 
 
-def test_numbers_are_those_of_the_runs(out: Path) -> None:
+def test_numbers_are_those_of_the_runs(out: Path, undrawn: None) -> None:
     assert main(["reproduce", "epochs", "--out", str(out), "--workers", "1"]) == 0
     with open(out / "epochs" / "epochs.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -126,7 +133,9 @@ def test_numbers_are_those_of_the_runs(out: Path) -> None:
         assert row["run"].endswith(f"curriculum={row['case']}_seed={row['seed']}")
 
 
-def test_what_was_measured_is_not_measured_again(out: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_measured_is_not_measured_again(
+    out: Path, quick: None, undrawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, whole = "forgetting", EXPERIMENTS["forgetting"]
     (part,) = whole.scales["small"].parts
     calls: list[str] = []
@@ -185,7 +194,7 @@ def test_experiments_are_whole() -> None:
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_run_is_possible(scale: str) -> None:
     for source in RUN_SETS[scale].values():
-        assert source.left(Path("nowhere")) == 1  # they are checked as they are made
+        assert source.share_left(Path("nowhere")) == 1  # they are checked as they are made
         assert source.cpu_minutes > 0
 
 
@@ -196,70 +205,6 @@ def test_the_list_has_every_experiment_and_its_times(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == listed
     for name in EXPERIMENTS:
         assert re.search(rf"^{name} +small \d+ min, full \d+ (min|h|days) ", listed, re.MULTILINE)
-
-
-BAD = [
-    ("nothing", "argument NAME: NAME must be among largest-n, epochs"),
-    ("tau --scale huge", "--scale: invalid choice: 'huge'"),
-    ("tau --workers 0 --out {new}", "--workers: workers must be an integer from 1 to 1000, got 0"),
-    ("tau --scale full --out {out}", "--out: out must be a folder of scale 'full', got .*, of scale 'small'"),
-    ("tau --out {out}/runs", "--out: out must be a new folder or one of experiments, got .*, which holds .*"),
-    ("tau --out {out}/reproduction.json", "--out: out must be a folder to write in"),
-    ("--report {out}", "--write: write must be given with report"),
-    ("--write {new}.md", "--report: report must be given with write"),
-    ("tau --report {out} --write {new}.md", "--report: report must be given without NAME, got 'tau'"),
-    ("--report {out} --write {new}.txt", "--write: write must be a .md file"),
-    ("--report {new} --write {new}.md", "--report: report must be a folder with results of experiments"),
-    ("--report {done} --write {out}/reproduction.json/x.md", "--write: write must be a .md file in a folder to write"),
-    ("--report {done} --write {folder}", "--write: write must be a .md file, got"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "complaint"), BAD)
-def test_bad_input_is_refused_before_anything_is_written(
-    arguments: str,
-    complaint: str,
-    out: Path,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    own = tmp_path_factory.mktemp("own")
-    done, page = own / "done", own / "folder.md"
-    page.mkdir()
-    (done / "epochs").mkdir(parents=True)
-    stored = dict.fromkeys(folder.PARTS, "") | {"format": folder.RESULT_FORMAT, "name": "epochs"}
-    (done / "epochs" / "result.json").write_text(json.dumps(stored))
-    words = [word.format(out=out, new=tmp_path / "new", done=done, folder=page) for word in arguments.split()]
-    with pytest.raises(SystemExit) as left:
-        main(["reproduce", *words])
-    assert left.value.code == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert re.search(complaint, error), error
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        {},
-        {"format": 1, "name": "epochs"},
-        {"format": 2},
-        {"format": 2, "name": "epochs"},
-        {"format": 2, "name": ["tau"]},
-    ],
-)
-def test_a_result_of_another_version_is_refused(
-    stored: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "epochs").mkdir()
-    (tmp_path / "epochs" / "result.json").write_text(json.dumps(stored))
-    assert main(["reproduce", "--report", str(tmp_path), "--write", str(tmp_path / "new.md")]) == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "result.json must be the result of an experiment in format 2" in error
-    assert not (tmp_path / "new.md").exists()
 
 
 def _one_run_each(path: Path, out: Path) -> Path:
@@ -321,7 +266,7 @@ def test_a_course_without_one_of_its_checkpoints_is_damaged(out: Path, quick: No
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"observations": [{"quantity": "epochs"}]}', '{"observations": []}'])
-def test_what_is_left_of_a_measurement_is_measured_again(text: str, out: Path) -> None:
+def test_what_is_left_of_a_measurement_is_measured_again(text: str, out: Path, undrawn: None) -> None:
     command = ["reproduce", "epochs", "--out", str(out), "--workers", "1"]
     assert main(command) == 0
     before = (out / "epochs" / "epochs.csv").read_text()
@@ -343,7 +288,7 @@ def test_two_processes_do_not_work_on_the_same(
         release()
 
 
-def test_a_part_takes_the_runs_that_it_is_told_to(out: Path) -> None:
+def test_a_part_takes_the_runs_that_it_is_told_to(out: Path, undrawn: None) -> None:
     assert main(["reproduce", "tau-turn", "--out", str(out), "--workers", "1"]) == 0
     with open(out / "tau-turn" / "tau-turn.csv", newline="") as file:
         cases = {row["case"] for row in csv.DictReader(file)}
@@ -351,7 +296,7 @@ def test_a_part_takes_the_runs_that_it_is_told_to(out: Path) -> None:
     assert cases == {f"parity single-head, recipe {kind}" for kind in kinds}
 
 
-def test_stored_results_are_gone_on_with(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stored_results_are_gone_on_with(out: Path, undrawn: None, capsys: pytest.CaptureFixture[str]) -> None:
     stored = Path(__file__).parents[3] / "speed" / "results" / "tcr.csv"
     (out / "runs" / "tcr").mkdir()
     shutil.copyfile(stored, out / "runs" / "tcr" / "results.csv")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from baselines.benchmark import cells
+from baselines.benchmark.cell_settings import bptt_ladder
 from baselines.cells import Cell
 from baselines.core import seeds
 from baselines.network import Rollout
@@ -212,7 +212,7 @@ def test_the_rungs_of_the_ladder_are_settings_that_can_be() -> None:
         for n in (2, 4, 8, 64):
             if n >= kind.least_N:
                 for cell in ("leaky", "gru"):
-                    plan = Settings(**cells.bptt_ladder(task, cell, n)).plan()
+                    plan = Settings(**bptt_ladder(task, cell, n)).plan()
                     assert plan.curriculum.stages()[-1] == n
                     assert plan.recipe.test_every >= 2 * plan.recipe.epochs
                     shown = Practice(plan.curriculum.stage(plan.task, n), plan.recipe, seed=0).task

@@ -1,4 +1,4 @@
-"""The benchmark of training: it refuses what cannot be, and its smoke run fills its tables."""
+"""Speed of training: bad options are refused, and the smoke run fills its tables."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from speed.training import parse_options
 ROOT = Path(__file__).parents[2]
 
 
-def bptt(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def measured(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "speed.training", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
@@ -46,7 +46,7 @@ def test_what_cannot_be_is_refused(arguments: str, message: str, capsys: pytest.
 @pytest.mark.slow
 def test_the_smoke_run_measures_every_section(tmp_path: Path) -> None:
     out = tmp_path / "speed.json"
-    done = bptt("--quick", "--out", str(out))
+    done = measured("--quick", "--out", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(out.read_text())
     assert list(report) == ["machine", "recurrence", "gated", "update"]
@@ -60,7 +60,7 @@ def test_the_smoke_run_measures_every_section(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_time_to_an_n_is_that_of_a_run(tmp_path: Path) -> None:
     out = tmp_path / "time.json"
-    done = bptt("--time-to-n", "3", "--cells", "leaky", "--seeds", "0", "1", "--out", str(out))
+    done = measured("--time-to-n", "3", "--cells", "leaky", "--seeds", "0", "1", "--out", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
     (row,) = json.loads(out.read_text())["time to N = 3, seeds 0 1"]
     assert row["solved"] == "2 of 2"
@@ -72,31 +72,8 @@ def test_the_time_to_an_n_is_that_of_a_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_that_is_given_up_counts_as_unsolved(tmp_path: Path) -> None:
     out = tmp_path / "time.json"
-    done = bptt("--time-to-n", "60", "--cells", "leaky", "--seeds", "0", "--budget", "0.5", "--out", str(out))
+    done = measured("--time-to-n", "60", "--cells", "leaky", "--seeds", "0", "--budget", "0.5", "--out", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
     (row,) = json.loads(out.read_text())["time to N = 60, seeds 0"]
     assert row["solved"] == "0 of 1"
     assert row["cpu_s"] is None
-
-
-@pytest.mark.slow
-def test_rows_and_curves_of_reinforcement_learning_are_written(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "speed.ppo", "curves", "--N", "2", "--every", "1024"]
-    command += [
-        "--limit",
-        "2048",
-        "--seeds",
-        "1",
-        "--models",
-        "same",
-        "--to-limit",
-        "--out",
-        str(tmp_path / "rows.csv"),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    rows = (tmp_path / "rows.csv").read_text().splitlines()
-    assert rows[0] == "model,seed,CPU s,steps,accuracy"
-    assert [row.split(",")[3] for row in rows[1:]] == ["1024", "2048"]
-    assert (tmp_path / "rows.png").stat().st_size > 1000
