@@ -5,10 +5,18 @@ BIN = $(VENV)/bin
 # `make test MARK=slow` runs only the long tests, `make test MARK="slow or not slow"` all of them.
 MARK ?= not slow
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
-demo: $(VENV)/.baselines
+demo: $(VENV)/.rl
 	$(BIN)/python -m baselines train --task parity --cell leaky --curriculum multi-head --n-max 12 --seed 0
+	@run=$$(ls -td runs/parity_leaky_multi-head_n12_seed0* | head -n 1); printf '%s\n' "" \
+	"The run is in $$run. Activate the virtual environment:" "" \
+	"  . $(BIN)/activate" "" \
+	"Then try" "" \
+	"  python -m baselines evaluate $$run --lags                    # what does it remember?" \
+	"  python -m baselines analyze $$run --what ablation            # which units does it need?" \
+	"  python -m baselines benchmark --agent examples.08_a_finite_state_machine:make_agent --tasks parity" "" \
+	"docs/start.md goes on from here."
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m "$(MARK)"
@@ -26,12 +34,17 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m speed.environments --quick
 	$(BIN)/python -m speed.training --quick
 
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -d build/doctrees docs build/docs
+	@echo "Open build/docs/index.html"
+
 clean:
 	rm -rf $(VENV) build dist
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.baselines $(VENV)/.dev: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
+$(VENV)/.rl $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing PyTorch, Gymnasium and others into $(VENV): about 1 GB (PyTorch's GPU build: several), a minute or two."
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	touch $@

@@ -1,4 +1,4 @@
-"""sb3-contrib's RecurrentPPO learns to compare each bit with the one before it (about 15 seconds)."""
+"""sb3-contrib's RecurrentPPO learns to compare each bit with the one before it (about half a minute)."""
 
 import torch
 from sb3_contrib import RecurrentPPO

@@ -2,7 +2,7 @@
 
     python -m speed.environments                          # prints tables in Markdown
     python -m speed.environments --quick --envs parity dms --peers cartpole --copies 64 1024
-    python -m speed.environments --memory --final --sample --out speed.md     # or speed.json
+    python -m speed.environments --memory --final --sample --out speed.md     # or .json, .csv
 
 Run it from the folder that contains ``speed/``: it measures the source code there. It needs numpy and gymnasium only. A
 peer that is not installed is reported as such. gymnax 1.0.1 refuses Gymnasium 1.4 and imports ``six`` without declaring
@@ -51,7 +51,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from speed.report import ONE_THREAD, Row, check_out, machine, positive, publish, whole
+from speed.report import ONE_THREAD, SUFFIXES, Row, check_out, machine, positive, publish, whole
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -242,14 +242,14 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="PEER=PROGRAM",
         help="the Python that has this peer installed",
     )
-    add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md or .json")
+    add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md, .json or .csv")
     options = parser.parse_args(arguments)
     for text in options.python:
         peer, _, program = text.partition("=")
         if peer not in PEERS or shutil.which(program) is None:
             parser.error(f"--python {text}: must be PEER=PROGRAM, PEER of {', '.join(PEERS)}, PROGRAM a Python")
     options.python = {PEERS[peer]: program for peer, _, program in (text.partition("=") for text in options.python)}
-    check_out(parser, options.out, ".md", ".json")
+    check_out(parser, options.out, *SUFFIXES)
     if options.memory and sys.platform != "linux":
         parser.error("--memory needs /proc, which only Linux has")
     usual = {"copies": [0, 64, 1024], "repeats": 3, "seconds": 0.15}

@@ -3,11 +3,10 @@
     python -m speed.ppo_learning --seeds 3
     python -m speed.ppo_learning --seeds 1 --tasks dms --cells lstm
 
-Each row of ``ROWS`` is trained with the settings of the ladder (``ppo_ladder`` of
-``baselines.benchmark.cell_settings``). After every few rollouts the likeliest answers to 500 fresh trials are scored. A
-run passes when the answers for the last N meet the criterion: more than 95 % right, or a score above 0.8 for
-real-valued answers. The table shows the steps and CPU seconds until then, evaluations included. "not in" marks a run
-that did not pass within its limit of steps.
+Each row of ``ROWS`` is trained with the settings of the ladder, those of ``baselines.benchmark.cell_settings``. After
+every few rollouts the likeliest answers to 500 fresh trials are scored. A run passes when the answers for the last N
+meet the criterion: more than 95 % right, or a score above 0.8 for real-valued answers. The table shows the steps and
+CPU seconds until then, evaluations included. "not in" marks a run that did not pass within its limit of steps.
 """
 
 from __future__ import annotations

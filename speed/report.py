@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import os
@@ -64,10 +65,24 @@ def without_nan(sections: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
     }
 
 
+SUFFIXES = (".md", ".json", ".csv")
+"""What a report is written as; ``speed/results`` holds .csv files."""
+
+
 def publish(sections: Mapping[str, list[Row]], out: Path | None) -> None:
-    """Print the sections as Markdown and write them to ``out``, a .md or a .json file, if it is given."""
+    """Print the sections as Markdown and write them to ``out``, if it is given; a .csv file holds what was measured."""
     print(markdown(sections))
-    if out is not None:
+    if out is None:
+        return
+    if out.suffix == ".csv":
+        rows = [
+            row for title, held in without_nan(sections).items() if title not in ("machine", "versions") for row in held
+        ]
+        with out.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
         as_json = out.suffix == ".json"
         out.write_text(json.dumps(without_nan(sections), indent=1) + "\n" if as_json else markdown(sections))
 
@@ -75,7 +90,8 @@ def publish(sections: Mapping[str, list[Row]], out: Path | None) -> None:
 def check_out(parser: argparse.ArgumentParser, out: Path | None, *suffixes: str) -> None:
     """End the program with an error if ``out`` has none of the suffixes or its folder does not exist."""
     if out is not None and (out.suffix not in suffixes or not out.parent.is_dir()):
-        parser.error(f"--out {out}: must end in {' or '.join(suffixes)} and lie in a folder that exists")
+        allowed = " or ".join([", ".join(suffixes[:-1]), suffixes[-1]]) if len(suffixes) > 1 else suffixes[0]
+        parser.error(f"--out {out}: must end in {allowed} and lie in a folder that exists")
 
 
 def whole(text: str) -> int:

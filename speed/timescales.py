@@ -28,7 +28,7 @@ def main() -> None:
     import torch
 
     from baselines.analysis import Subject
-    from baselines.analysis.timescales.measurement import TimescaleSettings, measure
+    from baselines.analysis.timescales import Timescales, TimescaleSettings
     from baselines.cells import LeakyTauRNN
     from baselines.network import RecurrentNetwork
     from memory_envs import Parity
@@ -39,7 +39,7 @@ def main() -> None:
         cell.weight.mul_(1.6)  # for a spectral radius of about 0.9, as in trained networks
     subject = Subject(RecurrentNetwork(cell.requires_grad_(False), width=2), Parity(N=2))
     began, cpu = time.monotonic(), time.process_time()
-    summary = measure(subject, TimescaleSettings(trials=asked.trials, steps=asked.steps))["summary"]
+    summary = Timescales().measure(subject, TimescaleSettings(trials=asked.trials, steps=asked.steps))["summary"]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(
         f"{asked.units} units x {asked.trials} trials x {asked.steps} steps, {asked.form}: "

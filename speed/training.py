@@ -2,7 +2,7 @@
 
     python -m speed.training                                   # prints tables in Markdown
     python -m speed.training --quick                           # a smoke run: small sizes, one short repeat
-    python -m speed.training --sections recurrence --repeats 7 --out speed.md        # or speed.json
+    python -m speed.training --sections recurrence --repeats 7 --out speed.md        # or .json, .csv
     python -m speed.training --time-to-n 10 --cells leaky gru lstm --seeds 0 1 2     # only this
 
 Run it from the folder that contains ``speed/``: it measures the source code there, on one thread. Each measurement is a
@@ -47,7 +47,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from speed.report import ONE_THREAD, Row, check_out, machine, positive, publish, whole
+from speed.report import ONE_THREAD, SUFFIXES, Row, check_out, machine, positive, publish, whole
 from speed.training_cases import CELLS, SECTIONS, Case, cases_of
 
 
@@ -180,7 +180,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="SECONDS",
         help="with --time-to-n: the longest training (3600)",
     )
-    add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md or .json")
+    add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md, .json or .csv")
     options = parser.parse_args(arguments)
     measured, timed = ("sections", "repeats", "seconds"), ("cells", "seeds", "budget")
     for name in timed if options.time_to_n is None else measured:
@@ -190,7 +190,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     seeds = options.seeds or []
     if len(set(seeds)) < len(seeds):
         parser.error(f"--seeds {' '.join(map(str, seeds))}: must not name a seed twice")
-    check_out(parser, options.out, ".md", ".json")
+    check_out(parser, options.out, *SUFFIXES)
     usual: dict[str, Any] = {"repeats": 1, "seconds": 0.1} if options.quick else {"repeats": 5, "seconds": 2.0}
     usual |= {"sections": SECTIONS, "cells": CELLS, "seeds": [0, 1, 2], "budget": 3600.0}
     given = {name: value for name, value in vars(options).items() if value is not None}

@@ -1,4 +1,4 @@
-"""Ablation of units: which ones does the memory rest on?
+"""Ablation of units: on which units does the memory depend?
 
 Axes: B trials, U units, S state size, V variants of a network, one for each ablation.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from baselines.analysis import stimuli
-from baselines.analysis.probe import ACCURACY, Probe, ProbeSettings, Score, check_probe
+from baselines.analysis.base import Analysis, Tables
+from baselines.analysis.probe import ACCURACY, RELATIVE, Probe, Score, probed_task
+from baselines.analysis.settings import AblationSettings
 from baselines.analysis.subject import KEYS, Subject
-from baselines.analysis.timescales.unit_timescales import Floats, GateMean, time_constants
+from baselines.analysis.timescales.time_constants import Floats, GateMean, time_constants
 from baselines.cells import GRU, LSTM, Cell, LeakyTauRNN
 from baselines.core import style
 from baselines.core.settings import SettingsError, blame
@@ -28,8 +30,7 @@ from baselines.core.tables import Column, Table
 from baselines.network import Intervention, RecurrentNetwork
 from memory_envs import checks
 
-WAYS = ("clean", "published")
-_MOST_TRIALS = 2_000  # side by side: V B
+_MOST_TRIALS = 2_000  # trials that are played side by side, V B: more would need more memory
 
 ABLATIONS = (
     *KEYS,
@@ -43,109 +44,119 @@ ABLATIONS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class AblationSettings(ProbeSettings):
-    """Which units are ablated, and how."""
-
-    way: str = field(
-        default="clean",
-        metadata={
-            "help": "clean: nothing hears the unit. published: its weights are cut, but for its biases and all "
-            "readouts except the first (leaky cells only)",
-            "choices": WAYS,
-        },
-    )
-    by: str = field(
-        default="tau",
-        metadata={
-            "help": "order of units: tau (slowest, fastest and random) or random alone",
-            "choices": ("tau", "random"),
-        },
-    )
-    singles: int | None = field(
-        default=None,
-        metadata={"help": "units of each selection that are ablated one at a time (default: 20, or all there are)"},
-    )
-    groups: tuple[int, ...] | None = field(
-        default=None,
-        metadata={"help": "sizes of groups ablated at once (default: 2, 5, 10, 20, where units stay)"},
-    )
-    repetitions: int = field(default=5, metadata={"help": "random groups of each size"})
-
-
-def check(subject: Subject, settings: AblationSettings) -> None:
-    """Refuse what cannot be done.
-
-    Raises:
-        SettingsError: it names the setting.
-    """
-    check_probe(subject, settings)
-    blame("way", checks.choice, "way", settings.way, WAYS)
-    blame("by", checks.choice, "by", settings.by, ("tau", "random"))
-    units = subject.cell.output_size
-    if settings.singles is not None:
-        blame("singles", checks.integer, "singles", settings.singles, 0, units)
-    for size in settings.groups or ():
-        blame("groups", checks.integer, "groups", size, 1, units - 1)
-    blame("repetitions", checks.integer, "repetitions", settings.repetitions, 1, 10_000)
-    if settings.way == "published" and not isinstance(subject.cell, LeakyTauRNN):
-        raise SettingsError("way", f"way must be 'clean' for a {type(subject.cell).__name__}, got 'published'")
-    if settings.way == "clean":
-        unit_states(subject.cell)
-    if settings.by == "tau":
-        own = time_constants(subject.cell)
-        if own is None and not isinstance(subject.cell, (GRU, LSTM)):
-            raise SettingsError(
-                "by", f"by must be 'random' for a cell without taus, a {type(subject.cell).__name__}, got 'tau'"
-            )
-        if own is not None and np.ptp(own) == 0:
-            raise SettingsError("by", f"by must be 'random' where all units have one tau, here {own[0]:g}, got 'tau'")
-
-
-def measure(subject: Subject, settings: AblationSettings) -> dict[str, Table]:
+class Ablation(Analysis[AblationSettings]):
     """Accuracy with units ablated, by the rank of their tau and at random, one at a time and in groups.
 
     Protocol: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, read out at every step, the same
     ones for each ablation (Khajehabdollahi et al., ICLR 2024). The ``singles`` slowest and fastest units and as many
     random ones are ablated one at a time; then the slowest, the fastest and ``repetitions`` random groups of each size
-    at once. tau is the cell's, or that of the gate over 1,000 steps (GRU, LSTM); equal taus are ordered at random.
+    at once. tau is the cell's, or for GRU and LSTM that of the gate, measured over 1,000 steps; units with equal tau
+    are ordered at random.
 
-    ``clean`` [ours]: the unit is silent: its state is 0 before each step, so that no unit hears it, itself included,
-    and no readout does (its state in this step takes nothing from the last one, and is not heard).
-    ``published``: the unit's recurrent weights, in and out, and its input weights are 0, and so is its weight in the
-    first readout, whichever is read; its biases and its weight in the other readouts stay, so that with several heads
-    the readout hears a constant instead.
+    ``clean`` [ours]: the unit is silent. Its state is set to 0 before each step, so that no unit hears it, itself
+    included; and no readout hears it (what its state becomes in the step starts from 0 and is not read).
+    ``published``: the unit's recurrent weights, in and out, and its input weights are set to 0, and so is its weight in
+    the first readout, whichever is read. Its biases and its weights in the other readouts stay: with several heads the
+    readout hears a constant instead of the unit.
 
-    Returns:
-        ``ablation`` with the columns ``ABLATIONS``, one row an ablation.
-
-    Raises:
-        SettingsError: it cannot be done.
+    Table ``ablation``: one row an ablation.
     """
-    check(subject, settings)
-    subject = subject.on(settings.device)
-    probe = Probe(subject, settings)
-    baseline = probe.play(subject.network)
-    table = Table(ABLATIONS)
-    generator = np.random.default_rng([settings.seed, 1])
-    tau = _taus(subject, settings) if settings.by == "tau" else None
-    cases = list(_cases(subject.cell.output_size, tau, settings, generator))
-    score = _play(subject.network, probe, [units for *_, units in cases], settings.way)
-    table.add(
-        **subject.keys,
-        way=settings.way,
-        selection=[case[0] for case in cases],
-        count=[len(case[2]) for case in cases],
-        repetition=[case[1] for case in cases],
-        unit=[int(case[2][0]) if len(case[2]) == 1 else -1 for case in cases],
-        tau=[np.nan if tau is None else float(tau[case[2]].mean()) for case in cases],
-        **score.columns(baseline),
-    )
-    return {"ablation": table}
+
+    name = "ablation"
+    settings = AblationSettings
+    columns: ClassVar = {"ablation": ABLATIONS}
+
+    def check(self, subject: Subject, settings: AblationSettings) -> None:
+        probed_task(subject, subject.task.N, settings)
+        units = subject.cell.output_size
+        if settings.singles is not None:
+            blame("singles", checks.integer, "singles", settings.singles, 0, units)
+        for size in settings.groups or ():
+            blame("groups", checks.integer, "groups", size, 1, units - 1)
+        if settings.way == "published" and not isinstance(subject.cell, LeakyTauRNN):
+            raise SettingsError("way", f"way must be 'clean' for a {type(subject.cell).__name__}, got 'published'")
+        if settings.way == "clean":
+            unit_states(subject.cell)
+        if settings.by == "tau":
+            own = time_constants(subject.cell)
+            if own is None and not isinstance(subject.cell, (GRU, LSTM)):
+                raise SettingsError(
+                    "by", f"by must be 'random' for a cell without taus, a {type(subject.cell).__name__}, got 'tau'"
+                )
+            if own is not None and np.ptp(own) == 0:
+                raise SettingsError(
+                    "by", f"by must be 'random' where all units have one tau, here {own[0]:g}, got 'tau'"
+                )
+
+    def compute(self, subject: Subject, settings: AblationSettings) -> Tables:
+        probe = Probe(subject, settings)
+        baseline = probe.play(subject.network)
+        table = Table(ABLATIONS)
+        generator = np.random.default_rng([settings.seed, 1])
+        tau = _taus(subject, settings) if settings.by == "tau" else None
+        cases = list(_cases(subject.cell.output_size, tau, settings, generator))
+        score = _play(subject.network, probe, [units for *_, units in cases], settings.way)
+        table.add(
+            **subject.keys,
+            way=settings.way,
+            selection=[case[0] for case in cases],
+            count=[len(case[2]) for case in cases],
+            repetition=[case[1] for case in cases],
+            unit=[int(case[2][0]) if len(case[2]) == 1 else -1 for case in cases],
+            tau=[np.nan if tau is None else float(tau[case[2]].mean()) for case in cases],
+            **score.columns(baseline),
+        )
+        return {"ablation": table}
+
+    @style.styled
+    def draw(self, tables: Tables) -> Figure:
+        """Relative accuracy with one unit ablated (or its mean over N), and with groups of the largest N."""
+        table = tables["ablation"]
+        largest = table.where(N=table["N"].max())
+        title = f"ablation, {table['way'][0]}"
+        several = len(table.distinct("N")) > 1
+        figure, (single, groups) = style.panels(
+            ["one unit at a time", f"groups, N = {table['N'].max()}"], title, width=3.8
+        )
+        ones = table.where(count=1)
+        for index, (selection,) in enumerate(table.distinct("selection")):
+            chosen = ones.where(selection=selection)
+            if len(chosen) and several:
+                style.line(single, over_networks(chosen, ["N"], "relative"), selection, index, "N")
+            elif len(chosen):
+                _units(single, chosen, selection, index)
+            style.line(
+                groups,
+                over_networks(largest.where(selection=selection), ["count"], "relative"),
+                selection,
+                index,
+                "count",
+            )
+        if several:
+            single.set_xlabel("N of the checkpoint")
+            single.legend(title="units")
+        else:
+            black = " and 95 % interval over networks" if len(table.distinct("run")) > 1 else ""
+            names = [selection for (selection,) in table.distinct("selection")]
+            single.set_xticks(range(len(names)), names)
+            single.set(xlabel="units", xlim=(-0.5, len(names) - 0.5))
+            single.set_title(f"one unit at a time, N = {table['N'].max()}\n(black: mean{black})")
+        groups.set(xlabel="units ablated at once", xscale="log")
+        groups.set_xticks(np.unique(largest["count"]).tolist(), [str(n) for n in np.unique(largest["count"])])
+        groups.minorticks_off()
+        groups.legend(title="units")
+        for axes in (single, groups):
+            axes.set_ylabel(RELATIVE)
+            axes.axhline(1, color="grey", ls=":", lw=0.8)
+            axes.axhline(0, color="grey", ls=":", lw=0.8)
+        return figure
 
 
 def unit_states(cell: Cell) -> npt.NDArray[np.int64]:
-    """Which entries of the state are a unit's, (U, entries a unit): one, or one in each of the named parts.
+    """The entries of the state that belong to each unit: one, or one in each of the state's parts (h and c of an LSTM).
+
+    Returns:
+        Indices into the state, (U, entries of a unit).
 
     Raises:
         SettingsError: the state is not made of units.
@@ -162,7 +173,20 @@ def unit_states(cell: Cell) -> npt.NDArray[np.int64]:
 
 
 def silencing(cell: Cell, groups: Sequence[npt.NDArray[np.int64]], trials: int) -> tuple[Intervention, Tensor]:
-    """The clean way for V groups at once: an intervention on V ``trials`` states, and what is heard, (V, U)."""
+    """Ablate V groups of units in the clean way, side by side.
+
+    Args:
+        cell: the cell whose units they are.
+        groups: the units of each group.
+        trials: trials of each group, B.
+
+    Returns:
+        An intervention on the states of all V B trials that sets those of the units to 0, and what each unit's output
+        is multiplied by before it is read, (V, U).
+
+    Raises:
+        SettingsError: the state is not made of units.
+    """
     like, own = next(cell.parameters()), unit_states(cell)
     heard, kept = torch.ones(len(groups), cell.output_size), torch.ones(len(groups), cell.state_size)
     for row, units in enumerate(groups):
@@ -174,7 +198,10 @@ def silencing(cell: Cell, groups: Sequence[npt.NDArray[np.int64]], trials: int) 
 
 @torch.no_grad()
 def cut(network: RecurrentNetwork, units: npt.NDArray[np.int64]) -> RecurrentNetwork:
-    """The published way: a copy of a network of leaky units with these units' weights cut. See ``measure``."""
+    """Ablate units in the published way: a copy of a network of leaky units, in which their weights are 0.
+
+    See ``Ablation`` for which weights these are.
+    """
     network = copy.deepcopy(network)
     cell = network.cell
     assert isinstance(cell, LeakyTauRNN)
@@ -185,6 +212,7 @@ def cut(network: RecurrentNetwork, units: npt.NDArray[np.int64]) -> RecurrentNet
 
 
 def _taus(subject: Subject, settings: AblationSettings) -> Floats:
+    """The tau of each unit, (U,): the cell's own, or that of the gate over 1,000 steps."""
     own = time_constants(subject.cell)
     if own is not None:
         return own
@@ -202,7 +230,7 @@ def _taus(subject: Subject, settings: AblationSettings) -> Floats:
 def _cases(
     units: int, tau: Floats | None, settings: AblationSettings, generator: np.random.Generator
 ) -> Iterator[tuple[str, int, npt.NDArray[np.int64]]]:
-    """Selection, number within it, units."""
+    """Every ablation: its selection, its number in the selection, its units."""
     orders = {"random": generator.permutation(units)}
     if tau is not None:
         shuffled = generator.permutation(units)  # breaks ties, in another order than that of the random units
@@ -219,6 +247,7 @@ def _cases(
 
 
 def _play(network: RecurrentNetwork, probe: Probe, groups: list[npt.NDArray[np.int64]], way: str) -> Score:
+    """The score with each group ablated."""
     trials, scores = len(probe.counted), []
     if way == "published":
         scores = [probe.play(cut(network, units)) for units in groups]
@@ -229,44 +258,6 @@ def _play(network: RecurrentNetwork, probe: Probe, groups: list[npt.NDArray[np.i
             intervention, heard = silencing(network.cell, now, trials)
             scores.append(probe.play(network, variants=len(now), intervention=intervention, heard=heard))
     return Score(np.concatenate([score.correct for score in scores]), probe.counted, probe.chance)
-
-
-@style.styled
-def draw(tables: dict[str, Table]) -> Figure:
-    """Relative accuracy with one unit ablated (or its mean over N), and with groups of the largest N."""
-    table = tables["ablation"]
-    largest = table.where(N=table["N"].max())
-    title = f"ablation, {table['way'][0]}"
-    several = len(table.distinct("N")) > 1
-    figure, (single, groups) = style.panels(["one unit at a time", f"groups, N = {table['N'].max()}"], title, width=3.8)
-    ones = table.where(count=1)
-    for index, (selection,) in enumerate(table.distinct("selection")):
-        chosen = ones.where(selection=selection)
-        if len(chosen) and several:
-            style.line(single, over_networks(chosen, ["N"], "relative"), selection, index)
-        elif len(chosen):
-            _units(single, chosen, selection, index)
-        style.line(
-            groups, over_networks(largest.where(selection=selection), ["count"], "relative"), selection, index, "count"
-        )
-    if several:
-        single.set_xlabel("N of the checkpoint")
-        single.legend(title="units")
-    else:
-        black = " and 95 % interval over networks" if len(table.distinct("run")) > 1 else ""
-        names = [selection for (selection,) in table.distinct("selection")]
-        single.set_xticks(range(len(names)), names)
-        single.set(xlabel="units", xlim=(-0.5, len(names) - 0.5))
-        single.set_title(f"one unit at a time, N = {table['N'].max()}\n(black: mean{black})")
-    groups.set(xlabel="units ablated at once", xscale="log")
-    groups.set_xticks(np.unique(largest["count"]).tolist(), [str(n) for n in np.unique(largest["count"])])
-    groups.minorticks_off()
-    groups.legend(title="units")
-    for axes in (single, groups):
-        axes.set_ylabel(style.RELATIVE)
-        axes.axhline(1, color="grey", ls=":", lw=0.8)
-        axes.axhline(0, color="grey", ls=":", lw=0.8)
-    return figure
 
 
 def _units(axes: Axes, chosen: Table, selection: str, index: int) -> None:

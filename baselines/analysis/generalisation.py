@@ -1,4 +1,4 @@
-"""Generalisation: longer trials, other inputs, other N after some more training."""
+"""Generalisation: longer trials, other inputs, and another N after some more training."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import copy
 import dataclasses
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from baselines.analysis import stimuli
-from baselines.analysis.probe import ACCURACY, Probe, ProbeSettings, check_probe
+from baselines.analysis.base import Analysis, Tables
+from baselines.analysis.probe import ACCURACY, Probe, probed_task
+from baselines.analysis.settings import KINDS, SCOPES, GeneralisationSettings
 from baselines.analysis.subject import KEYS, Subject
 from baselines.core import style
-from baselines.core.settings import SettingsError, blame
+from baselines.core.settings import SettingsError
 from baselines.core.statistics import over_networks
 from baselines.core.tables import Column, Table
 from baselines.training import recipes, run_files
 from baselines.training.learner import Learner
 from baselines.training.recipes import Recipe
-from memory_envs import Task, checks
+from memory_envs import Task
 
-KINDS = ("length", "input", "n")
 INPUTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "parity": ("p", (0.1, 0.3, 0.5, 0.7, 0.9, "uniform")),
     "dms": ("p", (0.1, 0.3, 0.5, 0.7, 0.9, "uniform")),
@@ -32,102 +32,105 @@ INPUTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "flip-flop": ("pulse_probability", (0.02, 0.05, 0.1, 0.2, 0.5)),
     "delayed-addition": ("distractors", (False, True)),
 }
-"""Task -> the argument that says what its input is like, and values of it to try."""
+"""Task -> the argument that says what its input is like, and the values of it that are tried."""
 
 GENERALISATION = (
     *KEYS,
-    Column("kind", "length (of trials), input (its statistics) or n (another N)"),
-    Column("case", "the length in multiples of N, the argument of the task and its value, or the N"),
-    Column("value", "the same as a number, where it is one"),
+    Column("kind", "what is new: length (of trials), input (its statistics) or n (another N)"),
+    Column("case", "length of trials in multiples of N; argument of the task and its value; or N"),
+    Column("value", "the same as a number, empty where it is none"),
     Column("retrained", "none, readout or network"),
     Column("updates", "updates of retraining"),
     *ACCURACY,
 )
 
 
-SCOPES = ("network", "readout")
+class Generalisation(Analysis[GeneralisationSettings]):
+    """Accuracy on what the network was not trained on.
 
+    Protocol: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, in which the largest N of the
+    checkpoint is asked, unless said otherwise. ``length`` [ours], for tasks on a stream: trials of ``lengths`` times N
+    steps, of which the last N are asked; as many trials as give the same number of answers. ``input`` [ours]: other
+    values of the argument of the task that ``INPUTS`` names. ``n`` (after Khajehabdollahi et al., ICLR 2024, who
+    retrain for 20 epochs): ``updates`` updates on one other N alone, with the recipe of the run and a fresh optimizer,
+    of the whole network or of the readout, always from the same checkpoint; a readout that is missing is made.
+    ``none``: no retraining, where the network has a readout for that N.
 
-@dataclass(frozen=True, kw_only=True)
-class GeneralisationSettings(ProbeSettings):
-    """What is tried."""
-
-    kinds: tuple[str, ...] = field(
-        default=(), metadata={"help": f"{', '.join(KINDS)} (default: all that the task has)"}
-    )
-    lengths: tuple[float, ...] = field(
-        default=(2, 4, 8, 16, 32, 64), metadata={"help": "lengths of trials in multiples of N (default: 2 to 64)"}
-    )
-    ns: tuple[int, ...] = field(
-        default=(),
-        metadata={"help": "each N to retrain on (default: 1, 1.25, 1.5 and 2 times the checkpoint's, and one more)"},
-    )
-    updates: int = field(default=200, metadata={"help": "updates of retraining on each N, from the same checkpoint"})
-    scopes: tuple[str, ...] = field(
-        default=SCOPES, metadata={"help": f"what is retrained: {', '.join(SCOPES)} (default: each by itself)"}
-    )
-    learning_rate: float | None = field(default=None, metadata={"help": "of retraining (default: the recipe's)"})
-
-
-def check(subject: Subject, settings: GeneralisationSettings) -> None:
-    """Refuse what cannot be done.
-
-    Raises:
-        SettingsError: it names the setting.
+    Table ``generalisation``: one row a case. Its baseline is the accuracy under the protocol's first sentence.
     """
-    check_probe(subject, settings)
-    for kind in settings.kinds:
-        blame("kinds", checks.choice, "kinds", kind, KINDS)
-    if "length" in settings.kinds and not subject.task.free_length:
-        raise SettingsError("kinds", f"kinds must leave out 'length' for {subject.task.name}: its N sets the length")
-    for length in settings.lengths:
-        blame("lengths", checks.real, "lengths", length, 2.0, 1e5)
-    for n in settings.ns:
-        subject.task_for(blame("ns", checks.integer, "ns", n, 1, 10**6), known=False)
-    blame("updates", checks.integer, "updates", settings.updates, 0, 10**9)
-    for scope in settings.scopes:
-        blame("scopes", checks.choice, "scopes", scope, SCOPES)
-    if settings.learning_rate is not None:
-        blame("learning_rate", checks.real, "learning_rate", settings.learning_rate, 1e-9, 10.0)
 
+    name = "generalisation"
+    settings = GeneralisationSettings
+    columns: ClassVar = {"generalisation": GENERALISATION}
 
-def measure(subject: Subject, settings: GeneralisationSettings) -> dict[str, Table]:
-    """Accuracy where the network was not trained.
-
-    Protocol: ``trials`` trials of ``steps`` steps after ``warm_up`` steps, p = 0.5, the largest N of the checkpoint
-    asked, unless said otherwise. ``length`` [ours]: trials of ``lengths`` times N steps, of which the last N are asked,
-    as many trials as give as many answers; streams only. ``input`` [ours]: other values of the argument that ``INPUTS``
-    names. ``n`` (after Khajehabdollahi et al., ICLR 2024, who retrain for 20 epochs): ``updates`` updates on one other
-    N alone, with the recipe of the run and a fresh optimizer, of the whole network or of the readout, always from the
-    same checkpoint; a head that is missing is made. ``none``: without any, where there is a readout for that N.
-
-    Returns:
-        ``generalisation`` with the columns ``GENERALISATION``; the baseline is the accuracy under the protocol's
-        first sentence.
-
-    Raises:
-        SettingsError: it cannot be done.
-    """
-    check(subject, settings)
-    subject = subject.on(settings.device)
-    baseline = Probe(subject, settings).play(subject.network)
-    table = Table(GENERALISATION)
-    for kind in settings.kinds or KINDS:
-        for case, value, scope, one, probe in _cases(kind, subject, settings):
-            table.add(
-                **subject.keys,
-                kind=kind,
-                case=case,
-                value=value,
-                retrained=scope,
-                updates=0 if scope == "none" else settings.updates,
-                **probe.play(one.network).columns(baseline),
+    def check(self, subject: Subject, settings: GeneralisationSettings) -> None:
+        probed_task(subject, subject.task.N, settings)
+        if "length" in settings.kinds and not subject.task.free_length:
+            raise SettingsError(
+                "kinds", f"kinds must leave out 'length' for {subject.task.name}: its N sets the length of its trials"
             )
-    return {"generalisation": table}
+        for n in settings.ns:
+            subject.task_for(n, known=False)
+
+    def compute(self, subject: Subject, settings: GeneralisationSettings) -> Tables:
+        baseline = Probe(subject, settings).play(subject.network)
+        table = Table(GENERALISATION)
+        for kind in settings.kinds or KINDS:
+            for case, value, scope, one, probe in _cases(kind, subject, settings):
+                table.add(
+                    **subject.keys,
+                    kind=kind,
+                    case=case,
+                    value=value,
+                    retrained=scope,
+                    updates=0 if scope == "none" else settings.updates,
+                    **probe.play(one.network).columns(baseline),
+                )
+        return {"generalisation": table}
+
+    @style.styled
+    def draw(self, tables: Tables) -> Figure:
+        """Accuracy against the length of trials, the input's statistics and N."""
+        table = tables["generalisation"]
+        table = table.where(N=table["N"].max())
+        words = {
+            "length": ("longer trials", "length of the trial (multiples of N)"),
+            "input": ("other inputs", "argument of the task"),
+            "n": ("another N", "N asked"),
+        }
+        kinds = [kind for (kind,) in table.distinct("kind")]
+        figure, panels = style.panels([words[kind][0] for kind in kinds], f"trained up to N = {table['N'][0]}")
+        for axes, kind in zip(panels, kinds, strict=True):
+            chosen = table.where(kind=kind)
+            if kind == "input":
+                cases = [case for (case,) in chosen.distinct("case")]
+                summary = over_networks(chosen, ["case"], "accuracy")
+                style.categories(axes, summary, "case")
+                axes.set_xticks(range(len(cases)), [case.partition("=")[2] for case in cases])
+                axes.set_xlabel(cases[0].partition("=")[0] + " of the task")
+            else:
+                for index, scope in enumerate(("none", *SCOPES)):
+                    rows = chosen.where(retrained=scope)
+                    if len(rows):
+                        label = (
+                            "not retrained" if scope == "none" else f"{scope} retrained, {rows['updates'][0]} updates"
+                        )
+                        style.line(axes, over_networks(rows, ["value"], "accuracy"), label, index, "value")
+                axes.set_xlabel(words[kind][1])
+            if kind == "length":
+                axes.set_xscale("log", base=2)
+                axes.set_xticks(np.unique(chosen["value"]).tolist(), [f"{v:g}" for v in np.unique(chosen["value"])])
+                axes.minorticks_off()
+            if kind == "n":
+                axes.axvline(float(table["N"][0]), color="grey", ls="--", lw=0.8)
+                axes.legend()
+            axes.axhline(0.5, color="grey", ls=":", lw=0.8)
+            axes.set(ylabel="accuracy (dotted: 0.5)", ylim=(0.4, 1.02))
+        return figure
 
 
 Case = tuple[str, float, str, Subject, Probe]
-"""Case, its number, what was retrained, the subject, the probe."""
+"""The case in words, its number, what was retrained, the subject after that, the probe that it plays."""
 
 
 def _cases(kind: str, subject: Subject, settings: GeneralisationSettings) -> Iterator[Case]:
@@ -160,7 +163,7 @@ def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Cas
     for other in others:
         try:
             task = subject.task_for(other, known=False)
-        except SettingsError:  # an even window of evidence, say, that nobody asked for
+        except SettingsError:  # an N that the task cannot have, such as an even window of evidence; nobody asked for it
             continue
         probe = Probe(subject, settings, other, known=False)
         if all(key in subject.network.readouts for key in probe.heads):
@@ -179,47 +182,8 @@ def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Cas
             yield str(other), other, scope, after, probe
 
 
-@style.styled
-def draw(tables: dict[str, Table]) -> Figure:
-    """Accuracy against the length of trials, the input's statistics and N."""
-    table = tables["generalisation"]
-    table = table.where(N=table["N"].max())
-    words = {
-        "length": ("longer trials", "length of the trial (multiples of N)"),
-        "input": ("other inputs", "argument of the task"),
-        "n": ("another N", "N asked"),
-    }
-    kinds = [kind for (kind,) in table.distinct("kind")]
-    figure, panels = style.panels([words[kind][0] for kind in kinds], f"trained up to N = {table['N'][0]}")
-    for axes, kind in zip(panels, kinds, strict=True):
-        chosen = table.where(kind=kind)
-        if kind == "input":
-            cases = [case for (case,) in chosen.distinct("case")]
-            summary = over_networks(chosen, ["case"], "accuracy")
-            style.categories(axes, summary, "case")
-            axes.set_xticks(range(len(cases)), [case.partition("=")[2] for case in cases])
-            axes.set_xlabel(cases[0].partition("=")[0] + " of the task")
-        else:
-            for index, scope in enumerate(("none", *SCOPES)):
-                rows = chosen.where(retrained=scope)
-                if len(rows):
-                    label = "not retrained" if scope == "none" else f"{scope} retrained, {rows['updates'][0]} updates"
-                    style.line(axes, over_networks(rows, ["value"], "accuracy"), label, index, "value")
-            axes.set_xlabel(words[kind][1])
-        if kind == "length":
-            axes.set_xscale("log", base=2)
-            axes.set_xticks(np.unique(chosen["value"]).tolist(), [f"{v:g}" for v in np.unique(chosen["value"])])
-            axes.minorticks_off()
-        if kind == "n":
-            axes.axvline(float(table["N"][0]), color="grey", ls="--", lw=0.8)
-            axes.legend()
-        axes.axhline(0.5, color="grey", ls=":", lw=0.8)
-        axes.set(ylabel="accuracy (dotted: 0.5)", ylim=(0.4, 1.02))
-    return figure
-
-
 def recipe_of(subject: Subject) -> Recipe:
-    """The recipe of the subject's run; of a network from elsewhere the fast one for any cell."""
+    """The recipe of the subject's run; for a network from elsewhere the fast recipe for any cell."""
     if subject.path is None:
         return recipes.find("fast", recipes.ANY, recipes.ANY)
     return run_files.read_settings(subject.path).plan().recipe
@@ -228,15 +192,15 @@ def recipe_of(subject: Subject) -> Recipe:
 def retrained(
     subject: Subject, task: Task, *, updates: int, scope: str, seed: int, learning_rate: float | None = None
 ) -> Subject:
-    """A copy of a subject after ``updates`` updates on a task; a readout that is missing is made.
+    """A copy of a subject after some more training. A readout that is missing is made.
 
     Args:
-        subject: where it starts; its optimizer's moments are not known, so that they start at zero.
-        task: one N alone.
-        updates: how many.
-        scope: ``"network"`` (all weights) or ``"readout"``.
-        seed: of the trials and the initial states.
-        learning_rate: in place of the recipe's.
+        subject: the subject that training starts from. Its optimizer's moments are not kept: they start at zero.
+        task: the task, with one N alone.
+        updates: how many updates.
+        scope: what is trained: ``"network"`` (all weights) or ``"readout"``.
+        seed: the seed of the trials, the initial states and the new readouts.
+        learning_rate: the learning rate; None: the recipe's.
     """
     recipe = recipe_of(subject)
     if learning_rate is not None:

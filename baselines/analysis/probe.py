@@ -5,7 +5,7 @@ Axes: T steps, B trials, I inputs, H heads, U units, S state size, V variants of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,20 @@ import torch
 from torch import Tensor
 
 from baselines.analysis import stimuli
+from baselines.analysis.settings import ProbeSettings
 from baselines.analysis.subject import Subject
-from baselines.core.settings import SettingsError, blame, check_device
+from baselines.core.settings import SettingsError
 from baselines.core.statistics import accuracy_interval
 from baselines.core.tables import Column
 from baselines.network import Intervention, RecurrentNetwork, head_keys
-from memory_envs import Task, checks
+from memory_envs import Task
 
-_BLOCK = 10_000_000  # numbers in a block of activity: 40 MB
+_BLOCK = 10_000_000  # numbers of activity that are kept at once: 40 MB
 
 ACCURACY = (
     Column("accuracy", "share of right answers to the largest N (tasks without such heads: to all)"),
     Column("low", "lower end of its 95 % interval over trials"),
-    Column("high", "upper end of it"),
+    Column("high", "upper end of that interval"),
     Column("baseline", "accuracy of the network as it is"),
     Column(
         "relative",
@@ -35,40 +36,21 @@ ACCURACY = (
     ),
 )
 
-
-@dataclass(frozen=True, kw_only=True)
-class ProbeSettings:
-    """How accuracy is measured; the defaults are the published analyses'."""
-
-    steps: int = field(default=1000, metadata={"help": "steps of a trial that are asked about, of tasks on a stream"})
-    warm_up: int = field(default=100, metadata={"help": "steps before these, which do not count"})
-    trials: int = field(default=10, metadata={"help": "trials (other tasks: as many as have as many steps)"})
-    task_args: dict[str, Any] = field(
-        default_factory=dict, metadata={"help": "arguments of the task that replace the run's (default: p=0.5)"}
-    )
-    seed: int = field(default=0, metadata={"help": "of the trials and of all that the analysis draws"})
-    device: str = field(default="cpu", metadata={"help": "where to compute: cpu, cuda, cuda:1"})
-
-
-def check_probe(subject: Subject, settings: ProbeSettings) -> None:
-    """Refuse what cannot be measured.
-
-    Raises:
-        SettingsError: it names the setting.
-    """
-    blame("steps", checks.integer, "steps", settings.steps, 1, 10**6)
-    blame("warm_up", checks.integer, "warm_up", settings.warm_up, 0, 10**6)
-    blame("trials", checks.integer, "trials", settings.trials, 2, 10**5)
-    blame("seed", checks.integer, "seed", settings.seed, 0, 2**31 - 2)
-    blame("device", check_device, "device", settings.device)
-    probed_task(subject, subject.task.N, settings)
+RELATIVE = "relative accuracy\n(0: chance, 1: unharmed)"
+"""What figures call the column ``relative``."""
 
 
 def probed_task(subject: Subject, n: int, settings: ProbeSettings, *, known: bool = True) -> Task:
-    """What a subject is asked to measure how it does N = ``n``: that N alone, a long stream where there is one.
+    """The task by which accuracy for one N is measured: that N alone, on a long stream where the task has one.
+
+    Args:
+        subject: the network and its task.
+        n: the N.
+        settings: how accuracy is measured.
+        known: whether the network must have a readout for that N.
 
     Raises:
-        SettingsError: it has no readout for that N (where it must be ``known``), or the arguments cannot be.
+        SettingsError: the network has no such readout, or ``task_args`` cannot be.
     """
     usual = {"p": 0.5} if "p" in subject.task.parameters() else {}
     task = stimuli.changed(subject.task_for(n, known=known), usual | settings.task_args, subject.task.num_inputs)
@@ -80,9 +62,9 @@ class Score:
     """Right answers of V variants of a network.
 
     Attributes:
-        correct: (V, B), in each trial, averaged over heads.
-        counted: (B,), answers that counted.
-        chance: accuracy of the best constant answer.
+        correct: right answers in each trial, averaged over heads, (V, B).
+        counted: answers that counted in each trial, (B,).
+        chance: the accuracy of the best constant answer.
     """
 
     correct: npt.NDArray[np.float64]
@@ -91,11 +73,11 @@ class Score:
 
     @property
     def accuracy(self) -> npt.NDArray[np.float64]:
-        """(V,)."""
+        """The share of right answers, (V,)."""
         return np.asarray(self.correct.sum(1) / self.counted.sum())
 
     def columns(self, baseline: Score) -> dict[str, Any]:
-        """The values of the columns ``ACCURACY``, (V,) each."""
+        """The values of the columns ``ACCURACY``, (V,) each; ``baseline`` is the score of the network as it is."""
         intervals = np.array([accuracy_interval(row, self.counted) for row in self.correct])
         base = float(baseline.accuracy[0])
         above = base - self.chance
@@ -112,11 +94,14 @@ class Probe:
     """The same trials for every variant of a network.
 
     Args:
-        subject: whose task it is.
+        subject: the network and its task.
         settings: how accuracy is measured.
         n: the N that is asked; None: the subject's.
-        index: tells probes apart that are to have different trials.
-        known: the subject must have a readout for that N.
+        index: probes with different indices have different trials.
+        known: whether the network must have a readout for that N.
+
+    Raises:
+        SettingsError: see ``probed_task``; or no answer is left that counts.
     """
 
     def __init__(
@@ -152,10 +137,10 @@ class Probe:
         """Let a network answer.
 
         Args:
-            network: with readouts for the heads, on the probe's device.
-            variants: V: the trials are shown V times, B after B, side by side.
-            intervention: on the states of all V B trials.
-            heard: (V, U), what each unit's output is multiplied by before it is read.
+            network: the network, which has readouts for the heads and is on the probe's device.
+            variants: V: the trials are shown V times side by side, first all B of variant 0, then all B of variant 1.
+            intervention: what is done to the states of all V B trials before each step.
+            heard: what each unit's output is multiplied by before it is read, (V, U); None: 1.
         """
         trials = len(self.counted)
         state = network.cell.initial_state(variants * trials)

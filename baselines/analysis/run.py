@@ -1,64 +1,64 @@
-"""The command ``analyze``: subjects from runs, tables and a figure into a folder. It prints nothing."""
+"""One analysis of some runs, into a folder: tables, figure, protocol.
+
+To make an ``AnalysisRun`` costs no torch: it is imported where the networks are loaded.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from baselines.analysis import ANALYSES, Tables, analyse
-from baselines.analysis.subject import load
-from baselines.core import files, style
+from baselines.analysis.checkpoints import check_runs, chosen
+from baselines.analysis.settings import SETTINGS, AnalysisSettings
+from baselines.core import files
 from baselines.core.files import RunError, replace_file
 from baselines.core.settings import SettingsError
-from baselines.training import run_files
 
-MAY_DIFFER = (
-    "seed",
-    "n_max",
-    "budget",
-    "max_updates",
-    "steps",
-    "keep_every",
-    "episodes",
-    "device",
-    "recipe",
-    "overrides",
-)
-"""Settings in which networks whose means are taken may differ: they are of one kind. (Overrides are looked into.)"""
+if TYPE_CHECKING:
+    from baselines.analysis.base import Analysis, Tables
+    from baselines.analysis.subject import Subject
 
 
 class AnalysisRun:
-    """One analysis of some runs, into a folder. Make it, then go through ``parts``; then ``draw``.
+    """One analysis of some runs, into a folder. Make it, go through ``parts``, then ``draw``. It prints nothing.
 
     Args:
-        paths: of the runs.
-        what: one of ``ANALYSES``.
-        settings: of that analysis.
-        checkpoints: those kept when these N were solved; empty: what the analysis usually takes.
-        out: where to write; None: ``analysis/<what>`` in the folder of the run.
+        paths: the folders of the runs.
+        what: the name of one of ``ANALYSES``, or an analysis of yours.
+        settings: the settings of that analysis.
+        checkpoints: the N whose checkpoints are taken; empty: those that the analysis takes unless told otherwise.
+        out: the folder to write into; None: ``analysis/<name>`` in the folder of the run.
 
     Raises:
-        SettingsError, RunError: it cannot be; nothing has been computed or written.
+        SettingsError: a setting cannot be, or the runs cannot be analysed together.
+        RunError: a folder holds no run of ``train``.
+
+    Attributes:
+        folder: the folder to write into.
+        tables: what is finished.
     """
 
     def __init__(
-        self, paths: Sequence[Path], what: str, settings: Any, checkpoints: Sequence[int] = (), out: Path | None = None
+        self,
+        paths: Sequence[Path],
+        what: str | Analysis[Any],
+        settings: AnalysisSettings,
+        checkpoints: Sequence[int] = (),
+        out: Path | None = None,
     ) -> None:
-        if what not in ANALYSES:
-            raise SettingsError("what", f"what must be one of {list(ANALYSES)}, got {what!r}")
+        if isinstance(what, str) and what not in SETTINGS:
+            raise SettingsError("what", f"what must be one of {list(SETTINGS)}, got {what!r}")
         if out is None and len(paths) > 1:
             raise SettingsError("out", f"out must be given with several runs, got none with {len(paths)}")
-        if len({path.resolve() for path in paths}) < len(paths):
-            raise SettingsError("runs", f"runs must differ, got {' '.join(map(str, paths))}")
-        self.what, self.settings, self.analysis = what, settings, ANALYSES[what]
-        self.subjects = load(paths, checkpoints or self.analysis.checkpoints)
-        _check_alike([run_files.read_settings(path).to_dict() for path in paths])
-        for subject in self.subjects:
-            self.analysis.check(subject, settings)
-        self.folder = paths[0] / "analysis" / what if out is None else out
+        settings.check()
+        check_runs(paths)
+        chosen(paths, checkpoints or "latest")  # where none are asked for, only the analysis knows which it takes
+        self._paths, self._what, self._settings, self._checkpoints = paths, what, settings, checkpoints
+        self.folder = paths[0] / "analysis" / (what if isinstance(what, str) else what.name) if out is None else out
         self.tables: Tables = {}
 
     def parts(self) -> Iterator[str]:
@@ -68,46 +68,74 @@ class AnalysisRun:
             What was finished, in words.
 
         Raises:
-            RunError: the folder cannot be written.
+            SettingsError: a network cannot be analysed with these settings, or the folder cannot be made. Nothing has
+                been computed or written.
+            RunError: a checkpoint cannot be read (nothing has been computed or written), or the folder cannot be
+                written.
         """
+        from baselines.analysis.base import analyse
+        from baselines.analysis.subject import load
+
+        analysis = self._analysis()
+        subjects = load(self._paths, self._checkpoints or analysis.checkpoints)
+        computed = analyse(analysis, subjects, self._settings)
         self._make_folder()
-        words = [f"{subject.run}, N = {subject.task.N}, update {subject.update}" for subject in self.subjects]
-        for number, tables in enumerate(analyse(self.analysis, self.subjects, self.settings)):
+        words = [f"{subject.run}, N = {subject.task.N}, update {subject.update}" for subject in subjects]
+        for number, tables in enumerate(computed):
             if not self.tables:
-                self._clear()
-                self._write("protocol.json", json.dumps(self._protocol(), indent=2) + "\n")
+                self._clear(analysis)
+                self._write("protocol.json", json.dumps(self._protocol(analysis, subjects), indent=2) + "\n")
             self.tables = tables
             for name, table in self.tables.items():
                 self._write(f"{name}.csv", table.to_csv())
             yield words[number] if number < len(words) else "all together"
 
     def draw(self) -> list[Path]:
-        """Draw what is finished; the files, PNG and SVG."""
-        try:
-            return style.save(self.analysis.draw(self.tables), self.folder / self.what)
-        except OSError as error:
-            raise RunError(f"{self.folder / self.what} cannot be written: {error}") from None
+        """Draw what is finished.
 
-    def _protocol(self) -> dict[str, Any]:
+        Returns:
+            The files of the figure, PNG and SVG.
+
+        Raises:
+            RunError: the folder cannot be written.
+        """
+        from baselines.core import style
+
+        analysis = self._analysis()
+        file = self.folder / analysis.name
+        try:
+            return style.save(analysis.draw(self.tables), file)
+        except OSError as error:
+            raise RunError(f"{file} cannot be written: {error}") from None
+
+    def _analysis(self) -> Analysis[Any]:
+        if not isinstance(self._what, str):
+            return self._what
+        from baselines.analysis.catalogue import ANALYSES
+
+        return ANALYSES[self._what]
+
+    def _protocol(self, analysis: Analysis[Any], subjects: Sequence[Subject]) -> dict[str, Any]:
         return {
-            "what": self.what,
-            "settings": dataclasses.asdict(self.settings),
-            "subjects": [subject.keys | {"task": subject.task.to_dict()} for subject in self.subjects],
-            "protocol": " ".join((self.analysis.measure.__doc__ or "").split()),
+            "what": analysis.name,
+            "settings": dataclasses.asdict(self._settings),
+            "subjects": [subject.keys | {"task": subject.task.to_dict()} for subject in subjects],
+            "protocol": " ".join((inspect.getdoc(type(analysis)) or "").split()),
             "columns": {
                 name: {
                     column.name: f"{column.meaning} ({column.unit})" if column.unit else column.meaning
                     for column in columns
                 }
-                for name, columns in self.analysis.columns.items()
+                for name, columns in analysis.columns.items()
             },
             "versions": files.versions(),
         }
 
-    def _clear(self) -> None:
-        """Take away an earlier analysis, so that no table or figure lies beside a protocol that is not its own."""
-        for name in (*(f"{table}.csv" for table in self.analysis.columns), f"{self.what}.png", f"{self.what}.svg"):
-            (self.folder / name).unlink(missing_ok=True)
+    def _clear(self, analysis: Analysis[Any]) -> None:
+        """Remove an earlier analysis, so that no table or figure lies beside a protocol that is not its own."""
+        name = analysis.name
+        for file in (*(f"{table}.csv" for table in analysis.columns), f"{name}.png", f"{name}.svg"):
+            (self.folder / file).unlink(missing_ok=True)
 
     def _make_folder(self) -> None:
         try:
@@ -119,17 +147,3 @@ class AnalysisRun:
 
     def _write(self, name: str, text: str) -> None:
         replace_file(self.folder / name, text.encode())
-
-
-def _check_alike(asked: Sequence[dict[str, Any]]) -> None:
-    """Refuse runs of different kinds: means and intervals over them would be of nothing.
-
-    Raises:
-        SettingsError: it names the first setting that differs.
-    """
-    kinds = [{name: value for name, value in one.items() if name not in MAY_DIFFER} | one["overrides"] for one in asked]
-    for name, value in kinds[0].items():
-        if other := [kind[name] for kind in kinds if kind[name] != value]:
-            raise SettingsError(
-                "runs", f"runs must have one {name} for means over networks, got {value!r} and {other[0]!r}"
-            )

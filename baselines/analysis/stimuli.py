@@ -17,6 +17,11 @@ from memory_envs.trials import Trials
 def changed(task: Task, arguments: dict[str, Any], num_inputs: int) -> Task:
     """The task with some of its arguments replaced.
 
+    Args:
+        task: the task.
+        arguments: the new values by the names of the arguments; not N, heads or the length of trials.
+        num_inputs: how many inputs the network has.
+
     Raises:
         SettingsError: an argument is unknown or cannot be, or the network would have other inputs.
     """
@@ -33,7 +38,7 @@ def changed(task: Task, arguments: dict[str, Any], num_inputs: int) -> Task:
 
 
 def with_steps(task: Task, steps: int) -> Task:
-    """The task with trials of this many steps where they may be of any length, else as it is; dense scoring."""
+    """The task with trials of this many steps, where they may be of any length, and an answer at every step."""
     task = task.replace(scoring="dense", **({"num_steps": None} if task.free_length else {}))
     return task.replace(num_steps=max(steps, task.num_steps // 4)) if task.free_length else task
 
@@ -42,12 +47,12 @@ def stream(task: Task, trials: int, steps: int, seed: int) -> Tensor:
     """The inputs of some endless trials, (T, B, I): a stream of T steps, or short trials laid end to end.
 
     Args:
-        task: whose stimulus is shown.
-        trials: B.
-        steps: T.
-        seed: of the analysis; no training shows these trials.
+        task: the task whose inputs they are.
+        trials: how many trials, B.
+        steps: how many steps, T.
+        seed: the seed of the analysis. No training shows these trials.
     """
-    if getattr(task, "heads", None) is not None:  # targets are not needed
+    if task.heads is not None:  # targets are not needed
         task = task.replace(heads=(task.N,), active_heads=None)
     task = with_steps(task, steps)
     rounds = -(-steps // task.num_steps)
@@ -57,5 +62,5 @@ def stream(task: Task, trials: int, steps: int, seed: int) -> Tensor:
 
 
 def fresh(task: Task, trials: int, seed: int, index: int = 0) -> Trials:
-    """Whole trials that no training shows, ``index`` telling batches apart."""
+    """A batch of whole trials, which no training shows; batches with different ``index`` differ."""
     return task.batch(seeds.evaluation_seed(seed), index, trials)

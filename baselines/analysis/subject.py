@@ -10,15 +10,17 @@ from typing import Any
 
 import torch
 
+from baselines.analysis.checkpoints import Checkpoint, chosen
 from baselines.cells import Cell
 from baselines.core.settings import SettingsError
 from baselines.core.tables import Column
 from baselines.network import RecurrentNetwork, head_keys
 from baselines.training import loading, run_files
-from memory_envs import Task
+from baselines.training.bptt_settings import Plan
+from memory_envs import Task, task_from_dict
 
 KEYS = (Column("run", "run"), Column("N", "N of the checkpoint", "steps"), Column("update", "updates of training"))
-"""The columns by which a subject's rows are known."""
+"""The columns that say which subject a row of a table is of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +30,9 @@ class Subject:
     Attributes:
         network: the network. No analysis changes it.
         task: the task that it was trained on last, with the N and the heads of that stage.
-        run: a name, by which rows are told apart.
-        update: updates of training so far.
-        path: of its run, where it has one.
+        run: a name, by which rows of tables are told apart.
+        update: how many updates of training it has had.
+        path: the folder of its run; None: it does not come from a run.
     """
 
     network: RecurrentNetwork
@@ -45,28 +47,28 @@ class Subject:
         return self.network.cell
 
     def on(self, device: str) -> Subject:
-        """The same on a device; a copy where it is on another one."""
+        """This subject on a device: itself where it is there already, else a copy."""
         if next(self.network.parameters()).device == torch.device(device):
             return self
         return replace(self, network=copy.deepcopy(self.network).to(device))
 
     @property
     def keys(self) -> dict[str, Any]:
-        """The values of ``KEYS``."""
+        """The values of the columns ``KEYS``."""
         return {"run": self.run, "N": self.task.N, "update": self.update}
 
     def task_for(self, n: int, *, known: bool = True) -> Task:
-        """The task of this N alone.
+        """The subject's task with one N alone.
 
         Args:
             n: the N.
-            known: it must be one that the network has a readout for.
+            known: whether the network must have a readout for it.
 
         Raises:
-            SettingsError: there is no such task or no such readout.
+            SettingsError: the task cannot have this N, or the network has no readout for it.
         """
         stage = self.task
-        change: dict[str, Any] = {"N": n} if getattr(stage, "heads", None) is None else {"heads": (n,)}
+        change: dict[str, Any] = {"N": n} if stage.heads is None else {"heads": (n,)}
         try:
             task = stage.replace(**change, **({"num_steps": None} if stage.free_length else {}))
         except (ValueError, TypeError) as error:
@@ -82,36 +84,27 @@ class Subject:
 
 
 def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subject]:
-    """The subjects of some runs.
+    """The subjects of some runs: the network of each checkpoint, on the CPU.
 
     Args:
-        paths: of the runs.
-        checkpoints: those kept when these N were solved, ``"all"`` that are kept for an N, ``"course"`` (those kept for
-            an update where the run keeps any, else all for an N), or ``"latest"``.
+        paths: the folders of the runs.
+        checkpoints: which checkpoints; see ``checkpoints.chosen``.
 
     Raises:
         SettingsError: a run has no such checkpoint.
-        RunError: it cannot be read.
+        RunError: a folder holds no run of ``train``, or a checkpoint cannot be read.
     """
-    names = [path.resolve().name for path in paths]
-    subjects = []
-    for path, name in zip(paths, names, strict=True):
-        label = name if names.count(name) == 1 else str(path)
-        for at in _wanted(path, checkpoints):
-            network, task = loading.load_network(path, *at)
-            _, plain = loading.read_checkpoint(path, *at)
-            subjects.append(Subject(network.requires_grad_(False).eval(), task, label, plain["update"], path))
-    return subjects
+    plans = {path: replace(run_files.read_settings(path), device="cpu").plan() for path in paths}
+    return [_load(one, plans[one.path]) for one in chosen(paths, checkpoints)]
 
 
-def _wanted(path: Path, checkpoints: Sequence[int] | str) -> list[tuple[int | None, int | None]]:
-    """N and update of each checkpoint that is asked for, None where it is not known by that."""
-    run_files.read_settings(path)  # says what is wrong with a folder that is no run
-    kept, updates = run_files.kept_checkpoints(path), run_files.kept_checkpoints(path, "U")
-    if not isinstance(checkpoints, str):
-        if missing := [n for n in checkpoints if n not in kept]:
-            raise SettingsError("checkpoints", f"checkpoints must be among those of {path}, {kept}, got {missing[0]}")
-        return [(n, None) for n in checkpoints]
-    if checkpoints == "course" and updates:
-        return [(None, update) for update in updates]
-    return [(n, None) for n in kept] if checkpoints != "latest" and kept else [(None, None)]
+def _load(checkpoint: Checkpoint, plan: Plan) -> Subject:
+    tensors, plain = loading.read_checkpoint(checkpoint.path, checkpoint.n, checkpoint.update)
+    network = plan.new_network()
+    for key in plain["readouts"]:
+        network.add_readout(key)
+    own = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+    network.load_state_dict(own)
+    n = checkpoint.n
+    task = task_from_dict(plain["task"]) if n is None else plan.curriculum.stage(plan.task, n)
+    return Subject(network.requires_grad_(False).eval(), task, checkpoint.run, plain["update"], checkpoint.path)

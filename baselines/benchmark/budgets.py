@@ -40,6 +40,7 @@ BUDGETS = {
     "quick": Budget(steps=32_768, n_max=8, seeds=(0, 1), episodes=200, limit=120.0),
     "standard": Budget(steps=250_000, n_max=64, seeds=(0, 1, 2), episodes=1_000, limit=1_800.0),
 }
+"""Name of a budget -> the budget."""
 
 
 def ladder(task: str, n_max: int) -> tuple[int, ...]:

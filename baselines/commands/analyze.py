@@ -1,4 +1,4 @@
-"""The command ``analyze``: what a network learned, as a table and a figure."""
+"""The command ``analyze``: what a network learned, as tables and a figure."""
 
 from __future__ import annotations
 
@@ -8,42 +8,59 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from baselines.analysis import ANALYSES
 from baselines.analysis.run import AnalysisRun
+from baselines.analysis.settings import SETTINGS
 from baselines.commands.options import READERS, add_options_of, merged
 from baselines.core.process import prepare_to_compute
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """The options of the command, and those of the analysis that ``arguments`` name."""
+    """The options of ``analyze``, and those of the one analysis that ``arguments`` name: so analyses can share names.
+
+    Args:
+        parser: the parser that gets the options.
+        arguments: the words of the command line, in which ``--what NAME`` is looked for.
+    """
     parser.epilog = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder, or several for intervals")
-    parser.add_argument("--what", choices=list(ANALYSES), required=True, help="the analysis")
+    parser.add_argument("--what", choices=list(SETTINGS), required=True, help="the analysis")
     help = "those kept when these N were solved (default: all, the latest or --keep-every's, by the analysis)"
     parser.add_argument("--checkpoints", type=READERS[int], nargs="+", default=(), metavar="N", help=help)
     help = "folder to write into (default: analysis/WHAT in that of the run)"
     parser.add_argument("--out", type=Path, metavar="PATH", help=help)
-    for name, analysis in ANALYSES.items():
-        # The options of one analysis only, so that they can share names; argparse says the rest of what is wrong.
+    for name, settings in SETTINGS.items():
         if f"--what={name}" in arguments or ("--what", name) in pairwise(arguments):
-            add_options_of(parser.add_argument_group(f"options of {name}"), analysis.settings)
-            break
+            add_options_of(parser.add_argument_group(f"options of {name}"), settings)
+            break  # of two the parser takes the last one, and refuses the options that it does not have
 
 
 def run(given: dict[str, Any]) -> int:
-    """Measure, write and draw; the exit code. Ctrl-C leaves what is finished, drawn too."""
-    prepare_to_compute("baselines.analysis.run")
+    """Measure, write and draw. Ctrl-C leaves what is finished, drawn too.
+
+    Args:
+        given: the parsed options.
+
+    Returns:
+        The exit code: 0, or 130 after Ctrl-C.
+
+    Raises:
+        SettingsError, RunError: what is asked for cannot be. What needs no torch is refused before torch is imported.
+    """
     given = merged(given)
     paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))
-    analysis = AnalysisRun(paths, what, ANALYSES[what].settings(**given), checkpoints, out)
+    analysis = AnalysisRun(paths, what, SETTINGS[what](**given), checkpoints, out)
+    prepare_to_compute("baselines.analysis.catalogue")
     stopped = False
     try:
         for words in analysis.parts():
             print(f"{what}: {words}", flush=True)
     except KeyboardInterrupt:
         stopped = True
-    files = analysis.draw() if analysis.tables else []
+    if not analysis.tables:
+        print("interrupted: nothing was finished")
+        return 130
+    files = analysis.draw()
     names = [*(f"{name}.csv" for name in analysis.tables), *(file.name for file in files)]
     done = f"Saved in {analysis.folder}: {', '.join(names)}"
-    print("interrupted. " + done if stopped else done)
+    print(f"interrupted. {done}" if stopped else done)
     return 130 if stopped else 0

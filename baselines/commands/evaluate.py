@@ -167,9 +167,9 @@ def _tasks(stage: Task, asked: EvaluationSettings) -> list[Task]:
         raise SettingsError("task_args", f"task_args must be among {allowed} for {stage.name}, got {unknown[0]!r}")
     task = blame("task_args", stage.replace, **asked.task_args)
     changes: list[dict[str, Any]] = [{"N": n} for n in asked.n]
-    if getattr(stage, "heads", None) is not None:
+    if stage.heads is not None:
         # Where all N share one action space, those asked for are the active ones.
-        fixed = getattr(stage, "active_heads", None) is not None
+        fixed = stage.active_heads is not None
         changes = [{"active_heads" if fixed else "heads": asked.n}] if asked.n else []
     tasks = [_with_length(blame("n", task.replace, **change), asked) for change in changes or [{}]]
     for task in tasks:

@@ -1,4 +1,4 @@
-"""One style for all figures of the analyses."""
+"""One style for all figures."""
 
 from __future__ import annotations
 
@@ -20,11 +20,8 @@ from baselines.core.tables import Table
 P = ParamSpec("P")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Okabe and Ito's, told apart with any colour vision; yellow is left out, for it is hard to see on white."""
-
-TAU, TAU_NET = "$\\tau$", "$\\tau_{net}$"
-
-RELATIVE = "relative accuracy\n(0: chance, 1: unharmed)"
+"""The colours of Okabe & Ito (2008), told apart with any colour vision; without their yellow, which is hard to see on
+white."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -44,7 +41,7 @@ RULES: dict[Any, Any] = {
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """A drawing function under ``RULES``."""
+    """Make a drawing function draw under ``RULES``."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -71,12 +68,12 @@ def missing(axes: Axes, words: str) -> None:
 
 
 def look(index: int) -> dict[str, Any]:
-    """Colour and marker of the line number ``index``: told apart in black and white too."""
+    """Colour and marker of line number ``index``: in black and white the markers tell lines apart."""
     return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
 
 
 def scale(least: float, most: float) -> ScalarMappable:
-    """Colours for a range of numbers."""
+    """A map from the numbers ``least`` to ``most`` to colours."""
     return ScalarMappable(Normalize(least, max(most, least + 1e-9)), colormaps["viridis"])
 
 
@@ -86,12 +83,19 @@ def colour(mappable: ScalarMappable, value: float) -> Any:
 
 
 def legend_below(axes: Axes, columns: int = 1) -> None:
-    """The legend beneath a panel, where it hides nothing."""
+    """Put the legend below a panel, where it hides nothing; it has so many columns."""
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns)
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write ``path`` with .png and .svg."""
+    """Write a figure as ``path`` with the endings .png and .svg.
+
+    Returns:
+        The two files.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
     files = [path.with_suffix(".png"), path.with_suffix(".svg")]
     with matplotlib.rc_context(RULES):
         figure.savefig(files[0], dpi=150)
@@ -99,8 +103,16 @@ def save(figure: Figure, path: Path) -> list[Path]:
     return files
 
 
-def line(axes: Axes, summary: Table, label: str, index: int, x: str = "N") -> None:
-    """A mean over networks against a column, with the interval of the mean where there are several."""
+def line(axes: Axes, summary: Table, label: str, index: int, x: str) -> None:
+    """Draw means against a column, with the interval of each mean where there is one.
+
+    Args:
+        axes: the panel.
+        summary: a table with the columns ``x``, ``mean``, ``low`` and ``high``, as ``statistics.over_networks`` makes.
+        label: what the legend says.
+        index: the number of the line, which decides its colour and marker.
+        x: the column on the x axis.
+    """
     at, looks = summary[x], look(index)
     order = np.argsort(at)
     axes.plot(at[order], summary["mean"][order], label=label, **looks)
@@ -109,16 +121,14 @@ def line(axes: Axes, summary: Table, label: str, index: int, x: str = "N") -> No
         axes.fill_between(at[order], low, high, color=looks["color"], alpha=0.2, lw=0)
 
 
-def band(axes: Axes, table: Table, mean: str, sd: str, label: str, index: int) -> None:
-    """Mean and standard deviation over units against N; of several networks, the averages of both."""
-    at = np.unique(table["N"])
-    middle, reach = (np.array([table.where(N=n)[name].mean() for n in at]) for name in (mean, sd))
-    axes.plot(at, middle, label=label, **look(index))
-    axes.fill_between(at, middle - reach, middle + reach, color=look(index)["color"], alpha=0.2, lw=0)
-
-
 def categories(axes: Axes, summary: Table, name: str) -> None:
-    """Means over networks of named cases, side by side, with their intervals."""
+    """Draw the means of named cases side by side, with their intervals.
+
+    Args:
+        axes: the panel.
+        summary: a table with the columns ``name``, ``mean``, ``low`` and ``high``; a row is a case.
+        name: the column that names the cases.
+    """
     low, high, mean = (summary[column].astype(float) for column in ("low", "high", "mean"))
     reach = None if np.isnan(low).all() else np.array([mean - low, high - mean])
     axes.errorbar(np.arange(len(summary[name])), mean, reach, ls="none", capsize=3, **look(0))

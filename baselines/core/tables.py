@@ -1,4 +1,4 @@
-"""Tidy tables: one row a case, columns with a unit and a meaning."""
+"""Tables: their columns have a unit and a meaning. And the one place where CSV is written and read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from baselines.core.files import RunError
 
 if TYPE_CHECKING:
     import pandas
@@ -21,9 +24,9 @@ class Column:
     """What a column holds.
 
     Attributes:
-        name: of the column.
-        meaning: in words.
-        unit: ``""`` for names, counts and shares.
+        name: the name of the column.
+        meaning: what its values mean, in words.
+        unit: the unit of its values; ``""`` for names, counts and shares.
     """
 
     name: str
@@ -32,11 +35,11 @@ class Column:
 
 
 class Table:
-    """Rows under documented columns. Text, integers, numbers; NaN (empty in a file) where there is none.
+    """Rows under documented columns. A value is text, an integer or a number; NaN stands for a missing number.
 
     Args:
-        columns: what the rows hold, in order.
-        rows: to begin with, each by the names of all columns.
+        columns: the columns, in order.
+        rows: the first rows: each has a value for every column's name.
     """
 
     def __init__(self, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]] = ()) -> None:
@@ -49,11 +52,18 @@ class Table:
         return len(next(iter(self._values.values()), ()))
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        """The values of a column."""
+        """The values of a column, (rows,)."""
         return np.array(self._values[name])
 
     def add(self, **row: Any) -> None:
-        """Append one row, or as many as the longest of the values has entries: single values go into each of them."""
+        """Append one row, or several at once: where values are lists, single values are repeated for each entry.
+
+        Args:
+            row: a value, or a list or array of values, for every column's name.
+
+        Raises:
+            ValueError: a column is missing or unknown, or lists differ in length.
+        """
         if set(row) != set(self._values):
             raise ValueError(f"row must have the columns {list(self._values)}, got {list(row)}")
         lists = {name: np.asarray(value) for name, value in row.items()}
@@ -89,15 +99,12 @@ class Table:
         return list(dict.fromkeys(zip(*(self._values[name] for name in names), strict=True)))
 
     def to_csv(self) -> str:
-        """As text: a line of names, then one line a row."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self._values)
-        writer.writerows([_cell(value) for value in row] for row in zip(*self._values.values(), strict=True))
-        return text.getvalue()
+        """The table as CSV text: a line of names, then a line for each row; numbers to 7 digits, NaN empty."""
+        rows = zip(*self._values.values(), strict=True)
+        return csv_text(tuple(self._values), ([_field(value) for value in row] for row in rows))
 
     def to_pandas(self) -> pandas.DataFrame:
-        """As a data frame; its ``attrs`` hold unit and meaning of each column. Needs pandas."""
+        """The table as a data frame, whose ``attrs`` hold unit and meaning of each column. Needs pandas."""
         import pandas
 
         frame = pandas.DataFrame(self._values)
@@ -109,7 +116,35 @@ class Table:
         return {column.name: {"unit": column.unit, "meaning": column.meaning} for column in self.columns}
 
 
-def _cell(value: Any) -> Any:
+def csv_text(names: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV text: a line of names, then a line for each row.
+
+    Args:
+        names: the names of the columns.
+        rows: the values of each row, in the order of ``names``; None leaves a field empty.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, each as column's name -> text.
+
+    Raises:
+        RunError: the file is missing, is no text, or a row has more or fewer values than there are names.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            names, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
+            return [dict(zip(names, row, strict=True)) for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+
+
+def _field(value: Any) -> Any:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.7g}"
     return value

@@ -54,7 +54,7 @@ class TrainingRun(ResumableRun[Settings]):
         folder: where it is written.
         status: ``"running"``; then ``"solved"`` (the last stage is), ``"updates"`` (all of them are done), ``"budget"``
             (time ran out), ``"steps"`` (the next update would take more than are allowed), ``"interrupted"`` or
-            ``"diverged"`` (the loss is no longer a number; the checkpoint is the one before).
+            ``"diverged"`` (the loss or its gradient is NaN or infinite; the checkpoint is the one before).
         tested: the stage that was last tested; None before the first report.
         seconds, cpu_seconds: of training so far. What a killed process did after its last checkpoint is not counted.
         saved_update: of the latest checkpoint.
@@ -239,7 +239,7 @@ class TrainingRun(ResumableRun[Settings]):
     def _note(self, report: Report) -> None:
         """Keep the latest accuracy of every N, and when its stage was solved."""
         self.tested = report.task
-        heads: tuple[int, ...] | None = getattr(report.task, "heads", None)
+        heads = report.task.heads
         values = list(report.scores.values())
         if heads is None:
             self.scores[str(report.task.N)] = sum(values) / len(values)

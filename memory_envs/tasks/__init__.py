@@ -15,7 +15,7 @@ from memory_envs.tasks.parity import Parity
 TASKS: dict[str, type[Task]] = {
     task.name: task for task in (Parity, DelayedMatch, DelayedAddition, EvidenceAccumulation, FlipFlop)
 }
-
+"""Short name -> the class of the task."""
 
 __all__ = [
     "TASKS",

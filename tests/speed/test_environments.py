@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from speed.environments import parse_options
-from speed.report import markdown, without_nan
+from speed.report import Row, markdown, without_nan
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
         ("--seconds inf", "argument --seconds: must be a number above 0, not 'inf'"),
         ("--python popgym", "--python popgym: must be PEER=PROGRAM"),
         ("--python popgym=no-such-program", "--python popgym=no-such-program: must be PEER=PROGRAM"),
-        ("--out speed.txt", "--out speed.txt: must end in .md or .json and lie in a folder that exists"),
+        ("--out speed.txt", "--out speed.txt: must end in .md, .json or .csv and lie in a folder that exists"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,7 +33,7 @@ def test_what_cannot_be_is_refused(arguments: str, message: str, capsys: pytest.
 
 
 def test_tables_are_markdown_and_json_knows_no_nan() -> None:
-    sections = {"one": [{"note": "a|b", "rate": 2.5e6}, {"rate": float("nan")}]}
+    sections: dict[str, list[Row]] = {"one": [{"note": "a|b", "rate": 2.5e6}, {"rate": float("nan")}]}
     assert markdown(sections).splitlines() == [
         *("## one", ""),
         *("| rate  | note |", "| ----- | ---- |", "| 2.5 M | a/b  |", "| -     |      |"),

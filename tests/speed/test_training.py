@@ -33,7 +33,7 @@ def measured(*arguments: str) -> "subprocess.CompletedProcess[str]":
         ("--time-to-n 3 --seeds 1 1", "--seeds 1 1: must not name a seed twice"),
         ("--time-to-n 3 --repeats 2", "--repeats does not go with --time-to-n"),
         ("--seeds 0", "--seeds needs --time-to-n"),
-        ("--out speed.txt", "--out speed.txt: must end in .md or .json and lie in a folder that exists"),
+        ("--out speed.txt", "--out speed.txt: must end in .md, .json or .csv and lie in a folder that exists"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The figure of the geometry of learning."""
+"""The figure of the analysis ``geometry``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from baselines.analysis.geometry.restructuring import LEAST_PAIRS, MEASURES
 from baselines.core import style
 from baselines.core.tables import Table
 
-_MANY = 3  # checkpoints from which on their course is drawn
+_MANY = 3  # with so many checkpoints or more, their course is drawn
 _MEMORIES = (*style.COLOURS[:6], "#999999", "#882255")
-"""Of memory states: without black, which is for points."""
+"""Colours of memory states. Black is left out: it is the colour of points."""
 _POINTS: dict[str, dict[str, Any]] = {
     "stable": {
         "marker": "o",
@@ -32,9 +32,10 @@ _POINTS: dict[str, dict[str, Any]] = {
 
 @style.styled
 def draw(tables: dict[str, Table]) -> Figure:
-    """The latest checkpoint in principal components, with its points; their eigenvalues, or the course of learning.
+    """The latest checkpoint in principal components, with its points; beside it their eigenvalues, or the course.
 
-    Of several runs the last.
+    Of one or two checkpoints the eigenvalues at the points are drawn, of more the course of learning; of several runs
+    the last one.
     """
     rows = tables["geometry"]
     run, n, update = rows["run"][-1], rows["N"][-1], rows["update"][-1]
@@ -42,7 +43,7 @@ def draw(tables: dict[str, Table]) -> Figure:
     latest = {name: tables[name].where(run=run, update=update) for name in ("trajectories", "points", "components")}
     several = len(course) >= _MANY
     width = 15.0 if several else 9.5
-    # Placed by hand: the layout engine does not know of the labels of axes in space.
+    # Placed by hand: the layout engine overlooks the labels of axes in space.
     figure = Figure(figsize=(width, 4.8))
     figure.suptitle(f"{run}, N = {n}, update {update}", fontsize=10)
     _states(figure, width, latest)
@@ -77,11 +78,11 @@ _COURSES: list[tuple[tuple[int, int], dict[str, str], str]] = [
         "largest Lyapunov\nexponent (1 / step)",
     ),
 ]
-"""Place, columns and their labels, and the y axis of the panels of the course of learning."""
+"""The panels of the course of learning: place, columns and their labels, label of the y axis."""
 
 
 def _states(figure: Figure, width: float, latest: dict[str, Table]) -> None:
-    """Trajectories coloured by memory state, and points; in space where more than four memory states occur."""
+    """Draw trajectories, coloured by memory state, and points; in space if more than four memory states occur."""
     paths, points = latest["trajectories"], latest["points"]
     labels = np.unique(paths["memory"][paths["memory"] >= 0]) if len(paths) else np.zeros(0)
     in_space = len(labels) > 4
@@ -126,7 +127,7 @@ def _states(figure: Figure, width: float, latest: dict[str, Table]) -> None:
 
 
 def _eigenvalues(axes: Axes, points: Table) -> None:
-    """The three largest eigenvalues of each point in the complex plane."""
+    """Draw the three largest eigenvalues of each point in the complex plane."""
     angle = np.linspace(0, 2 * np.pi, 200)
     axes.plot(np.cos(angle), np.sin(angle), color="grey", lw=0.8)
     for kind, looks in reversed(_POINTS.items()):
@@ -143,7 +144,7 @@ def _eigenvalues(axes: Axes, points: Table) -> None:
 
 
 def _loss(axes: Axes, course: Table, changes: Table) -> None:
-    """The loss, and where it falls most."""
+    """Draw the loss, and where it falls most."""
     axes.plot(course["update"], course["loss"], **style.look(0))
     axes.set(xlabel="updates of training", ylabel="loss (dashed: its fall)", yscale="log")
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -151,9 +152,9 @@ def _loss(axes: Axes, course: Table, changes: Table) -> None:
 
 
 def _events(axes: Axes, course: Table, changes: Table) -> None:
-    """Restructuring events, one row a measure."""
+    """Draw restructuring events, one row a measure."""
     if len(course) <= LEAST_PAIRS:
-        style.missing(axes, f"told from {LEAST_PAIRS + 1}\ncheckpoints on")
+        style.missing(axes, f"needs {LEAST_PAIRS + 1}\ncheckpoints")
     for index, measure in enumerate(MEASURES):
         if len(changes):
             own = changes.where(measure=measure, event=True)

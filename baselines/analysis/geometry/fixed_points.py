@@ -19,9 +19,9 @@ Floats = npt.NDArray[np.float64]
 KINDS = ("stable", "unstable", "slow")
 
 FIXED, SLOW = 1e-6, 0.02
-"""Speeds below which a point is fixed or slow, in units of the spread of the visited states."""
+"""The speeds below which a point is fixed, or slow: change of the state in a step over the spread of visited states."""
 MARGIN = 1e-3
-"""A fixed point is unstable where an eigenvalue is larger than 1 by more than this: a line attractor has one at 1."""
+"""A fixed point is unstable if an eigenvalue's modulus is above 1 by more than this: a line attractor has one at 1."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Points:
     """Points at which the state hardly moves.
 
     Attributes:
-        states: (P, S).
-        speeds: |F(s) - s| over the spread of the visited states, a step, (P,).
-        eigenvalues: of the Jacobian of F, (P, S) complex, largest modulus first.
-        kinds: (P,): ``"stable"`` or ``"unstable"`` fixed points, or ``"slow"``.
+        states: the points, (P, S).
+        speeds: |F(s) - s| over the spread of the visited states, in 1 / step, (P,). F is one step of the cell.
+        eigenvalues: the eigenvalues of the Jacobian of F, complex, largest modulus first, (P, S).
+        kinds: ``"stable"`` or ``"unstable"`` for fixed points, or ``"slow"``, (P,).
     """
 
     states: Floats
@@ -42,28 +42,29 @@ class Points:
 
     @property
     def unstable(self) -> npt.NDArray[np.int64]:
-        """Eigenvalues of modulus above 1 + ``MARGIN``, (P,)."""
+        """How many eigenvalues have a modulus above 1 + ``MARGIN``, (P,)."""
         return np.asarray((np.abs(self.eigenvalues) > 1 + MARGIN).sum(1))
 
 
 def find_points(cell: Cell, held: Tensor, visited: Tensor, starts: Tensor, *, iterations: int = 60) -> Points:
     """Points at which the state hardly moves under a constant input.
 
-    Sussillo & Barak (2013): |F(s) - s|^2 / 2 is minimised from states that the network visits, here by
-    Levenberg-Marquardt steps in float64, F being one step of the cell. Such steps go along the directions in which the
-    state changes fast before they go along slow ones: so where a search first gets below the speed ``SLOW`` is kept
-    too, and a line of slow points is seen as a line, not as the few points of least speed on it.
+    Sussillo & Barak (2013) minimise |F(s) - s|^2 / 2 from states that the network visits, F being one step of the cell.
+    Here this is done by Levenberg-Marquardt steps in float64. They move along fast directions before slow ones. So the
+    place where a search first gets below the speed ``SLOW`` is kept, too: a line of slow points then shows as a line,
+    not only as the few points of least speed on it.
 
-    The spread is the root mean squared distance of the visited states from their mean. Left out are points farther
-    from that mean than twice the farthest visited state; of points closer together than 1 % of the spread all but the
-    slowest; and slow points within 10 % of the spread of a fixed one, which are slow because they are near it.
+    The spread is the root mean squared distance of the visited states from their mean. Three kinds of points are left
+    out: points farther from that mean than twice the farthest visited state; of points closer together than 1 % of the
+    spread, all but the slowest; and slow points within 10 % of the spread of a fixed point, which are slow because they
+    are near it.
 
     Args:
-        cell: any cell; a copy is used.
-        held: the input, (I,).
-        visited: states that say what is near and how large the spread is, (M, S).
-        starts: where the search begins, (P, S).
-        iterations: steps at most.
+        cell: the cell, of any kind; a copy of it is used.
+        held: the constant input, (I,).
+        visited: M states that the network visits, which say how large the spread is, (M, S).
+        starts: the states from which the search starts, (P, S).
+        iterations: the most steps of the search.
     """
     cell = copy.deepcopy(cell).double().requires_grad_(False)
     visited, states = visited.double(), starts.double()
@@ -77,7 +78,7 @@ def find_points(cell: Cell, held: Tensor, visited: Tensor, starts: Tensor, *, it
     near = (states - centre).norm(dim=1) <= 2 * distances.max() + 1e-9
     order = [i for i in speeds.argsort().tolist() if near[i] and speeds[i] < SLOW]
     kept: list[int] = []
-    for i in order:  # the slowest first
+    for i in order:  # from the slowest on
         apart = (states[kept] - states[i]).norm(dim=1) / spread
         fixed = speeds[kept] < FIXED
         if bool((apart > 0.01).all()) and (speeds[i] < FIXED or bool((apart[fixed] > 0.1).all())):
@@ -91,7 +92,16 @@ def find_points(cell: Cell, held: Tensor, visited: Tensor, starts: Tensor, *, it
 
 
 def jacobians(cell: Cell, inputs: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-    """F(s) (P, S) and its Jacobian (P, S, S), [p, i, j] = dF_i / ds_j, at inputs (P, I) and states (P, S)."""
+    """One step F of a cell and its Jacobian.
+
+    Args:
+        cell: the cell.
+        inputs: the input of each point, (P, I).
+        states: the points, (P, S).
+
+    Returns:
+        F(s), (P, S); its Jacobian, (P, S, S), where [p, i, j] is dF_i / ds_j at point p.
+    """
     with torch.enable_grad():
         states = states.detach().requires_grad_(True)
         after = _step(cell, inputs, states)
@@ -108,7 +118,7 @@ def _step(cell: Cell, inputs: Tensor, states: Tensor) -> Tensor:
 
 
 def _minimise(cell: Cell, inputs: Tensor, states: Tensor, iterations: int, spread: float) -> tuple[Tensor, Tensor]:
-    """Levenberg-Marquardt for every point at once: where they end, and where those were that first became slow."""
+    """Levenberg-Marquardt for all points at once: where they end, and where each that gets slow first was slow."""
     states = states.clone()
     first = torch.full_like(states, torch.nan)
     identity = torch.eye(states.shape[1], dtype=states.dtype, device=states.device)

@@ -16,23 +16,27 @@ from baselines.cells import Cell
 from baselines.core import seeds
 
 DISTANCE = 1e-7
+"""How far apart the two trajectories are kept."""
 
 
 @torch.no_grad()
 def largest_exponent(
     cell: Cell, inputs: Tensor, states: Tensor, *, transient: int, seed: int
 ) -> npt.NDArray[np.float64]:
-    """The largest exponent along each of B trajectories, in 1 / step: negative where differences die out, (B,).
+    """The largest Lyapunov exponent along each of B trajectories.
 
     Benettin et al. (1980): a second trajectory under the same inputs starts ``DISTANCE`` away in a random direction and
-    is brought back to that distance after every step; the exponent is the mean logarithm of the growth. In float64.
+    is brought back to that distance after every step. The exponent is the mean logarithm of its growth. In float64.
 
     Args:
-        cell: any cell; a copy is used.
-        inputs: (T, B, I).
-        states: before the first step, (B, S).
-        transient: steps that turn the difference to the direction of fastest growth and are not measured.
-        seed: of the direction.
+        cell: the cell, of any kind; a copy of it is used.
+        inputs: the inputs, (T, B, I).
+        states: the states before the first step, (B, S).
+        transient: the first steps, which are not measured: in them the difference turns to where it grows fastest.
+        seed: the seed of the direction in which the second trajectory starts.
+
+    Returns:
+        Exponents in 1 / step, (B,): negative where differences die out; minus infinity where they vanish altogether.
     """
     cell = copy.deepcopy(cell).double()
     states, trials = states.double(), len(states)
@@ -47,6 +51,6 @@ def largest_exponent(
         growth = difference.norm(dim=1, keepdim=True)
         if t >= transient:
             total += (growth[:, 0] / DISTANCE).log()
-        # A difference that is gone altogether stays gone: minus infinity.
+        # A difference of exactly 0 stays 0, and its logarithm is minus infinity.
         other = states + DISTANCE * difference / growth.clamp(min=1e-300)
     return np.asarray((total / (len(inputs) - transient)).cpu().numpy())

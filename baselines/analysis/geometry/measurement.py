@@ -1,30 +1,35 @@
-"""Geometry of what a network does and of how it comes to: dimensions, memory states, slow points, chaos.
+"""The analysis ``geometry``: dimensions, memory states, fixed and slow points, chaos.
 
 Axes: T steps, B trials, I inputs, S state size, M states, P points.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from baselines.analysis import stimuli
+from baselines.analysis.base import Analysis, Tables
+from baselines.analysis.geometry import figure, restructuring
+from baselines.analysis.geometry.components import Components, components
 from baselines.analysis.geometry.fixed_points import KINDS, Points, find_points
 from baselines.analysis.geometry.lyapunov import largest_exponent
-from baselines.analysis.geometry.trajectories import Components, components, distances, memory_states
+from baselines.analysis.geometry.memory_states import distances, memory_states
+from baselines.analysis.geometry.restructuring import CHANGES
+from baselines.analysis.settings import GeometrySettings
 from baselines.analysis.subject import KEYS, Subject
-from baselines.core.settings import SettingsError, blame, check_device
+from baselines.core.settings import SettingsError, blame
 from baselines.core.tables import Column, Table
 from baselines.network import RecurrentNetwork, head_keys
 from baselines.training import losses
 from memory_envs import Task, Trials, checks
 
 HELD: dict[str, tuple[float, ...]] = {"evidence-accumulation": (0.0, 1.0)}
-"""Task -> the constant input under which points are sought; elsewhere zeros. Here no evidence, and go."""
+"""Task -> the constant input under which points are sought; for other tasks zeros. (0, 1): no evidence, and go."""
 _KEPT_COMPONENTS = 5
 _SHOWN_TRIALS = 8
 _EXPONENT_TRIALS = 8
@@ -39,7 +44,7 @@ GEOMETRY = (
     Column("within", "root mean squared distance of a state from the mean of its memory state", "activity"),
     Column("separation", "distance / within"),
     Column("lyapunov_driven", "largest Lyapunov exponent under the task's input, mean over trials", "1 / step"),
-    Column("lyapunov_held", "the same under the held input", "1 / step"),
+    Column("lyapunov_held", "largest Lyapunov exponent under the held input, mean over trials", "1 / step"),
     Column("stable", "stable fixed points"),
     Column("unstable", "unstable fixed points"),
     Column("slow", "slow points that are not fixed; how many are found depends on how many are sought"),
@@ -49,7 +54,7 @@ COMPONENTS = (
     Column("component", "principal component, from 1"),
     Column("variance", "share of the variance"),
     Column("entry", "entry of the state, from 0"),
-    Column("weight", "that entry of the component"),
+    Column("weight", "value of the component at that entry"),
 )
 TRAJECTORIES = (
     *KEYS,
@@ -76,122 +81,110 @@ POINTS = (
 DISTANCES = (
     *KEYS,
     Column("memory", "memory state"),
-    Column("other", "another one"),
+    Column("other", "another memory state"),
     Column("distance", "distance of their mean states", "activity"),
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class GeometrySettings:
-    """What is simulated and sought."""
-
-    trials: int = field(default=64, metadata={"help": "trials whose states are analysed"})
-    steps: int | None = field(
-        default=None, metadata={"help": "steps of a trial of a stream (default: the task's, 4 N)"}
-    )
-    points: int = field(default=100, metadata={"help": "visited states from which fixed and slow points are sought"})
-    held: tuple[float, ...] = field(
-        default=(), metadata={"help": "constant input under which they are (default: zeros; evidence: go alone)"}
-    )
-    exponent_steps: int = field(default=500, metadata={"help": "steps over which the Lyapunov exponents are measured"})
-    task_args: dict[str, Any] = field(
-        default_factory=dict, metadata={"help": "arguments of the task that replace the run's"}
-    )
-    seed: int = field(default=0, metadata={"help": "of the trials and the starts of the search"})
-    device: str = field(default="cpu", metadata={"help": "where to compute: cpu, cuda, cuda:1"})
+TABLES = {
+    "geometry": GEOMETRY,
+    "components": COMPONENTS,
+    "trajectories": TRAJECTORIES,
+    "points": POINTS,
+    "distances": DISTANCES,
+}
+"""Name of each table of one subject -> its columns."""
 
 
-def check(subject: Subject, settings: GeometrySettings) -> None:
-    """Refuse what cannot be done.
-
-    Raises:
-        SettingsError: it names the setting.
-    """
-    blame("trials", checks.integer, "trials", settings.trials, 2, 10**5)
-    blame("points", checks.integer, "points", settings.points, 1, 10**5)
-    blame("exponent_steps", checks.integer, "exponent_steps", settings.exponent_steps, 1, 10**6)
-    blame("seed", checks.integer, "seed", settings.seed, 0, 2**31 - 2)
-    blame("device", check_device, "device", settings.device)
-    task = stimuli.changed(subject.task, settings.task_args, subject.task.num_inputs)
-    if settings.steps is not None:
-        if not task.free_length:
-            raise SettingsError("steps", f"steps must be left out for {task.name}: its N sets the length of its trials")
-        blame("steps", checks.integer, "steps", settings.steps, task.N, 10**6)
-    if settings.held and len(settings.held) != subject.task.num_inputs:
-        raise SettingsError("held", f"held must be {subject.task.num_inputs} numbers, got {len(settings.held)}")
-    for value in settings.held:
-        blame("held", checks.real, "held", value, -1e9, 1e9)
-
-
-def measure(subject: Subject, settings: GeometrySettings) -> dict[str, Table]:
+class Geometry(Analysis[GeometrySettings]):
     """The geometry of one checkpoint.
 
-    Protocol [ours; after Haputhanthri et al. 2025, whose text was not available to us]: ``trials`` trials of the stage;
-    their states (an LSTM's h and c) from the first step on that counts. Principal components, participation ratio and
-    number of components for 90 % of the variance. Memory states: what should be held at a step (all channels of the
-    flip-flop together, the answer for the largest N elsewhere, real values in four intervals); distances between their
-    mean states. Fixed and slow points under a constant input, sought from ``points`` visited states
-    (``fixed_points.find_points``). Largest Lyapunov exponents (``lyapunov.largest_exponent``) over ``exponent_steps``
-    steps after as many again at most 100, under the task's stimulus and under the constant input, from the last states
-    of 8 trials. Over the checkpoints of a run: ``restructuring.conclude``.
+    Protocol [ours; after Haputhanthri et al. 2025, whose text was not available to us]: the states (an LSTM's h and c)
+    of ``trials`` trials of the stage, from the first step that counts. Their principal components, participation ratio
+    and number of components for 90 % of the variance. Memory states: what should be held at a step (all channels of the
+    flip-flop together; for other tasks the answer for the largest N; real values in four intervals), and the distances
+    between their mean states. Fixed and slow points under a constant input, sought from ``points`` visited states
+    (``fixed_points.find_points``). Largest Lyapunov exponents (``lyapunov.largest_exponent``) under the task's stimulus
+    and under the constant input, from the last states of 8 trials, over ``exponent_steps`` steps, which come after as
+    many others, but not more than 100, that are not measured. Over the checkpoints of a run:
+    ``restructuring.conclude``.
 
-    Returns:
-        ``geometry``, ``components``, ``trajectories``, ``points`` and ``distances`` with the columns of these names.
-
-    Raises:
-        SettingsError: it cannot be done.
+    Tables of each checkpoint: ``geometry``, ``components``, ``trajectories``, ``points`` and ``distances``. Table
+    ``changes``: what changed between neighbouring checkpoints of a run.
     """
-    check(subject, settings)
-    subject = subject.on(settings.device)
-    network, keys = subject.network, subject.keys
-    task = _task(subject, settings)
-    trials = stimuli.fresh(task, settings.trials, settings.seed)
-    inputs, targets, mask = (
-        torch.from_numpy(np.require(values, requirements=["C", "W"])).to(settings.device)
-        for values in (trials.inputs, trials.targets, trials.mask)
-    )
-    with torch.no_grad():
-        rollout = network(inputs, head_keys(task), network.cell.initial_state(settings.trials))
-        loss = float(losses.task_loss(task)(rollout, targets, mask))
-    counted = int(trials.mask.any(1).argmax())
-    labels = memory_states(task, trials)[counted:]
-    states = rollout.states[counted:]
-    flat = states.flatten(0, 1).double().cpu().numpy()
-    tables = {name: Table(columns) for name, columns in TABLES.items()}
-    if not np.isfinite(flat).all():
+
+    name = "geometry"
+    settings = GeometrySettings
+    columns: ClassVar = TABLES | {"changes": CHANGES}
+    checkpoints = "course"
+
+    def check(self, subject: Subject, settings: GeometrySettings) -> None:
+        task = stimuli.changed(subject.task, settings.task_args, subject.task.num_inputs)
+        if settings.steps is not None:
+            if not task.free_length:
+                raise SettingsError(
+                    "steps", f"steps must be left out for {task.name}: its N sets the length of its trials"
+                )
+            blame("steps", checks.integer, "steps", settings.steps, task.N, 10**6)
+        if settings.held and len(settings.held) != subject.task.num_inputs:
+            raise SettingsError("held", f"held must be {subject.task.num_inputs} numbers, got {len(settings.held)}")
+
+    def compute(self, subject: Subject, settings: GeometrySettings) -> Tables:
+        network, keys = subject.network, subject.keys
+        task = _task(subject, settings)
+        trials = stimuli.fresh(task, settings.trials, settings.seed)
+        inputs, targets, mask = (
+            torch.from_numpy(np.require(values, requirements=["C", "W"])).to(settings.device)
+            for values in (trials.inputs, trials.targets, trials.mask)
+        )
+        with torch.no_grad():
+            rollout = network(inputs, head_keys(task), network.cell.initial_state(settings.trials))
+            loss = float(losses.task_loss(task)(rollout, targets, mask))
+        counted = int(trials.mask.any(1).argmax())
+        labels = memory_states(task, trials)[counted:]
+        states = rollout.states[counted:]
+        flat = states.flatten(0, 1).double().cpu().numpy()
+        tables = {name: Table(columns) for name, columns in TABLES.items()}
+        if not np.isfinite(flat).all():
+            tables["geometry"].add(
+                **keys, **dict.fromkeys([c.name for c in GEOMETRY[len(KEYS) :]], float("nan")) | {"loss": loss}
+            )
+            return tables
+        found, apart = components(flat), distances(flat, labels.ravel())
+        points = _points(subject, settings, states.flatten(0, 1))
+        driven, held = _exponents(subject, settings, task, rollout.states[-1])
+        pairs = np.triu_indices(len(apart.labels), 1)
         tables["geometry"].add(
-            **keys, **dict.fromkeys([c.name for c in GEOMETRY[len(KEYS) :]], float("nan")) | {"loss": loss}
+            **keys,
+            loss=loss,
+            participation_ratio=found.participation_ratio,
+            dimension_90=found.dimension(),
+            memory_states=len(apart.labels),
+            distance=float(apart.between[pairs].mean()) if len(pairs[0]) else float("nan"),
+            within=apart.within,
+            separation=apart.separation,
+            lyapunov_driven=driven,
+            lyapunov_held=held,
+            **{kind: int((points.kinds == kind).sum()) for kind in KINDS},
         )
+        _add_components(tables["components"], keys, found)
+        shown = min(_SHOWN_TRIALS, settings.trials)
+        steps = np.arange(counted, counted + len(states))
+        for trial in range(shown):
+            along = found.project(states[:, trial].double().cpu().numpy())
+            tables["trajectories"].add(**keys, trial=trial, step=steps, memory=labels[:, trial], **_coordinates(along))
+        _add_points(tables["points"], keys, points, found, _answers(network, task, _held(subject, settings), points))
+        if len(pairs[0]):
+            tables["distances"].add(
+                **keys, memory=apart.labels[pairs[0]], other=apart.labels[pairs[1]], distance=apart.between[pairs]
+            )
         return tables
-    found, apart = components(flat), distances(flat, labels.ravel())
-    points = _points(subject, settings, states.flatten(0, 1))
-    driven, held = _exponents(subject, settings, task, rollout.states[-1])
-    pairs = np.triu_indices(len(apart.labels), 1)
-    tables["geometry"].add(
-        **keys,
-        loss=loss,
-        participation_ratio=found.participation_ratio,
-        dimension_90=found.dimension(),
-        memory_states=len(apart.labels),
-        distance=float(apart.between[pairs].mean()) if len(pairs[0]) else float("nan"),
-        within=apart.within,
-        separation=apart.separation,
-        lyapunov_driven=driven,
-        lyapunov_held=held,
-        **{kind: int((points.kinds == kind).sum()) for kind in KINDS},
-    )
-    _add_components(tables["components"], keys, found)
-    shown = min(_SHOWN_TRIALS, settings.trials)
-    steps = np.arange(counted, counted + len(states))
-    for trial in range(shown):
-        along = found.project(states[:, trial].double().cpu().numpy())
-        tables["trajectories"].add(**keys, trial=trial, step=steps, memory=labels[:, trial], **_coordinates(along))
-    _add_points(tables["points"], keys, points, found, _answers(network, task, _held(subject, settings), points))
-    if len(pairs[0]):
-        tables["distances"].add(
-            **keys, memory=apart.labels[pairs[0]], other=apart.labels[pairs[1]], distance=apart.between[pairs]
-        )
-    return tables
+
+    def conclude(self, tables: Tables) -> Tables:
+        return restructuring.conclude(tables)
+
+    def draw(self, tables: Tables) -> Figure:
+        return figure.draw(tables)
 
 
 def _task(subject: Subject, settings: GeometrySettings) -> Task:
@@ -202,7 +195,7 @@ def _task(subject: Subject, settings: GeometrySettings) -> Task:
 
 
 def _held(subject: Subject, settings: GeometrySettings) -> Tensor:
-    """The constant input as the cell gets it, (I,)."""
+    """The constant input in the code that the cell gets, (I,)."""
     usual = HELD.get(subject.task.name, (0.0,) * subject.task.num_inputs)
     given = torch.tensor(settings.held or usual, dtype=torch.float32, device=settings.device)
     return subject.network.encode(given)
@@ -227,7 +220,7 @@ def _exponents(subject: Subject, settings: GeometrySettings, task: Task, states:
 
 @torch.no_grad()
 def _answers(network: RecurrentNetwork, task: Task, held: Tensor, points: Points) -> Any:
-    """The memory state that is answered at each point, (P,)."""
+    """The memory state that the readouts answer at each point, (P,)."""
     if not len(points.states):
         return np.zeros(0, np.int64)
     states = torch.from_numpy(points.states).to(held)
@@ -267,12 +260,3 @@ def _add_points(table: Table, keys: dict[str, Any], points: Points, found: Compo
         **{f"eigenvalue{i + 1}_real": three[:, i].real for i in range(3)},
         **{f"eigenvalue{i + 1}_imaginary": three[:, i].imag for i in range(3)},
     )
-
-
-TABLES = {
-    "geometry": GEOMETRY,
-    "components": COMPONENTS,
-    "trajectories": TRAJECTORIES,
-    "points": POINTS,
-    "distances": DISTANCES,
-}

@@ -10,42 +10,43 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from baselines.analysis.geometry.trajectories import principal_angles
+from baselines.analysis.geometry.components import principal_angles
 from baselines.core.tables import Column, Table
 
 Floats = npt.NDArray[np.float64]
 
 MEASURES = ("subspace", "dimension", "distances", "points", "chaos")
 LEAST_PAIRS = 6
-"""Neighbouring checkpoints without which nothing can be called a jump."""
+"""Pairs of neighbouring checkpoints that are needed to tell a jump from the usual change."""
 DEVIATIONS = 4
-"""Scaled median absolute deviations above the median beyond which a change is a jump."""
+"""A change is a jump when it is above the median by more than so many scaled median absolute deviations."""
 
 CHANGES = (
     Column("run", "run"),
     Column("N", "N of the later checkpoint", "steps"),
     Column("since", "update of the earlier checkpoint"),
-    Column("update", "update of the later one"),
+    Column("update", "update of the later checkpoint"),
     Column("measure", "what has changed: subspace, dimension, distances, points or chaos"),
     Column("change", "by how much: radians, |ln ratio|, relative, count, 1 / step"),
     Column("threshold", "median of the run's changes + 4 scaled median absolute deviations"),
     Column("event", "the change is above the threshold: a restructuring event"),
-    Column("fall", "the loss falls most between these checkpoints, of all with this N"),
+    Column("fall", "between these checkpoints the loss falls most, of all pairs with this N"),
     Column("lead", "updates from the event to the fall of the loss, positive if it comes before", "updates"),
 )
+"""Columns of the table ``changes``: what happens between neighbouring checkpoints."""
 
 
 def conclude(tables: dict[str, Table]) -> dict[str, Table]:
-    """Changes between neighbouring checkpoints of each run, and which of them are restructuring events.
+    """The table ``changes``: changes between neighbouring checkpoints, and which of them are restructuring events.
 
     Protocol [ours, SCIENCE.md section 8]: ``subspace``: the mean principal angle between the spaces of the kept
     principal components. ``dimension``: |ln of the ratio of the participation ratios|. ``distances``: the change of the
     matrix of distances between memory states, each divided by its mean, Frobenius norm over that of the earlier one.
-    ``points``: how many stable and unstable fixed points more or fewer. ``chaos``: the change of the Lyapunov exponent
-    under the held input. An event is a change above the median of the run's changes of that measure by more than 4
-    median absolute deviations, scaled by 1.4826 (where these are 0: mean deviations, by 1.2533; Iglewicz & Hoaglin
-    1993); with fewer than 6 pairs of checkpoints there are none. The loss falls between the two checkpoints of one N
-    between which its logarithm falls most; ``lead`` is counted between the middles of the two intervals.
+    ``points``: by how much the numbers of stable and of unstable fixed points change. ``chaos``: the change of the
+    Lyapunov exponent under the held input. An event is a change above the median of the run's changes of that measure
+    by more than 4 median absolute deviations, scaled by 1.4826 (where these are 0: mean deviations, by 1.2533; Iglewicz
+    & Hoaglin 1993); with fewer than 6 pairs of checkpoints there are none. The loss falls between the two checkpoints
+    of one N between which its logarithm falls most; ``lead`` is counted between the middles of the two intervals.
     """
     rows = tables["geometry"]
     changes = Table(CHANGES)
@@ -80,7 +81,7 @@ def conclude(tables: dict[str, Table]) -> dict[str, Table]:
 
 
 def _changes(tables: dict[str, Table], own: Table, order: npt.NDArray[np.int64], run: str) -> dict[str, Floats]:
-    """Each measure's change between neighbours, (C - 1,)."""
+    """The change of each measure between neighbouring checkpoints, (C - 1,) each."""
     updates = own["update"][order].tolist()
     spaces = [_space(tables["components"].where(run=run, update=update)) for update in updates]
     apart = [tables["distances"].where(run=run, update=update) for update in updates]
@@ -88,7 +89,7 @@ def _changes(tables: dict[str, Table], own: Table, order: npt.NDArray[np.int64],
     held = own["lyapunov_held"][order].astype(float)
     counts = np.stack([own[kind][order].astype(float) for kind in ("stable", "unstable")])
     neighbours = range(len(updates) - 1)
-    with np.errstate(invalid="ignore"):  # where differences are gone altogether both exponents are minus infinity
+    with np.errstate(invalid="ignore"):  # both exponents may be minus infinity
         chaos = np.abs(np.diff(held))
     return {
         "subspace": np.array([principal_angles(spaces[i], spaces[i + 1]).mean() for i in neighbours]),
@@ -100,12 +101,12 @@ def _changes(tables: dict[str, Table], own: Table, order: npt.NDArray[np.int64],
 
 
 def _space(rows: Table) -> Floats:
-    """The kept components, one a row."""
+    """The kept components, one a row, (components, S)."""
     return np.asarray(rows["weight"].astype(float).reshape(len(np.unique(rows["component"])), -1))
 
 
 def _moved(before: Table, after: Table) -> float:
-    """Relative change of the shape of the distance matrices; NaN where other memory states occur."""
+    """Relative change of a matrix of distances, each divided by its mean; NaN where other memory states occur."""
     same = before["memory"].tolist() == after["memory"].tolist() and before["other"].tolist() == after["other"].tolist()
     if not same or not len(before):
         return math.nan
@@ -122,13 +123,13 @@ def _threshold(change: Floats) -> float:
         return math.inf
     middle = np.median(known)
     deviations = np.abs(known - middle)
-    # More than half of the changes alike, as counts often are: the mean deviation, scaled likewise.
+    # Where more than half of the changes are equal, as counts often are, the median deviation is 0.
     scale = 1.4826 * np.median(deviations) or 1.2533 * deviations.mean()
     return float(middle + DEVIATIONS * scale)
 
 
 def _falls(demands: npt.NDArray[np.int64], logarithm: Floats) -> npt.NDArray[np.bool_]:
-    """Between which neighbours the loss falls most, of all pairs of one N, (C - 1,)."""
+    """Which pair of neighbours has the largest fall of the loss among the pairs of its N, (C - 1,)."""
     drop = np.where(demands[1:] == demands[:-1], -np.diff(logarithm), -math.inf)
     falls = np.zeros(len(drop), np.bool_)
     for n in np.unique(demands):
@@ -141,6 +142,6 @@ def _falls(demands: npt.NDArray[np.int64], logarithm: Floats) -> npt.NDArray[np.
 def _lead(
     middle: float, falls: npt.NDArray[np.bool_], middles: Floats, demands: npt.NDArray[np.int64], n: int
 ) -> float:
-    """Updates from here to the fall of the loss of this N; NaN where it has none."""
+    """Updates from an event to the fall of the loss at its N; NaN where there is no fall."""
     at = middles[falls & (demands == n)]
     return float(at[0] - middle) if len(at) else math.nan

@@ -1,5 +1,6 @@
-"""Timescales of units: of their own (tau) and of their activity (tau_net)."""
+"""Timescales of units: of a unit by itself (tau), and of its activity in the network (tau_net)."""
 
-from baselines.analysis.timescales.measurement import SUMMARY, UNITS, TimescaleSettings, check, draw, measure
+from baselines.analysis.settings import TimescaleSettings
+from baselines.analysis.timescales.measurement import Timescales
 
-__all__ = ["SUMMARY", "UNITS", "TimescaleSettings", "check", "draw", "measure"]
+__all__ = ["TimescaleSettings", "Timescales"]

@@ -1,4 +1,4 @@
-"""Autocorrelations of many long series at once, from blocks of activity that need not be kept.
+"""Autocorrelations of many long series at once. Activity comes in blocks, and need not be kept.
 
 Axes: T steps, M series.
 """
@@ -12,18 +12,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-DIVISORS = ("pairs", "published")
-
 
 @dataclass(frozen=True)
 class Curves:
     """Autocorrelations of M series.
 
     Attributes:
-        values: (M, lags + 1), 1 at lag 0; NaN for a series that is silent or has diverged.
-        silent: does not vary, (M,) bool: its standard deviation is under 1e-5 of its mean, or is 0; less is rounding
-            in float32.
-        diverged: holds, or has squares, that are not finite, (M,) bool.
+        values: the autocorrelations at lags 0 to ``lags``, (M, lags + 1): 1 at lag 0; NaN for a series that is silent
+            or has diverged.
+        silent: whether a series does not vary, (M,) bool: its standard deviation is below 1e-5 of its mean,
+            which float32 cannot tell from rounding, or is 0.
+        diverged: whether a series, or its squares, are not finite, (M,) bool.
     """
 
     values: npt.NDArray[np.float64]
@@ -32,24 +31,24 @@ class Curves:
 
 
 class Autocorrelation:
-    """The autocorrelation of M series at lags 0 .. ``lags``, fed with consecutive blocks of steps.
+    """The autocorrelation of M series at lags 0 to ``lags``. It is fed with consecutive blocks of steps.
 
-    What it adds up: a series is cut into pieces of w = ``lags`` steps, the rows of a matrix X (pieces, w). Then X'X
-    holds all products of steps within a piece, X(p)'X(p+1) all those of neighbouring pieces, and the sums over their
-    diagonals are the sums of x(t) x(t+k) for every k <= w. That is twice the arithmetic of the sums themselves, but as
-    matrix products, which are many times as fast. The means, known only at the end, are taken out then; the mean of the
-    first block is taken out at once, so that little cancels.
+    A series is cut into pieces of w = ``lags`` steps, the rows of a matrix X (pieces, w). X'X holds all products of two
+    steps of one piece, X(p)'X(p+1) all products of steps of neighbouring pieces. The sums over their diagonals are the
+    sums of x(t) x(t+k) for every k <= w. This takes twice the arithmetic of the sums themselves, but in matrix
+    products, which are many times as fast. The mean of a series is known, and subtracted, only at the end; the mean of
+    its first block is subtracted at once, so that little precision is lost then.
 
-    Equal to what an FFT of the whole series with zero padding gives.
+    The result equals that of an FFT of the whole series with zero padding.
 
     Args:
         lags: the largest lag, in steps, at least 1.
     """
 
     _reference: Tensor
-    """Mean of the first block, (M,): what follows is of the activity without it."""
+    """Mean of the first block, (M,). It is subtracted from all activity before anything below is taken."""
     _sum: Tensor
-    """Over all steps, (M,), in float64."""
+    """Sum over all steps, (M,), in float64."""
     _first: Tensor
     """The first ``lags`` steps, (lags, M)."""
     _waiting: Tensor
@@ -62,11 +61,11 @@ class Autocorrelation:
         self.steps = 0
 
     def add(self, block: Tensor) -> None:
-        """Go on with these steps: (T, M), any T."""
+        """Take in more steps, (T, M), any T."""
         if not self.steps:
             self._begin(block)
         block = block - self._reference
-        self._sum += block.sum(0)  # of one block in float32: a sum in float64 takes as long as all the rest
+        self._sum += block.sum(0)  # float32 within a block: a sum in float64 takes as long as all the rest
         self.steps += len(block)
         if len(self._first) < self.lags:
             self._first = torch.cat((self._first, block[: self.lags - len(self._first)]))
@@ -78,8 +77,11 @@ class Autocorrelation:
         """The autocorrelations of what was added so far.
 
         Args:
-            divisor: of the sum over the n - k pairs of steps at lag k. ``"pairs"``: n - k, the mean over pairs.
-                ``"published"``: n - 1 - k, that of Khajehabdollahi et al. (ICLR 2024).
+            divisor: what the sum over the n - k pairs of steps at lag k is divided by. ``"pairs"``: n - k, which gives
+                the mean over pairs. ``"published"``: n - 1 - k, as Khajehabdollahi et al. (ICLR 2024) do.
+
+        Raises:
+            ValueError: not more than ``lags`` + 1 steps were added.
         """
         if self.steps <= self.lags + 1:
             raise ValueError(f"add must have been given more than lags + 1 = {self.lags + 1} steps, got {self.steps}")
@@ -87,7 +89,7 @@ class Autocorrelation:
         rest = self._waiting[self.lags :]
         padding = rest.new_zeros(lags - len(rest), rest.shape[1])
         products = self._products + self._of(torch.cat((self._waiting, padding)))
-        # Sum over pairs of (x(t) - m)(x(t+k) - m), with x as it is after the reference is taken out and m its mean.
+        # The sum over pairs of (x(t) - m)(x(t+k) - m), where x is the activity without the reference and m its mean.
         mean = self._sum / n
         last = (torch.cat((self._waiting[:lags], rest))[-lags:]).flip(0)
         zero = mean.new_zeros(1, len(mean))
@@ -114,7 +116,7 @@ class Autocorrelation:
         self._products = block.new_zeros(series, self.lags + 1, dtype=torch.float64)
 
     def _of(self, steps: Tensor) -> Tensor:
-        """Sums of products that the pieces after the first one add, (M, lags + 1), in float64."""
+        """What all pieces but the first add to ``_products``, (M, lags + 1), in float64."""
         width = self.lags
         pieces = len(steps) // width
         if pieces < 2:
@@ -130,7 +132,7 @@ class Autocorrelation:
 
 
 def autocorrelation(activity: Tensor, lags: int, divisor: str = "pairs") -> Curves:
-    """The autocorrelations of activity that is there, (T, M). See ``Autocorrelation``."""
+    """The autocorrelations of whole series, (T, M). See ``Autocorrelation``."""
     running = Autocorrelation(lags)
     running.add(activity)
     return running.result(divisor)

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Model = Callable[[Floats, Floats], tuple[Floats, Floats]]
-"""(parameters (M, P), lags (L,)) -> values (M, L) and their derivatives (M, L, P)."""
+"""A model: (parameters (M, P), lags (L,)) -> values (M, L) and their derivatives by the parameters (M, L, P)."""
 
 SHORTEST, LONGEST = 0.1, 100.0
-"""Bounds of a timescale, in lags. The published ones are 0 and 100; at 0.1 a decay is over before lag 1 (e^-10)."""
+"""Bounds of a timescale, in lags. The published ones are 0 and 100; with 0.1 nothing is left at lag 1 (e^-10)."""
 
 _MOST_STEPS = 200
 _SETTLED = 1e-9  # change of all parameters (of log tau) below which a fit has converged
@@ -29,12 +29,13 @@ class Fits:
     """One model fitted to M curves.
 
     Attributes:
-        amplitude: a, (M,).
-        share: c of the slower decay, (M,); 1 for a single decay.
-        slow, fast: timescales in lags, (M,); ``fast`` is NaN for a single decay.
-        rss: residual sum of squares, (M,).
-        aic: 2 P + L ln(RSS / L), (M,).
-        failed: did not converge, (M,) bool. All else is then where the search ended.
+        amplitude: the amplitude a, (M,).
+        share: the share c of the slower decay, (M,); 1 for a single decay.
+        slow: the timescale of the slower decay, or of the single one, in lags, (M,).
+        fast: the timescale of the faster decay, in lags, (M,); NaN for a single decay.
+        rss: the residual sum of squares, (M,).
+        aic: Akaike's criterion, 2 P + L ln(RSS / L), (M,).
+        failed: whether the fit did not converge, (M,) bool. The other values are then those at which the search ended.
     """
 
     amplitude: Floats
@@ -52,25 +53,26 @@ class Fits:
 
     @property
     def at_upper(self) -> npt.NDArray[np.bool_]:
-        """Whether the slower timescale lies at its upper bound, (M,): no decay, or hardly any, or noise."""
+        """Whether the slower timescale lies at its upper bound, (M,): hardly any decay, or noise."""
         return np.asarray(self.slow > LONGEST / 1.001)
 
     def values(self, lags: int) -> Floats:
         """The fitted curves at lags 0 .. ``lags`` - 1, (M, lags)."""
         k = np.arange(lags)
-        two = np.where(np.isnan(self.fast), 1.0, self.fast)  # has no weight where there is one decay
+        two = np.where(np.isnan(self.fast), 1.0, self.fast)  # of one decay it has no weight
         c = self.share[:, None]
         mixed = c * np.exp(-k / self.slow[:, None]) + (1 - c) * np.exp(-k / two[:, None])
         return np.asarray(self.amplitude[:, None] * mixed)
 
 
 def fit_single(curves: Floats) -> Fits:
-    """One decay, a exp(-k / tau) at lags k = 0, 1, ..., least squares, 0 <= a <= 1, tau within the bounds.
+    """Fit one decay by least squares: a exp(-k / tau) at lags k = 0, 1, ...; 0 <= a <= 1, tau within its bounds.
 
-    The start is the best of a grid of tau, each with its best a; then Levenberg-Marquardt steps, all curves at once.
+    The fit starts at the best of a grid of tau, each with its best a. Then Levenberg-Marquardt steps follow, for all
+    curves at once.
 
     Args:
-        curves: (M, L).
+        curves: the autocorrelations, (M, L).
     """
     taus, decays = _grid(curves.shape[1], 64)
     amplitudes = np.clip(curves @ decays.T / (decays**2).sum(1), 0, 1)
@@ -84,9 +86,12 @@ def fit_single(curves: Floats) -> Fits:
 
 
 def fit_double(curves: Floats) -> Fits:
-    """Two decays, a [c exp(-k / tau1) + (1 - c) exp(-k / tau2)], tau1 the slower one, 0 <= c <= 1, as ``fit_single``.
+    """Fit two decays as ``fit_single`` fits one: a [c exp(-k / tau1) + (1 - c) exp(-k / tau2)], tau1 >= tau2.
 
-    The start is the best of a grid of pairs of timescales, each with its best weights.
+    The fit starts at the best of a grid of pairs of timescales, each with its best a and c, 0 <= a, c <= 1.
+
+    Args:
+        curves: the autocorrelations, (M, L).
     """
     taus, decays = _grid(curves.shape[1], 40)
     fast, slow = np.triu_indices(len(taus), 1)
@@ -113,20 +118,23 @@ def fit_double(curves: Floats) -> Fits:
 
 
 def _aic(rss: Floats, count: int, lags: int) -> Floats:
-    # A perfect fit would have minus infinity: below this the residual is rounding.
+    # Below 1e-20 a residual is rounding; 0, of a perfect fit, would have the logarithm minus infinity.
     return np.asarray(2 * count + lags * np.log(np.maximum(rss, 1e-20) / lags))
 
 
 def _grid(lags: int, count: int) -> tuple[Floats, Floats]:
-    """Timescales (G,) and the decays (G, L) that they make."""
+    """A grid of ``count`` timescales (G,), and their decays (G, L)."""
     taus = np.geomspace(SHORTEST, LONGEST, count)
     return taus, np.exp(-np.arange(lags) / taus[:, None])
 
 
 def _weights(curves: Floats, decays: Floats, slow: Any, fast: Any) -> tuple[Floats, Floats, Floats]:
-    """The best p, q >= 0 with p + q <= 1 of p exp(-k/slow) + q exp(-k/fast): weights and RSS, (M, pairs) each.
+    """The best weights p, q of p exp(-k/slow) + q exp(-k/fast), where p, q >= 0 and p + q <= 1.
 
-    A convex problem in a triangle: the best of its inside and its three sides.
+    The problem is convex, and (p, q) lies in a triangle: the best point is inside, or on one of the three sides.
+
+    Returns:
+        p, q and the residual sum of squares, for each curve and pair of timescales, (M, pairs) each.
     """
     with_decay, gram = curves @ decays.T, decays @ decays.T
     s, f, sf = gram[slow, slow], gram[fast, fast], gram[slow, fast]
@@ -162,7 +170,11 @@ def _double(parameters: Floats, lags: Floats) -> tuple[Floats, Floats]:
 def _descend(
     model: Model, start: Floats, curves: Floats, low: list[float], high: list[float]
 ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-    """Least squares within bounds by projected Levenberg-Marquardt steps: parameters, RSS, which did not converge."""
+    """Least squares within bounds, by projected Levenberg-Marquardt steps.
+
+    Returns:
+        Parameters, (M, P); residual sums of squares, (M,); which fits did not converge, (M,) bool.
+    """
     lags = np.arange(curves.shape[1], dtype=np.float64)
     now = np.clip(start, low, high)
     values, slopes = model(now, lags)
@@ -177,7 +189,7 @@ def _descend(
         i = np.flatnonzero(going)
         residual, jacobian = curves[i] - values[i], slopes[i]
         gradient = np.einsum("mlp,ml->mp", jacobian, residual)
-        # A parameter at a bound that it is pushed against stands still.
+        # A parameter that is pushed against a bound stays there.
         held = ((now[i] <= low) & (gradient < 0)) | ((now[i] >= high) & (gradient > 0))
         jacobian = np.where(held[:, None], 0, jacobian)
         normal = np.einsum("mlp,mlq->mpq", jacobian, jacobian)

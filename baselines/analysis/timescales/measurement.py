@@ -1,12 +1,11 @@
-"""Timescales of units and of the network's activity.
+"""The analysis ``timescales``: those that units have by themselves, and those of activity.
 
 Axes: T steps, B trials, I inputs, U units, L lags.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,21 +13,22 @@ import torch
 from matplotlib.figure import Figure
 
 from baselines.analysis import stimuli
+from baselines.analysis.base import Analysis, Tables
+from baselines.analysis.settings import TimescaleSettings
 from baselines.analysis.subject import KEYS, Subject
 from baselines.analysis.timescales import figure
-from baselines.analysis.timescales.autocorrelation import DIVISORS, Autocorrelation
+from baselines.analysis.timescales.autocorrelation import Autocorrelation
 from baselines.analysis.timescales.decay_fits import Floats, fit_double, fit_single
-from baselines.analysis.timescales.unit_timescales import GateMean, time_constants
-from baselines.core.settings import SettingsError, blame, check_device
+from baselines.analysis.timescales.time_constants import GateMean, time_constants
+from baselines.core.settings import blame
 from baselines.core.tables import Column, Table
 from baselines.network import Rollout
 from baselines.training import losses
-from memory_envs import checks
 
 Flags = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
 
-_BLOCK = 5_000_000  # numbers in a block of activity: 20 MB
+_BLOCK = 5_000_000  # numbers of activity that are kept at once: 20 MB
 
 UNITS = (
     *KEYS,
@@ -42,6 +42,8 @@ UNITS = (
     Column("at_lower", "tau_net lies at the lower bound of the fit: nothing is left at lag 1"),
     Column("at_upper", "tau_net lies at the upper bound of the fit"),
 )
+"""Columns of the table ``units``: a row for each unit and each way of choosing the number of decays."""
+
 SUMMARY = (
     *KEYS,
     Column("way", "how one or two decays were chosen"),
@@ -60,53 +62,12 @@ SUMMARY = (
     Column("tau_mean", "mean of tau over all units", "steps"),
     Column("tau_sd", "standard deviation of tau over all units", "steps"),
     Column("tau_population", "tau_net of the activity averaged over units", "steps"),
-    Column("population_model", "model of that"),
+    Column("population_model", "model of tau_population, as ``model`` of a unit"),
 )
+"""Columns of the table ``summary``: a row for each network and each way of choosing the number of decays."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TimescaleSettings:
-    """How timescales are measured; the defaults are the published protocol's."""
-
-    steps: int = field(default=100_000, metadata={"help": "steps of a trial that are measured"})
-    trials: int = field(default=10, metadata={"help": "trials"})
-    burn_in: int = field(default=500, metadata={"help": "steps before, which are not measured"})
-    lags: int = field(default=30, metadata={"help": "largest lag of the autocorrelation that is fitted"})
-    divisor: str = field(
-        default="pairs",
-        metadata={"help": "of the autocorrelation at lag k: n - k, or the published n - 1 - k", "choices": DIVISORS},
-    )
-    on: str = field(default="output", metadata={"help": "activity: output, state, or a part that the cell names"})
-    task_args: dict[str, Any] = field(
-        default_factory=dict,
-        metadata={"help": "arguments of the task that replace the run's (default: p=uniform for parity and dms)"},
-    )
-    seed: int = field(default=0, metadata={"help": "of the stimulus"})
-    device: str = field(default="cpu", metadata={"help": "where to simulate: cpu, cuda, cuda:1"})
-
-
-def check(subject: Subject, settings: TimescaleSettings) -> None:
-    """Refuse what cannot be measured.
-
-    Raises:
-        SettingsError: it names the setting.
-    """
-    blame("lags", checks.integer, "lags", settings.lags, 4, 1_000)
-    blame("steps", checks.integer, "steps", settings.steps, 1, 10**8)
-    if settings.steps < 10 * settings.lags:
-        raise SettingsError(
-            "steps", f"steps must be at least 10 lags = {10 * settings.lags} for a fit, got {settings.steps}"
-        )
-    blame("trials", checks.integer, "trials", settings.trials, 1, 10_000)
-    blame("burn_in", checks.integer, "burn_in", settings.burn_in, 0, 10**6)
-    blame("divisor", checks.choice, "divisor", settings.divisor, DIVISORS)
-    blame("seed", checks.integer, "seed", settings.seed, 0, 2**31 - 2)
-    blame("device", check_device, "device", settings.device)
-    blame("on", losses.activity_reader, subject.cell, settings.on)
-    _stimulus(subject, settings)
-
-
-def measure(subject: Subject, settings: TimescaleSettings) -> dict[str, Table]:
+class Timescales(Analysis[TimescaleSettings]):
     """Timescales of a network's units and of its activity.
 
     Protocol (Khajehabdollahi et al., ICLR 2024): ``trials`` trials of ``steps`` steps after ``burn_in`` steps, with
@@ -115,54 +76,59 @@ def measure(subject: Subject, settings: TimescaleSettings) -> dict[str, Table]:
     trials in which it does not vary are left out. Lags 0 to ``lags`` are fitted, by least squares, with a exp(-k/tau)
     and with a [c exp(-k/tau1) + (1-c) exp(-k/tau2)], 0 <= a, c <= 1, tau at most 100 (``decay_fits``).
 
-    One or two decays is chosen in two ways. ``aic``, the published one: the smaller 2 P + n ln(RSS / n), P = 2 or 4, n
-    lags. It takes the n residuals for independent, which those of one autocorrelation are not: noise is fitted with a
-    second, slow decay of hardly any weight (of six Ornstein-Uhlenbeck processes of tau = 5 one came out at 100).
-    ``cross-validated`` [ours]: two decays only where, fitted to all trials but one, they predict the one left out
-    better than a single decay does, by more than two standard errors over trials; needs three trials.
+    Whether a unit has one decay or two is decided in two ways. ``aic``, the published one: the smaller of
+    2 P + n ln(RSS / n), with P = 2 or 4 parameters and n lags. It takes the n residuals for independent, which those of
+    one autocorrelation are not: so noise is fitted with a second, slow decay of hardly any weight (of six
+    Ornstein-Uhlenbeck processes with tau = 5, one came out at 100). ``cross-validated`` [ours]: two decays only if,
+    fitted to all trials but one, they predict the trial left out better than a single decay does, by more than two
+    standard errors over trials; with fewer than three trials, always one.
 
-    tau: the cell's ``time_constants``, or for GRU and LSTM 1 / (1 - g), g the mean over the same steps of the update
-    or forget gate: a leaky unit keeps 1 - 1/tau of its state.
+    tau is the cell's ``time_constants``. For GRU and LSTM it is 1 / (1 - g), where g is the mean over the same steps of
+    the update or forget gate: a leaky unit keeps 1 - 1/tau of its state in a step.
 
-    Returns:
-        ``units`` with the columns ``UNITS``, one row a unit and way; ``summary`` with ``SUMMARY``, one row a way.
-
-    Raises:
-        SettingsError: it cannot be measured.
+    Table ``units``: one row a unit and way. Table ``summary``: one row a way.
     """
-    check(subject, settings)
-    curves, why, gate = _curves(subject, settings)
-    count = len(why) - 1
-    constants = time_constants(subject.cell)
-    tau, source = (constants, "cell") if constants is not None else (gate, "none" if gate is None else "gate")
-    tau = np.full(count, np.nan) if tau is None else tau
-    units, summary = Table(UNITS), Table(SUMMARY)
-    for way, found in _decays(curves, why).items():
-        own = {name: values[:count] for name, values in found.items()}
-        units.add(**subject.keys, unit=np.arange(count), tau=tau, tau_source=source, way=way, **own)
-        kept = own["tau_net"] > 1
-        summary.add(
-            **subject.keys,
-            way=way,
-            units=count,
-            **{word: int((own["model"] == word).sum()) for word in ("silent", "diverged", "failed", "double")},
-            **{name: int(own[name].sum()) for name in ("at_lower", "at_upper")},
-            kept=int(kept.sum()),
-            tau_net_mean=_over(np.mean, own["tau_net"][kept]),
-            tau_net_sd=_over(np.std, own["tau_net"][kept]),
-            tau_net_median=_over(np.median, own["tau_net"][kept]),
-            tau_net_mean_inside=_over(np.mean, own["tau_net"][kept & ~own["at_upper"]]),
-            tau_mean=float(tau.mean()),
-            tau_sd=float(tau.std()),
-            tau_population=float(found["tau_net"][count]),
-            population_model=str(found["model"][count]),
-        )
-    return {"units": units, "summary": summary}
 
+    name = "timescales"
+    settings = TimescaleSettings
+    columns: ClassVar = {"units": UNITS, "summary": SUMMARY}
+    checkpoints = "all"
 
-def draw(tables: dict[str, Table]) -> Figure:
-    """Over several N: tau, tau_net and counts of units. Of one checkpoint: distributions of tau and tau_net."""
-    return figure.draw(tables["units"], tables["summary"])
+    def check(self, subject: Subject, settings: TimescaleSettings) -> None:
+        blame("on", losses.activity_reader, subject.cell, settings.on)
+        _stimulus(subject, settings)
+
+    def compute(self, subject: Subject, settings: TimescaleSettings) -> Tables:
+        curves, why, gate = _curves(subject, settings)
+        count = len(why) - 1
+        constants = time_constants(subject.cell)
+        tau, source = (constants, "cell") if constants is not None else (gate, "none" if gate is None else "gate")
+        tau = np.full(count, np.nan) if tau is None else tau
+        units, summary = Table(UNITS), Table(SUMMARY)
+        for way, found in _decays(curves, why).items():
+            own = {name: values[:count] for name, values in found.items()}
+            units.add(**subject.keys, unit=np.arange(count), tau=tau, tau_source=source, way=way, **own)
+            kept = own["tau_net"] > 1
+            summary.add(
+                **subject.keys,
+                way=way,
+                units=count,
+                **{word: int((own["model"] == word).sum()) for word in ("silent", "diverged", "failed", "double")},
+                **{name: int(own[name].sum()) for name in ("at_lower", "at_upper")},
+                kept=int(kept.sum()),
+                tau_net_mean=_over(np.mean, own["tau_net"][kept]),
+                tau_net_sd=_over(np.std, own["tau_net"][kept]),
+                tau_net_median=_over(np.median, own["tau_net"][kept]),
+                tau_net_mean_inside=_over(np.mean, own["tau_net"][kept & ~own["at_upper"]]),
+                tau_mean=float(tau.mean()),
+                tau_sd=float(tau.std()),
+                tau_population=float(found["tau_net"][count]),
+                population_model=str(found["model"][count]),
+            )
+        return {"units": units, "summary": summary}
+
+    def draw(self, tables: Tables) -> Figure:
+        return figure.draw(tables["units"], tables["summary"])
 
 
 def _stimulus(subject: Subject, settings: TimescaleSettings) -> Any:
@@ -172,11 +138,14 @@ def _stimulus(subject: Subject, settings: TimescaleSettings) -> Any:
 
 @torch.no_grad()
 def _curves(subject: Subject, settings: TimescaleSettings) -> tuple[Floats, Names, Floats | None]:
-    """Autocorrelation of every trial and unit and, last, of the mean over units; why there is none; gate-derived tau.
+    """Play the trials.
 
-    (B, U + 1, L), NaN where there is none; (U + 1,) ``""``, ``"silent"`` or ``"diverged"``; (U,).
+    Returns:
+        The autocorrelation of each trial and unit and, last, of the mean over units, (B, U + 1, L); NaN where there is
+        none. Why a unit has none in any trial, ``"silent"`` or ``"diverged"``, else ``""``, (U + 1,). The tau that the
+        gate gives, (U,).
     """
-    network = subject.on(settings.device).network
+    network = subject.network
     cell = network.cell
     read = losses.activity_reader(cell, settings.on)
     total = settings.burn_in + settings.steps
@@ -202,11 +171,11 @@ def _curves(subject: Subject, settings: TimescaleSettings) -> tuple[Floats, Name
 
 
 def _decays(curves: Floats, why: Names) -> dict[str, dict[str, Any]]:
-    """Columns of ``UNITS``, (U,) each, for either way of choosing between one decay and two.
+    """The columns of ``UNITS`` that a fit gives, (U,) each, for either way to decide between one decay and two.
 
     Args:
-        curves: of each trial, (B, U, L), NaN where there is none.
-        why: there is none in any trial, (U,), else "".
+        curves: the autocorrelation of each trial and unit, (B, U, L); NaN where there is none.
+        why: why a unit has none in any trial, else "", (U,).
     """
     average = _average(curves)
     single, double = fit_single(average), fit_double(average)
@@ -227,7 +196,7 @@ def _decays(curves: Floats, why: Names) -> dict[str, dict[str, Any]]:
 
 
 def _predicts_better(curves: Floats) -> Flags:
-    """Where two decays predict a trial that they were not fitted to better than one, by two standard errors: (U,)."""
+    """Whether two decays predict a trial left out better than one does, by two standard errors over trials, (U,)."""
     if len(curves) < 3:
         return np.zeros(curves.shape[1], np.bool_)
     gains = []
@@ -245,7 +214,7 @@ def _predicts_better(curves: Floats) -> Flags:
 
 
 def _average(curves: Floats) -> Floats:
-    """Mean over the trials in which there is a curve, (U, L); zeros where there is none."""
+    """The mean curve over the trials that have one, (U, L); zeros where none has."""
     there = ~np.isnan(curves[..., :1])
     return np.asarray(np.where(there, curves, 0).sum(0) / np.maximum(there.sum(0), 1))
 

@@ -192,16 +192,16 @@ def geometry_course(
         quantities: column of the analysis -> what it is called.
         settings: settings of the analysis.
     """
-    from baselines.analysis.geometry import measurement
+    from baselines.analysis.geometry import Geometry, GeometrySettings
     from baselines.analysis.subject import load
 
-    asked = measurement.GeometrySettings(**settings)
+    asked = GeometrySettings(**settings)
     for update in updates:
         if update <= run.summary["updates"] and run.summary["status"] != "diverged":
             check_kept(run_files.checkpoint_file(run.path, update=update))
     for subject in load([run.path], "course"):
         if subject.update in updates:
-            table = measurement.measure(subject, asked)["geometry"]
+            table = Geometry().measure(subject, asked)["geometry"]
             for column, quantity in quantities.items():
                 value = float(table[column][0])
                 if np.isfinite(value):

@@ -58,11 +58,12 @@ PERTURBATION: Published = {
 
 def ablations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
     """Accuracy for N = ``n`` of the whole network, and without single units: means over fastest, slowest, random."""
-    from baselines.analysis import ablation
+    from baselines.analysis.ablation import Ablation
+    from baselines.analysis.settings import AblationSettings
 
-    asked = ablation.AblationSettings(groups=(), **settings)
+    asked = AblationSettings(groups=(), **settings)
     for subject in subjects_at(run, [n]):
-        table = ablation.measure(subject, asked)["ablation"]
+        table = Ablation().measure(subject, asked)["ablation"]
         yield observation_of(run, case, "accuracy", None, float(table["baseline"][0]))
         for selection in ("fastest", "slowest", "random"):
             rows = table.where(selection=selection)
@@ -79,7 +80,7 @@ def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps
     import torch
 
     from baselines.analysis import stimuli
-    from baselines.analysis.geometry.trajectories import components
+    from baselines.analysis.geometry.components import components
 
     for subject in subjects_at(run, ns):
         task = stimuli.changed(subject.task, {"p": 0.5}, subject.task.num_inputs)
@@ -93,10 +94,11 @@ def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps
 
 def forgotten(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
     """Accuracy on every smaller N of the network at N = ``n``, as read by its readouts and by refitted ones."""
-    from baselines.analysis import forgetting
+    from baselines.analysis.forgetting import Forgetting
+    from baselines.analysis.settings import ForgettingSettings
 
     for subject in subjects_at(run, [n]):
-        table = forgetting.measure(subject, forgetting.ForgettingSettings(**settings))["forgetting"]
+        table = Forgetting().measure(subject, ForgettingSettings(**settings))["forgetting"]
         for asked, readout, accuracy in zip(table["asked"], table["readout"], table["accuracy"], strict=True):
             if np.isfinite(accuracy):
                 yield observation_of(run, case, f"accuracy, readout {readout}", float(asked), float(accuracy))
@@ -104,11 +106,12 @@ def forgotten(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[O
 
 def perturbations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[Observation]:
     """Relative accuracy for N = ``n`` with perturbed weights and time constants, the mean over repetitions."""
-    from baselines.analysis import perturbation
+    from baselines.analysis.perturbation import Perturbation
+    from baselines.analysis.settings import PerturbationSettings
 
-    asked = perturbation.PerturbationSettings(of=("weights", "tau"), **settings)
+    asked = PerturbationSettings(of=("weights", "tau"), **settings)
     for subject in subjects_at(run, [n]):
-        table = perturbation.measure(subject, asked)["perturbation"]
+        table = Perturbation().measure(subject, asked)["perturbation"]
         for kind, size in table.distinct("of", "size"):
             value = float(table.where(of=kind, size=size)["relative"].mean())
             yield observation_of(run, case, f"relative accuracy, {kind} perturbed", size, value)
@@ -116,11 +119,12 @@ def perturbations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterat
 
 def retraining(run: Trained, case: str, *, n: int, ns: Sequence[int], **settings: Any) -> Iterator[Observation]:
     """Accuracy on other N after so many updates on each alone, begun with the network at N = ``n``."""
-    from baselines.analysis import generalisation
+    from baselines.analysis.generalisation import Generalisation
+    from baselines.analysis.settings import GeneralisationSettings
 
-    asked = generalisation.GeneralisationSettings(kinds=("n",), ns=tuple(ns), scopes=("network",), **settings)
+    asked = GeneralisationSettings(kinds=("n",), ns=tuple(ns), scopes=("network",), **settings)
     for subject in subjects_at(run, [n]):
-        table = generalisation.measure(subject, asked)["generalisation"].where(retrained="network")
+        table = Generalisation().measure(subject, asked)["generalisation"].where(retrained="network")
         for other, accuracy in zip(table["value"], table["accuracy"], strict=True):
             yield observation_of(run, case, "accuracy after retraining", float(other), float(accuracy))
 

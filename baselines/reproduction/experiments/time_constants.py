@@ -99,10 +99,10 @@ def net_timescales(
         quantities: column of the analysis' summary -> what it is called; ``kept`` is given as a share of all units.
         settings: settings of the analysis.
     """
-    from baselines.analysis.timescales import measurement
+    from baselines.analysis.timescales import Timescales, TimescaleSettings
 
     for subject in subjects_at(run, ns):
-        summary = measurement.measure(subject, measurement.TimescaleSettings(**settings))["summary"].where(way="aic")
+        summary = Timescales().measure(subject, TimescaleSettings(**settings))["summary"].where(way="aic")
         for column, quantity in quantities.items():
             value = float(summary[column][0]) / (float(summary["units"][0]) if column == "kept" else 1.0)
             if np.isfinite(value):

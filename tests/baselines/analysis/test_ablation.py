@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.analysis import ablation, perturbation
-from baselines.analysis.ablation import AblationSettings, cut, silencing, unit_states
-from baselines.analysis.perturbation import PerturbationSettings, with_perturbed_taus, with_perturbed_weights
-from baselines.analysis.probe import Probe, ProbeSettings
+from baselines.analysis import perturbation
+from baselines.analysis.ablation import Ablation, cut, silencing, unit_states
+from baselines.analysis.perturbation import Perturbation, with_perturbed_taus, with_perturbed_weights
+from baselines.analysis.probe import Probe
+from baselines.analysis.settings import AblationSettings, PerturbationSettings, ProbeSettings
 from baselines.analysis.subject import Subject
 from baselines.core.settings import SettingsError
 from baselines.network import RecurrentNetwork
@@ -75,7 +76,7 @@ def test_the_unit_that_matters_is_found() -> None:
         readout.get_parameter("weight")[:] = torch.tensor([[-1.0, 0, 0], [1, 0, 0]])
         readout.get_parameter("bias")[:] = 0
     settings = AblationSettings(singles=3, groups=(2,), repetitions=3, **QUICK)
-    table = ablation.measure(one, settings)["ablation"]
+    table = Ablation().measure(one, settings)["ablation"]
     ones = table.where(count=1)
     assert ones["baseline"].tolist() == [1.0] * 9
     assert (ones["relative"][ones["unit"] != 0] == 1).all()
@@ -103,7 +104,7 @@ class Latch(Linear):
 def test_nothing_done_is_the_baseline() -> None:
     for name in ("leaky", "gru"):
         settings = PerturbationSettings(sizes=(0.0,), repetitions=2, **QUICK)
-        table = perturbation.measure(network(name), settings)["perturbation"]
+        table = Perturbation().measure(network(name), settings)["perturbation"]
         assert (table["accuracy"] == table["baseline"]).all()
         assert [kind for (kind,) in table.distinct("of")] == (
             ["weights", "tau", "noise"] if name == "leaky" else ["weights", "noise"]
@@ -163,7 +164,7 @@ def test_the_probe_plays_the_same_trials_whatever_the_blocks(monkeypatch: pytest
 
 
 def test_a_small_network_has_as_many_ablations_as_it_has_units() -> None:
-    table = ablation.measure(network("leaky", {}, Parity(N=3)), AblationSettings(**QUICK))["ablation"]
+    table = Ablation().measure(network("leaky", {}, Parity(N=3)), AblationSettings(**QUICK))["ablation"]
     units = network("leaky", {}, Parity(N=3)).cell.output_size
     assert len(table.where(selection="slowest", count=1)) == units < 20
     assert max(table["count"]) < units
@@ -223,6 +224,6 @@ def test_what_cannot_be_is_refused_before_any_computing(
 ) -> None:
     one = network(name, options)
     one.cell.unroll = one.cell.step = None  # type: ignore[assignment, method-assign]
-    module = ablation if isinstance(settings, AblationSettings) else perturbation
+    analysis: Any = Ablation() if isinstance(settings, AblationSettings) else Perturbation()
     with pytest.raises(SettingsError, match=complaint):
-        module.measure(one, settings)
+        analysis.measure(one, settings)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.analysis import forgetting, generalisation
-from baselines.analysis.forgetting import ForgettingSettings, refitted
-from baselines.analysis.generalisation import INPUTS, GeneralisationSettings, retrained
-from baselines.analysis.probe import Probe, ProbeSettings, Score
+from baselines.analysis import generalisation
+from baselines.analysis.forgetting import Forgetting, refitted
+from baselines.analysis.generalisation import INPUTS, Generalisation, retrained
+from baselines.analysis.probe import Probe, Score
+from baselines.analysis.settings import ForgettingSettings, GeneralisationSettings, ProbeSettings
 from baselines.analysis.subject import Subject
 from baselines.cells import LeakyTauRNN
 from baselines.core.settings import SettingsError
@@ -50,10 +51,10 @@ def test_what_is_no_better_than_chance_has_nothing_to_lose() -> None:
 def test_refitted_readouts_find_all_that_is_remembered_and_no_more() -> None:
     one = subject(register(3, 2), EvidenceAccumulation(heads=(1, 3)))
     settings = ForgettingSettings(fit_trials=10, ns=(1, 3), **QUICK)
-    refit = forgetting.measure(one, settings)["forgetting"].where(readout="refitted")
+    refit = Forgetting().measure(one, settings)["forgetting"].where(readout="refitted")
     assert refit["accuracy"].tolist() == [1, 1]
     short = subject(register(3, 2), EvidenceAccumulation(heads=(1, 3, 5)))
-    found = forgetting.measure(short, dataclasses.replace(settings, ns=(5,), steps=2000))["forgetting"]
+    found = Forgetting().measure(short, dataclasses.replace(settings, ns=(5,), steps=2000))["forgetting"]
     task = EvidenceAccumulation(heads=(5,))
     ideal = (task.reference_score(3) + 1) / 2
     assert found.where(readout="refitted")["accuracy"][0] == pytest.approx(ideal, abs=0.02)
@@ -72,11 +73,11 @@ def test_refitted_readouts_of_real_values_are_exact() -> None:
 def test_what_the_readouts_say_without_refitting_is_told_apart() -> None:
     task = Parity(heads=(2, 4))
     one = Subject(make_network(task, 8).requires_grad_(False), task)
-    table = forgetting.measure(one, ForgettingSettings(ns=(2, 3, 4), fit_trials=2, **QUICK))["forgetting"]
+    table = Forgetting().measure(one, ForgettingSettings(ns=(2, 3, 4), fit_trials=2, **QUICK))["forgetting"]
     missing = np.isnan(table["accuracy"].astype(float))
     assert list(zip(table["asked"][missing], table["readout"][missing], strict=True)) == [(3, "as trained")]
     single = Subject(make_network(Parity(N=4), 8).requires_grad_(False), Parity(N=4))
-    table = forgetting.measure(single, ForgettingSettings(fit_trials=2, **QUICK))["forgetting"]
+    table = Forgetting().measure(single, ForgettingSettings(fit_trials=2, **QUICK))["forgetting"]
     assert not np.isnan(table["accuracy"].astype(float)).any()
     assert sorted(set(table["asked"])) == [2, 3, 4]
 
@@ -107,7 +108,7 @@ def test_a_network_retrained_on_another_n_learns_it() -> None:
     cell = LeakyTauRNN(1, 32, generator=torch.Generator().manual_seed(0))
     one = subject(cell, Parity(N=2))
     settings = GeneralisationSettings(kinds=("n",), ns=(2,), updates=150, learning_rate=5e-3, **QUICK)
-    table = generalisation.measure(one, settings)["generalisation"]
+    table = Generalisation().measure(one, settings)["generalisation"]
     assert table["retrained"].tolist() == ["none", "network", "readout"]
     assert table["updates"].tolist() == [0, 150, 150]
     assert table["accuracy"][0] < 0.7
@@ -119,7 +120,7 @@ def test_a_perfect_register_does_as_well_on_longer_trials_and_other_inputs() -> 
     fit = Probe(one, ProbeSettings(**(QUICK | {"trials": 20})), index=5)
     one = dataclasses.replace(one, network=refitted(one.network, fit))
     settings = GeneralisationSettings(kinds=("length", "input"), lengths=(2, 50), **QUICK)
-    table = generalisation.measure(one, settings)["generalisation"]
+    table = Generalisation().measure(one, settings)["generalisation"]
     assert table["accuracy"].tolist() == [1.0] * len(table)
     assert table["case"].tolist()[:3] == ["2 N", "50 N", "bias=0.0"]
 
@@ -155,9 +156,9 @@ def test_inputs_to_try_are_the_tasks_own(name: str) -> None:
 def test_what_cannot_be_is_refused_before_any_computing(settings: Any, complaint: str) -> None:
     one = Subject(make_network(Parity(heads=(2, 3)), 8), Parity(heads=(2, 3)))
     one.cell.unroll = None  # type: ignore[assignment, method-assign]
-    module = forgetting if isinstance(settings, ForgettingSettings) else generalisation
+    analysis: Any = Forgetting() if isinstance(settings, ForgettingSettings) else Generalisation()
     with pytest.raises(SettingsError, match=complaint):
-        module.measure(one, settings)
+        analysis.measure(one, settings)
 
 
 def test_an_n_beyond_the_trained_heads_and_lengths_that_n_sets_are_refused() -> None:
@@ -165,5 +166,5 @@ def test_an_n_beyond_the_trained_heads_and_lengths_that_n_sets_are_refused() -> 
         Subject(make_network(Parity(heads=(2, 3)), 8), Parity(heads=(2, 3)), "run").task_for(4)
     one = subject(register(1, 3), DelayedAddition(N=8))
     with pytest.raises(SettingsError, match="kinds must leave out 'length' for delayed-addition"):
-        generalisation.check(one, GeneralisationSettings(kinds=("length",)))
+        Generalisation().check(one, GeneralisationSettings(kinds=("length",)))
     assert FlipFlop(N=4).free_length

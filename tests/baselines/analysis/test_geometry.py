@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from baselines.analysis import Subject, Table
-from baselines.analysis.geometry import figure, measurement, restructuring
+from baselines.analysis.geometry import Geometry, figure, measurement, restructuring
+from baselines.analysis.geometry.components import components, principal_angles
 from baselines.analysis.geometry.fixed_points import find_points, jacobians
 from baselines.analysis.geometry.lyapunov import largest_exponent
-from baselines.analysis.geometry.measurement import GeometrySettings
-from baselines.analysis.geometry.trajectories import components, distances, memory_states, principal_angles
+from baselines.analysis.geometry.memory_states import distances, memory_states
+from baselines.analysis.settings import GeometrySettings
 from baselines.cells import Cell
 from baselines.core.settings import SettingsError
 from baselines.network import RecurrentNetwork
@@ -72,7 +73,7 @@ def test_a_latch_of_three_bits_has_eight_stable_points_and_nineteen_others() -> 
 
 
 def test_the_flip_flops_eight_points_answer_its_eight_memory_states() -> None:
-    tables = measurement.measure(latches(), GeometrySettings(points=60, exponent_steps=50))
+    tables = Geometry().measure(latches(), GeometrySettings(points=60, exponent_steps=50))
     row, points = tables["geometry"], tables["points"]
     assert row["stable"].tolist() == [8]
     assert row["memory_states"].tolist() == [8]
@@ -93,7 +94,7 @@ def test_a_linear_integrator_has_a_line_of_points() -> None:
     """s1 sums its input, s2 forgets it: every (s1, 0) is a fixed point, and none is unstable."""
     cell = Linear(torch.tensor([[1.0, 0.0], [0.0, 0.5]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
     one = subject(cell, EvidenceAccumulation(N=20))
-    tables = measurement.measure(one, GeometrySettings(points=80, exponent_steps=100))
+    tables = Geometry().measure(one, GeometrySettings(points=80, exponent_steps=100))
     points = tables["points"]
     assert set(points["kind"]) == {"stable"}
     assert len(points) > 10
@@ -141,7 +142,7 @@ def test_a_rotation_has_its_angle_as_eigenvalue_and_two_dimensions() -> None:
     angle, radius = 0.3, 0.9
     turn = radius * torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     one = subject(Linear(turn, torch.tensor([[1.0], [0.0]])), Parity(N=3))
-    tables = measurement.measure(one, GeometrySettings(points=20, exponent_steps=300))
+    tables = Geometry().measure(one, GeometrySettings(points=20, exponent_steps=300))
     (point,) = zip(
         *(tables["points"][name] for name in ("kind", "eigenvalue1_real", "eigenvalue1_imaginary")), strict=True
     )
@@ -270,7 +271,7 @@ def test_too_few_checkpoints_have_no_events() -> None:
 
 
 def test_figures_of_one_checkpoint_and_of_a_course() -> None:
-    one = measurement.measure(latches(), GeometrySettings(trials=10, points=10, exponent_steps=5))
+    one = Geometry().measure(latches(), GeometrySettings(trials=10, points=10, exponent_steps=5))
     assert len(figure.draw(one).axes) == 2
     course = made_up(4, 7)
     assert len(figure.draw(course | restructuring.conclude(course)).axes) == 7
@@ -278,7 +279,7 @@ def test_figures_of_one_checkpoint_and_of_a_course() -> None:
 
 def test_a_network_that_diverges_is_told() -> None:
     one = subject(Linear(torch.tensor([[1e30]]), torch.ones(1, 1)), Parity(N=3))
-    tables = measurement.measure(one, GeometrySettings(trials=4))
+    tables = Geometry().measure(one, GeometrySettings(trials=4))
     assert np.isnan(tables["geometry"]["participation_ratio"][0])
     assert len(tables["points"]) == 0
     assert figure.draw(tables).axes
@@ -299,4 +300,4 @@ def test_a_network_that_diverges_is_told() -> None:
 def test_what_cannot_be_is_refused_before_any_computing(settings: GeometrySettings, complaint: str) -> None:
     one = subject(Linear(torch.eye(2), torch.ones(2, 3)), DelayedAddition(N=8))
     with pytest.raises(SettingsError, match=complaint):
-        measurement.measure(one, settings)
+        Geometry().measure(one, settings)

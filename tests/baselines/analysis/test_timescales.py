@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from baselines.analysis.settings import DIVISORS, TimescaleSettings
 from baselines.analysis.subject import Subject
-from baselines.analysis.timescales import decay_fits
-from baselines.analysis.timescales.autocorrelation import DIVISORS, Autocorrelation
+from baselines.analysis.timescales import Timescales, decay_fits
+from baselines.analysis.timescales.autocorrelation import Autocorrelation
 from baselines.analysis.timescales.decay_fits import fit_double, fit_single
-from baselines.analysis.timescales.measurement import TimescaleSettings, draw, measure
-from baselines.analysis.timescales.unit_timescales import time_constants
+from baselines.analysis.timescales.time_constants import time_constants
 from baselines.cells import GRU, LSTM, LeakyTauRNN, RateRNN
-from baselines.core import statistics
 from baselines.core.settings import SettingsError
-from baselines.core.tables import Column, Table
 from baselines.network import RecurrentNetwork
 from memory_envs import FlipFlop, Parity
 from tests.baselines.analysis.known_systems import Linear, filters, subject
@@ -113,7 +111,7 @@ SHORT = TimescaleSettings(steps=20_000, trials=10, burn_in=300, task_args={"p": 
 
 def test_timescales_of_filtered_noise_are_known_to_5_percent() -> None:
     taus = [2.0, 5.0, 20.0]
-    units = measure(subject(filters(taus)), SHORT)["units"].where(way="cross-validated")
+    units = Timescales().measure(subject(filters(taus)), SHORT)["units"].where(way="cross-validated")
     assert units["model"].tolist() == ["single"] * 3
     np.testing.assert_allclose(units["tau_net"], taus, rtol=0.05)
 
@@ -124,7 +122,7 @@ def test_timescales_of_sums_of_two_are_known_to_5_percent(fast: float, slow: flo
     cell = filters([fast, slow], torch.tensor([[1.0, weight]]))
     a, w = np.exp(-1 / np.array([fast, slow])), np.array([1.0, weight])
     parts = w * (w[:, None] / (1 - a[:, None] * a)).sum(0)
-    units = measure(subject(cell), SHORT)["units"]
+    units = Timescales().measure(subject(cell), SHORT)["units"]
     assert units["model"].tolist() == ["double"] * 2  # in both ways
     np.testing.assert_allclose(units["tau_net"], slow, rtol=0.05)
     np.testing.assert_allclose(units["share"], (parts / parts.sum())[1], rtol=0.05)
@@ -133,14 +131,14 @@ def test_timescales_of_sums_of_two_are_known_to_5_percent(fast: float, slow: flo
 def test_units_without_a_timescale_are_counted() -> None:
     a, b = torch.tensor([0.5, -0.5, 0.9, 0.999]), torch.tensor([[1.0], [1.0], [0.0], [1.0]])
     settings = TimescaleSettings(steps=3000, trials=4, task_args={"p": 0.5})
-    tables = measure(subject(Linear(a.diag(), b)), settings)
+    tables = Timescales().measure(subject(Linear(a.diag(), b)), settings)
     units, summary = (tables[name].where(way="aic") for name in ("units", "summary"))
     assert units["model"][2] == "silent"
     assert units["at_lower"].tolist() == [False, True, False, False]
     assert units["at_upper"].tolist() == [False, False, False, True]
     assert np.isnan(units["tau_net"].astype(float)).tolist() == [False, False, True, False]
     assert [summary[name][0] for name in ("silent", "diverged", "at_lower", "at_upper")] == [1, 0, 1, 1]
-    diverged = measure(subject(Linear(torch.tensor([[1.5]]), torch.ones(1, 1))), settings)
+    diverged = Timescales().measure(subject(Linear(torch.tensor([[1.5]]), torch.ones(1, 1))), settings)
     assert diverged["units"]["model"].tolist() == ["diverged"] * 2
     assert diverged["summary"]["diverged"].tolist() == [1, 1]
 
@@ -162,7 +160,7 @@ def test_the_gate_tells_tau(kind: type[GRU] | type[LSTM]) -> None:
         for name in ("weight_ih", "weight_hh", "bias_hh", "bias_ih"):
             getattr(cell, name)[4:8] = 0
         cell.bias_ih[4:8] = torch.logit(1 - 1 / taus)
-    units = measure(subject(cell), TimescaleSettings(steps=500, trials=3))["units"]
+    units = Timescales().measure(subject(cell), TimescaleSettings(steps=500, trials=3))["units"]
     assert units["tau"][:4] == pytest.approx(taus.tolist(), rel=1e-4)
     assert set(units["tau_source"]) == {"gate"}
 
@@ -185,52 +183,24 @@ def test_bad_settings_are_refused_before_any_computing(settings: TimescaleSettin
     one = subject(filters([2.0]))
     one.cell.unroll = None  # type: ignore[assignment, method-assign]
     with pytest.raises(SettingsError, match=complaint):
-        measure(one, settings)
+        Timescales().measure(one, settings)
 
 
 def test_inputs_of_another_size_are_refused() -> None:
     one = subject(Linear(torch.eye(2), torch.ones(2, 3)), FlipFlop(N=4))
     with pytest.raises(SettingsError, match=r"task_args must leave the 3 inputs of the network, .* with 2"):
-        measure(one, TimescaleSettings(task_args={"bits": 2}))
+        Timescales().measure(one, TimescaleSettings(task_args={"bits": 2}))
 
 
 def test_the_figure_is_drawn_of_one_and_of_several_n() -> None:
     settings = TimescaleSettings(steps=400, trials=3)
-    tables = measure(subject(filters([2.0, 7.0])), settings)
-    assert len(draw(tables).axes) == 3
-    for table in measure(subject(filters([3.0, 7.0])), settings).items():
+    tables = Timescales().measure(subject(filters([2.0, 7.0])), settings)
+    assert len(Timescales().draw(tables).axes) == 3
+    for table in Timescales().measure(subject(filters([3.0, 7.0])), settings).items():
         table[1]._values["N"] = [3] * len(table[1])
         tables[table[0]].extend(table[1])
-    figure = draw(tables)
+    figure = Timescales().draw(tables)
     assert all(axes.get_xlabel() and axes.get_ylabel() for axes in figure.axes)
-
-
-def test_students_quantiles_are_those_of_the_tables() -> None:
-    for freedom, quantile in ((1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (9, 2.262), (30, 2.042)):
-        assert statistics.student(freedom) == pytest.approx(quantile, abs=5e-4)
-
-
-def test_intervals_are_over_networks_not_repetitions() -> None:
-    table = Table([Column("run", ""), Column("x", ""), Column("y", "")])
-    for run, values in (("a", (1, 3)), ("b", (4, 4)), ("c", (6, 6))):
-        table.add(run=run, x=1, y=values)
-    summary = statistics.over_networks(table, ["x"], "y")
-    assert summary["networks"].tolist() == [3]
-    assert summary["mean"][0] == pytest.approx(4)
-    assert summary["high"][0] - 4 == pytest.approx(4.3027 * 2 / np.sqrt(3), rel=1e-4)
-    one = statistics.over_networks(table.where(run="a"), ["x"], "y")
-    assert np.isnan(one["low"][0])
-
-
-def test_tables_are_written_and_read_by_their_columns() -> None:
-    table = Table([Column("a", "first", "steps"), Column("b", "second")])
-    table.add(a=[1.5, float("nan")], b="x, y")
-    assert table.to_csv() == 'a,b\n1.5,"x, y"\n,"x, y"\n'
-    assert table.describe()["a"] == {"unit": "steps", "meaning": "first"}
-    with pytest.raises(ValueError, match=r"columns \['a', 'b'\], got \['a'\]"):
-        table.add(a=1)
-    with pytest.raises(ValueError, match=r"one length, got \[2, 3\]"):
-        table.add(a=[1, 2], b=[1, 2, 3])
 
 
 def test_the_input_code_of_the_network_is_kept() -> None:
@@ -243,5 +213,5 @@ def test_the_input_code_of_the_network_is_kept() -> None:
             return super().step(inputs, state)
 
     coded = RecurrentNetwork(Watched(torch.zeros(1, 1), torch.ones(1, 1)), 2, signed=True).requires_grad_(False)
-    measure(Subject(coded, Parity(N=2)), TimescaleSettings(steps=300, trials=1, burn_in=0))
+    Timescales().measure(Subject(coded, Parity(N=2)), TimescaleSettings(steps=300, trials=1, burn_in=0))
     assert set(torch.cat(seen).flatten().tolist()) == {-1.0, 1.0}

@@ -1,16 +1,22 @@
 """The command ``analyze``: what it writes, what it refuses, what an interrupted one leaves."""
 
-import csv
-import dataclasses
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from baselines.analysis import ANALYSES, Analysis, Tables
+from baselines.analysis import ANALYSES, Tables
+from baselines.analysis.run import AnalysisRun
+from baselines.analysis.settings import SETTINGS
 from baselines.commands.main import main
+from baselines.core.settings import declared
+from baselines.core.tables import read_csv
+from tests.baselines.analysis.own_analysis import Weights, WeightSettings
 
 SHORT = ["--steps", "40", "--warm-up", "5", "--trials", "2"]
 QUICK = {
@@ -32,39 +38,71 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def rows(file: Path) -> list[dict[str, str]]:
-    with open(file, newline="") as opened:
-        return list(csv.DictReader(opened))
+@pytest.fixture
+def nothing_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compute(*_: Any) -> Tables:
+        raise AssertionError("something was computed")
+
+    for analysis in ANALYSES.values():
+        monkeypatch.setattr(analysis, "compute", compute)
 
 
-def test_quick_options_are_there_for_each() -> None:
-    assert set(QUICK) == set(ANALYSES)
-
-
-@pytest.mark.parametrize("what", ANALYSES)
-def test_it_writes_tables_protocol_and_figure(
+@pytest.mark.parametrize("what", ["timescales", "geometry"])
+def test_it_writes_tables_protocol_and_figure_and_again_the_same(
     what: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["analyze", str(run), "--what", what, *QUICK[what], "--out", str(tmp_path)]) == 0
+    command = ["analyze", str(run), "--what", what, *QUICK[what], "--out"]
+    assert main([*command, str(tmp_path / "a")]) == 0
+    assert f"Saved in {tmp_path / 'a'}" in capsys.readouterr().out
     columns = ANALYSES[what].columns
     made = {f"{name}.csv" for name in columns} | {"protocol.json", f"{what}.png", f"{what}.svg"}
-    assert {path.name for path in tmp_path.iterdir()} == made
-    protocol = json.loads((tmp_path / "protocol.json").read_text())
+    assert {path.name for path in (tmp_path / "a").iterdir()} == made
+    protocol = json.loads((tmp_path / "a" / "protocol.json").read_text())
     assert "Protocol" in protocol["protocol"]
     for name in columns:
-        table = rows(tmp_path / f"{name}.csv")
+        table = read_csv(tmp_path / "a" / f"{name}.csv")
         assert table
         assert list(table[0]) == list(protocol["columns"][name])
-    assert f"Saved in {tmp_path}" in capsys.readouterr().out
+    assert main([*command, str(tmp_path / "b")]) == 0
+    for file in made - {f"{what}.png"}:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
 @pytest.mark.parametrize("what", ANALYSES)
-def test_the_same_seed_gives_the_same_files(what: str, run: Path, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        assert main(["analyze", str(run), "--what", what, *QUICK[what], "--out", str(tmp_path / name)]) == 0
-    for file in (tmp_path / "a").iterdir():
-        if file.suffix != ".png":
-            assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
+def test_options_become_settings(what: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def compute(subject: Any, settings: Any) -> Tables:
+        asked.append(settings)
+        raise KeyboardInterrupt  # that is all there is to see
+
+    monkeypatch.setattr(ANALYSES[what], "compute", compute)
+    command = ["analyze", str(run), "--what", what, *QUICK[what], "--seed", "5", "--task-args", "scoring=dense"]
+    assert main([*command, "--checkpoints", "2", "--out", str(tmp_path)]) == 130
+    (settings,) = asked
+    assert type(settings) is SETTINGS[what]
+    assert settings.seed == 5
+    assert settings.task_args == {"scoring": "dense"}
+    texts = iter(QUICK[what])
+    for word in texts:
+        if word.startswith("--"):
+            name = word[2:].replace("-", "_")
+            continue
+        value = getattr(settings, name)
+        assert float(word) in (value if isinstance(value, tuple) else (value,)), name
+
+
+def test_an_analysis_of_a_user_is_run_as_ours_are(run: Path, tmp_path: Path) -> None:
+    own = AnalysisRun([run], Weights(), WeightSettings(least=0.1), [2, 3], tmp_path)
+    *words, last = own.parts()
+    assert [word.partition(", update")[0] for word in words] == ["three, N = 2", "three, N = 3"]
+    assert last == "all together"
+    assert [file.name for file in own.draw()] == ["weights.png", "weights.svg"]
+    assert [row["run"] for row in read_csv(tmp_path / "counts.csv")] == ["three", "three"]
+    assert read_csv(tmp_path / "all.csv") == [{"networks": "2"}]
+    protocol = json.loads((tmp_path / "protocol.json").read_text())
+    assert protocol["settings"]["least"] == 0.1
+    assert protocol["protocol"].startswith("How many weights are large.")
 
 
 @pytest.mark.parametrize("what", ANALYSES)
@@ -72,70 +110,87 @@ def test_help_lists_the_options_of_an_analysis(what: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         main(["analyze", "--what", what, "--help"])
     text = capsys.readouterr().out
-    for setting in dataclasses.fields(ANALYSES[what].settings):
+    for setting in declared(SETTINGS[what]):
         assert f"--{setting.name.replace('_', '-')}" in text
 
 
 def test_an_interrupted_analysis_leaves_its_finished_parts(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = ANALYSES["timescales"]
+    whole = ANALYSES["timescales"].compute
 
-    def measure(subject: Any, settings: Any) -> Any:
+    def compute(subject: Any, settings: Any) -> Tables:
         if subject.task.N == 3:
             raise KeyboardInterrupt
-        return whole.measure(subject, settings)
+        return whole(subject, settings)
 
-    stopping: Analysis = dataclasses.replace(whole, measure=measure)
-    monkeypatch.setitem(ANALYSES, "timescales", stopping)
+    monkeypatch.setattr(ANALYSES["timescales"], "compute", compute)
     assert main(["analyze", str(run), "--what", "timescales", *QUICK["timescales"], "--out", str(tmp_path)]) == 130
-    assert {row["N"] for row in rows(tmp_path / "summary.csv")} == {"2"}
+    assert {row["N"] for row in read_csv(tmp_path / "summary.csv")} == {"2"}
     assert (tmp_path / "timescales.svg").exists()
     assert "interrupted. Saved in" in capsys.readouterr().out
 
 
 def test_an_interrupted_analysis_leaves_no_table_of_an_earlier_one(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["analyze", str(run), "--what", "geometry", *QUICK["geometry"], "--out", str(tmp_path)]
     assert main(command) == 0
-    whole, calls = ANALYSES["geometry"], iter("sk")  # the second checkpoint is not finished
+    whole, calls = ANALYSES["geometry"].compute, iter("sk")  # the second checkpoint is not finished
 
-    def measure(subject: Any, settings: Any) -> Any:
+    def compute(subject: Any, settings: Any) -> Tables:
         if next(calls) == "k":
             raise KeyboardInterrupt
-        return whole.measure(subject, settings)
+        return whole(subject, settings)
 
-    monkeypatch.setitem(ANALYSES, "geometry", dataclasses.replace(whole, measure=measure))
+    monkeypatch.setattr(ANALYSES["geometry"], "compute", compute)
     assert main([*command, "--seed", "1"]) == 130
     assert json.loads((tmp_path / "protocol.json").read_text())["settings"]["seed"] == 1
     assert not (tmp_path / "changes.csv").exists()  # follows from all checkpoints, and was of seed 0
     protocol = (tmp_path / "protocol.json").read_bytes()
     calls = iter("k")
     assert main([*command, "--seed", "2"]) == 130  # before anything is finished: the earlier one stays whole
+    assert "interrupted: nothing was finished" in capsys.readouterr().out
     assert (tmp_path / "protocol.json").read_bytes() == protocol
     assert (tmp_path / "geometry.csv").exists()
 
 
+def changed(run: Path, to: Path, name: str, value: Any) -> Path:
+    """A folder with the ``config.json`` of a run, in which one value is another; it has no checkpoints."""
+    config = json.loads((run / "config.json").read_text())
+    next(part for part in (config["recipe"], config["settings"], config) if name in part)[name] = value
+    to.mkdir()
+    (to / "config.json").write_text(json.dumps(config))
+    return to
+
+
 @pytest.mark.parametrize(
-    ("different", "words"),
+    ("name", "value", "words"),
     [
-        ("--task dms", "task for means over networks, got 'parity' and 'dms'"),
-        ("--cell gru", "cell for means over networks, got 'leaky' and 'gru'"),
-        ("--curriculum single-head", "curriculum for means over networks, got 'multi-head' and 'single-head'"),
-        ("--learning-rate 1e-3", "learning_rate for means over networks, got 0.005 and 0.001"),
+        ("task", "dms", "task for means over networks, got 'parity' and 'dms'"),
+        ("cell", "gru", "cell for means over networks, got 'leaky' and 'gru'"),
+        ("curriculum", "single-head", "curriculum for means over networks, got 'multi-head' and 'single-head'"),
+        ("learning_rate", 1e-3, "learning_rate for means over networks, got 0.005 and 0.001"),
     ],
 )
 def test_runs_of_different_kinds_are_refused(
-    different: str, words: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, value: Any, words: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = tmp_path / "other"
-    options = f"{different} --n-max 2 --max-updates 1 --units 24 --batch-size 32 --episodes 2 --budget 60"
-    assert main(["train", *options.split(), "--out", str(other)]) == 0
+    other = changed(run, tmp_path / "other", name, value)
     with pytest.raises(SystemExit):
         main(["analyze", str(run), str(other), "--what", "ablation", "--out", str(tmp_path / "both")])
     assert f"runs must have one {words}" in capsys.readouterr().err
     assert not (tmp_path / "both").exists()
+
+
+def test_runs_that_differ_in_seed_and_length_are_of_one_kind(run: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    config["settings"] |= {"budget": 1e9}  # changeable, so that the checkpoints stay those of the run
+    (other / "config.json").write_text(json.dumps(config))
+    command = ["analyze", str(run), str(other), "--what", "forgetting", *QUICK["forgetting"], "--out", str(tmp_path)]
+    assert main([*command, "--checkpoints", "2"]) == 0
+    assert {row["run"] for row in read_csv(tmp_path / "forgetting.csv")} == {"three", "other"}
 
 
 BAD = [
@@ -155,14 +210,10 @@ BAD = [
 
 
 @pytest.mark.parametrize(("options", "complaint"), BAD, ids=[options for options, _ in BAD])
+@pytest.mark.usefixtures("nothing_computed")
 def test_bad_input_is_one_line_before_any_computing(
-    options: str, complaint: str, run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    options: str, complaint: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def measure(*_: Any) -> Tables:
-        raise AssertionError("something was computed")
-
-    for name, analysis in ANALYSES.items():
-        monkeypatch.setitem(ANALYSES, name, dataclasses.replace(analysis, measure=measure))
     with pytest.raises(SystemExit) as left:
         main(["analyze", str(run), *options.format(run=run).split()])
     said = capsys.readouterr().err
@@ -172,6 +223,46 @@ def test_bad_input_is_one_line_before_any_computing(
     assert not (run / "analysis").exists()
 
 
-def test_a_folder_that_is_no_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["analyze", str(tmp_path), "--what", "timescales"]) == 1
-    assert "config.json cannot be read" in capsys.readouterr().err
+def test_what_is_no_run_of_train_is_told(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by_ppo = changed(run, tmp_path / "ppo", "method", "train-rl")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{")
+    for path, words in (
+        (tmp_path, "config.json cannot be read"),
+        (tmp_path / "nowhere", "config.json cannot be read"),
+        (broken, "config.json cannot be read"),
+        (by_ppo, "must be a run of train, and is one of train-rl"),
+    ):
+        assert main(["analyze", str(path), "--what", "timescales"]) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert f"{path}" in said
+        assert words in said
+        assert not (path / "analysis").exists()
+
+
+def test_mistakes_are_answered_without_torch(run: Path, tmp_path: Path) -> None:
+    by_ppo = changed(run, tmp_path / "ppo", "method", "train-rl")
+    mistakes = [
+        [run, "--what", "foo"],
+        [run, "--what", "timescales", "--steps", "200"],
+        [run, "--what", "geometry", "--device", "tpu"],
+        [run, "--what", "ablation", "--checkpoints", "9"],
+        [run, by_ppo, "--what", "ablation"],
+        [by_ppo, "--what", "ablation"],
+        [tmp_path, "--what", "ablation"],
+    ]
+    code = """
+import sys
+from contextlib import suppress
+from baselines.commands.main import main
+for words in eval(sys.argv[1]):
+    with suppress(SystemExit):
+        main(["analyze", *words])
+print([name for name in ("torch", "matplotlib", "scipy", "rich", "tensorboard") if name in sys.modules])
+"""
+    words = repr([[str(word) for word in mistake] for mistake in mistakes])
+    said = subprocess.run([sys.executable, "-c", code, words], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
+    assert said.stderr.count("\n") == len(mistakes)

@@ -15,7 +15,7 @@ MISTAKES = {
     "train --units -3": "argument --units: units must be an integer from 1 to 20000, got -3",
     "train --units many": "argument --units: must be an integer, got 'many'",
     "train --task parties": "argument --task: task must be one of ['parity', ",
-    "train --task-args P=0.3": "argument --task-args: task_args must be among ['p', ",
+    "train --task-args P=0.3": "argument --task-args: task_args must be among ['scoring', 'p']",
     "train --cell lstn": "argument --cell: cell must be one of ['leaky', ",
     "train --curriculum multi": "argument --curriculum: curriculum must be one of ",
     "train --n-max 3 --first-n 5": "argument --n-max/--N: n_max must be at least the N of the first stage, 5, got 3",

@@ -1,10 +1,11 @@
-"""Intervals over trials: known cases, SciPy's, and how often they hold the truth."""
+"""Intervals over trials and over networks: known cases, SciPy's, and how often they hold the truth."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from baselines.core.statistics import accuracy_interval, bootstrap_shares, wilson
+from baselines.core.statistics import accuracy_interval, bootstrap_shares, mean_interval, over_networks, student, wilson
+from baselines.core.tables import Column, Table
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -74,9 +75,34 @@ def test_an_answer_that_one_trial_alone_gave_has_an_interval() -> None:
     assert (low, high) == pytest.approx(tuple(wilson(0.75, 1)))
 
 
+def test_students_quantiles_are_scipys_and_those_of_printed_tables() -> None:
+    for freedom in (1, 2, 3, 7, 30, 1000):
+        assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-12)
+    for freedom, printed in ((1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (9, 2.262), (30, 2.042)):
+        assert student(freedom) == pytest.approx(printed, abs=5e-4)
+
+
+def test_the_interval_of_a_mean_is_scipys() -> None:
+    values = generator(4).standard_normal(6)
+    theirs = stats.t.interval(0.95, 5, loc=values.mean(), scale=stats.sem(values))
+    assert mean_interval(values) == pytest.approx((values.mean(), *theirs))
+    assert np.isnan(mean_interval([2.0])[1:]).all()
+
+
+def test_intervals_are_over_networks_not_repetitions() -> None:
+    table = Table([Column("run", ""), Column("x", ""), Column("y", "")])
+    for run, values in (("a", (1, 3)), ("b", (4, 4)), ("c", (6, 6))):
+        table.add(run=run, x=1, y=values)
+    summary = over_networks(table, ["x"], "y")
+    assert summary["networks"].tolist() == [3]
+    assert summary["mean"][0] == pytest.approx(4)
+    assert summary["high"][0] - 4 == pytest.approx(4.3027 * 2 / np.sqrt(3), rel=1e-4)
+    one = over_networks(table.where(run="a"), ["x"], "y")
+    assert np.isnan(one["low"][0])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.55, 0.9, 0.99])
-@pytest.mark.parametrize("trials", [50, 200])
+@pytest.mark.parametrize(("share", "trials"), [(0.55, 50), (0.9, 200), (0.99, 50), (0.99, 200)])
 def test_bootstrap_intervals_hold_the_truth_about_as_often_as_they_say(share: float, trials: int) -> None:
     """Answers of a trial go together: each trial has a share of its own around the true one."""
     random, held, closed = generator(), 0, 0

@@ -181,7 +181,7 @@ def test_scores_are_the_accuracies_on_the_batches_since_the_last_test() -> None:
 def test_every_kind_of_task_is_learnt_from(task: Any) -> None:
     network = RecurrentNetwork(make_cell("leaky", {}, task.num_inputs, 32), answer_width(task))
     learner = Learner(network, task, RECIPE, seed=0)
-    growth = SingleHead(n_max=99) if getattr(task, "heads", None) is None else MultiHead(n_max=99, first_n=1, step=2)
+    growth = SingleHead(n_max=99) if task.heads is None else MultiHead(n_max=99, first_n=1, step=2)
     curriculum = replace(growth, threshold=0.999999)
     reports = list(train(learner, curriculum, lambda: learner.update >= 150))
     assert reports[-1].loss < 0.7 * reports[0].loss

@@ -1,4 +1,4 @@
-"""The time constant of a unit by itself.
+"""The time constant of a unit by itself, tau.
 
 Axes: T steps, B trials, I inputs, U units, S state size.
 """
@@ -17,16 +17,16 @@ Floats = npt.NDArray[np.float64]
 
 
 def time_constants(cell: Cell) -> Floats | None:
-    """A cell's own ``time_constants`` in steps, (U,); None: it has none."""
+    """A cell's own ``time_constants``, in steps, (U,); None where it has none."""
     own = getattr(cell, "time_constants", None)
     return None if own is None else np.asarray(own.detach().cpu().double().numpy())
 
 
 class GateMean:
-    """The mean over steps and trials of a GRU's update gate or an LSTM's forget gate: what it keeps of its memory.
+    """The mean over steps and trials of a GRU's update gate or an LSTM's forget gate: the share of memory it keeps.
 
     Args:
-        network: any one; nothing is measured where its cell is neither.
+        network: the network. Where its cell is neither, nothing is measured.
     """
 
     def __init__(self, network: RecurrentNetwork) -> None:
@@ -35,7 +35,7 @@ class GateMean:
         self._steps = 0
 
     def add(self, inputs: Tensor, states: Tensor) -> None:
-        """Go on with these steps: inputs (T, B, I), and the states (T, B, S) before each of them."""
+        """Take in more steps: their inputs (T, B, I), and the states before each of them (T, B, S)."""
         cell, inputs = self.network.cell, self.network.encode(inputs)
         if not isinstance(cell, (GRU, LSTM)):
             return
@@ -49,9 +49,9 @@ class GateMean:
         self._steps += len(drive)
 
     def time_constants(self) -> Floats | None:
-        """1 / (1 - g), g the mean gate, in steps, (U,): a leaky unit keeps 1 - 1/tau of its state in a step.
+        """1 / (1 - g), where g is the mean gate, in steps, (U,): a leaky unit keeps 1 - 1/tau of its state in a step.
 
-        None: the cell has no such gate, or nothing was added.
+        None where the cell has no such gate, or nothing was added.
         """
         if self._sum is None:
             return None
