@@ -1,55 +1,59 @@
-"""Follows a command from file to file: the files of ours in which a function runs, in the order of the first call.
+"""Follows a command from file to file: which of our files run, and the longest chain of them that call one another.
 
     python -m tests.follow_calls step
     python -m tests.follow_calls train --n-max 2 --units 8 --max-updates 5 --episodes 2 --out /tmp/run
 
-``step`` follows one step of ``gym.make("MemoryParity-v0")``; anything else is a command of ``python -m baselines``.
-What runs while modules are imported is left out, and so are the processes that a command starts.
+``step`` follows one step of ``gym.make("MemoryParity-v0")``; ``rung FOLDER CLIMB`` the process that plays the rungs of
+a climb; anything else is a command of ``python -m baselines``. What runs while modules are imported is left out, and
+so are the processes that a command starts.
 """
 
 from __future__ import annotations
 
 import sys
-import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+OURS = (f"{ROOT}/baselines", f"{ROOT}/memory_envs")
 
 
-def follow(call: Any) -> list[str]:
-    """The files in which a function runs during ``call()``, relative to the checkout."""
+def follow(call: Callable[[], object]) -> tuple[list[str], list[str]]:
+    """Run ``call()``.
+
+    Returns:
+        The files in which a function ran, in the order of the first call; and the longest chain of distinct files that
+        called one another, from the first to the last. Both are relative to the checkout.
+    """
     seen: dict[str, None] = {}
+    longest: list[str] = []
 
     def note(frame: FrameType, event: str, argument: object) -> None:
-        file = frame.f_code.co_filename
-        ours = file.startswith((f"{ROOT}/baselines", f"{ROOT}/memory_envs"))
-        if event == "call" and ours and not _is_importing(frame):
-            seen.setdefault(str(Path(file).relative_to(ROOT)))
+        if event != "call" or not frame.f_code.co_filename.startswith(OURS):
+            return
+        chain, at = list[str](), frame
+        while at is not None:
+            if at.f_code.co_name == "<module>" and at.f_back and "importlib" in at.f_back.f_code.co_filename:
+                return
+            if at.f_code.co_filename.startswith(OURS):
+                chain.append(str(Path(at.f_code.co_filename).relative_to(ROOT)))
+            at = at.f_back  # type: ignore[assignment]
+        seen.setdefault(chain[0])
+        files = list(dict.fromkeys(reversed(chain)))
+        if len(files) > len(longest):
+            longest[:] = files
 
     sys.setprofile(note)
-    threading.setprofile(note)
     try:
         call()
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)
-    return list(seen)
-
-
-def _is_importing(frame: FrameType | None) -> bool:
-    """Whether a module of ours is being imported further down the stack."""
-    while frame is not None:
-        caller = frame.f_back
-        if frame.f_code.co_name == "<module>" and caller is not None and "importlib" in caller.f_code.co_filename:
-            return True
-        frame = caller
-    return False
+    return list(seen), longest
 
 
 def main(words: list[str]) -> None:
-    """Print the files that a command goes through."""
+    """Print what a command goes through."""
     if words == ["step"]:
         import gymnasium as gym
 
@@ -57,13 +61,17 @@ def main(words: list[str]) -> None:
 
         env = gym.make("MemoryParity-v0")
         env.reset(seed=0)
-        files = follow(lambda: env.step(1))
+        seen, longest = follow(lambda: env.step(1))
+    elif words[:1] == ["rung"]:
+        from baselines.benchmark import climb
+
+        seen, longest = follow(lambda: climb.main(Path(words[1]), words[2]))
     else:
         from baselines.commands.main import main as run
 
-        files = follow(lambda: run(words))
-    print(f"{len(files)} files")
-    print("\n".join(f"  {file}" for file in files))
+        seen, longest = follow(lambda: run(words))
+    print(f"the longest chain: {len(longest)} files\n  " + "\n  ".join(longest))
+    print(f"in all: {len(seen)} files\n  " + "\n  ".join(seen))
 
 
 if __name__ == "__main__":
