@@ -90,7 +90,8 @@ def publish(sections: Mapping[str, list[Row]], out: Path | None) -> None:
 def check_out(parser: argparse.ArgumentParser, out: Path | None, *suffixes: str) -> None:
     """End the program with an error if ``out`` has none of the suffixes or its folder does not exist."""
     if out is not None and (out.suffix not in suffixes or not out.parent.is_dir()):
-        parser.error(f"--out {out}: must end in {' or '.join(suffixes)} and lie in a folder that exists")
+        allowed = " or ".join([", ".join(suffixes[:-1]), suffixes[-1]]) if len(suffixes) > 1 else suffixes[0]
+        parser.error(f"--out {out}: must end in {allowed} and lie in a folder that exists")
 
 
 def whole(text: str) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from baselines.core import seeds
 from memory_envs import TASKS, Task, make_task
 
 SOLVED = 0.9
@@ -28,11 +29,11 @@ class Budget:
         limit: seconds of wall time for a rung, in which the agent is made, trained and evaluated.
     """
 
-    steps: int
-    n_max: int
-    seeds: tuple[int, ...]
-    episodes: int
-    limit: float
+    steps: int = field(metadata={"range": (1, 10**12)})
+    n_max: int = field(metadata={"range": (1, 1_000)})
+    seeds: tuple[int, ...] = field(metadata={"range": (0, seeds.LARGEST)})
+    episodes: int = field(metadata={"range": (2, 100_000)})
+    limit: float = field(metadata={"range": (0, 1e9)})
 
 
 BUDGETS = {

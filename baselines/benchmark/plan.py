@@ -13,7 +13,7 @@ from baselines.benchmark.budgets import Budget, ladder
 from baselines.benchmark.contestants import METHODS, Contestant
 from baselines.core import seeds
 from baselines.core.files import RunError, file_word, read_format
-from baselines.core.settings import SettingsError
+from baselines.core.settings import SettingsError, check_fields
 from memory_envs import TASKS, checks
 
 FORMAT = 1
@@ -80,13 +80,11 @@ class Benchmark:
         Raises:
             KeyError, TypeError, ValueError: it is something else.
         """
-        budget = {**plain["budget"], "seeds": _seeds(plain["budget"]["seeds"])}
-        for name in ("steps", "n_max", "episodes"):
-            checks.integer(name, budget[name], 1)
-        checks.real("limit", budget["limit"], 0, 1e9)
+        budget = Budget(**{**plain["budget"], "seeds": tuple(plain["budget"]["seeds"])})
+        check_fields(budget)
         return cls(
             budget_name=plain["budget_name"],
-            budget=Budget(**budget),
+            budget=budget,
             contestants=tuple(_contestant(one) for one in plain["contestants"]),
             tasks=tuple(checks.choice("task", one, tuple(TASKS)) for one in plain["tasks"]),
             seeds=_seeds(plain["seeds"]),

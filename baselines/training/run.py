@@ -54,7 +54,7 @@ class TrainingRun(ResumableRun[Settings]):
         folder: where it is written.
         status: ``"running"``; then ``"solved"`` (the last stage is), ``"updates"`` (all of them are done), ``"budget"``
             (time ran out), ``"steps"`` (the next update would take more than are allowed), ``"interrupted"`` or
-            ``"diverged"`` (the loss is no longer a number; the checkpoint is the one before).
+            ``"diverged"`` (the loss or its gradient is NaN or infinite; the checkpoint is the one before).
         tested: the stage that was last tested; None before the first report.
         seconds, cpu_seconds: of training so far. What a killed process did after its last checkpoint is not counted.
         saved_update: of the latest checkpoint.

@@ -53,8 +53,8 @@ TABLES = {
         "x_torch": "to `torch.nn`",
     },
     "time_to_n": {"N": "N", "seed": "seed", "cpu_s": "CPU seconds of training", "updates": "updates"},
-    "rl_speed_16": PPO_SPEED,
-    "rl_speed_64": PPO_SPEED,
+    "ppo_speed_16": PPO_SPEED,
+    "ppo_speed_64": PPO_SPEED,
     "ppo_learning": {
         name: name
         for name in (
@@ -99,7 +99,7 @@ def write_speed(folder: Path) -> list[Path]:
     """The tables of the measurements of speed, and the learning curves of PPO."""
     written = [put(folder / f"speed-{name}.md", stored_table(name)) for name in TABLES]
     written.append(put(folder / "speed-environments.md", environments_table(read("environments"))))
-    curves = [row | {key: float(row[key]) for key in ("steps", "accuracy")} for row in read("rl_curves")]
+    curves = [row | {key: float(row[key]) for key in ("steps", "accuracy")} for row in read("ppo_curves")]
     ppo.draw([row | {"seed": int(row["seed"])} for row in curves], "DMS, N = 4", folder / "speed-ppo.png")
     return [*written, folder / "speed-ppo.png"]
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
         ("--seconds inf", "argument --seconds: must be a number above 0, not 'inf'"),
         ("--python popgym", "--python popgym: must be PEER=PROGRAM"),
         ("--python popgym=no-such-program", "--python popgym=no-such-program: must be PEER=PROGRAM"),
-        ("--out speed.txt", "--out speed.txt: must end in .md or .json and lie in a folder that exists"),
+        ("--out speed.txt", "--out speed.txt: must end in .md, .json or .csv and lie in a folder that exists"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ def test_settings_are_listed_by_the_names_of_the_analyses() -> None:
     assert all(analysis.name == name for name, analysis in ANALYSES.items())
 
 
-FIELDS = [(kind, one) for kind in {*SETTINGS.values(), ProbeSettings} for one in declared(kind)]
+FIELDS = [(kind, one) for kind in (*SETTINGS.values(), ProbeSettings) for one in declared(kind)]
 FREE = {"task_args", "on", "parameter"}
 """What the task or the cell names: only they know what it may be."""
 

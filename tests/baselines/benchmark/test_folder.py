@@ -195,6 +195,7 @@ def test_damaged_settings_are_named(damage: str, tmp_path: Path) -> None:
         ({"seeds": "01"}, "seed must be an integer .*, got '0'"),
         ({"budget": {"steps": 1, "n_max": "8", "seeds": [0], "episodes": 1, "limit": 1}}, "n_max must be an integer"),
         ({"contestants": [1]}, "mapping"),
+        ({"contestants": [{"what": "gru", "method": "sarsa"}]}, "method must be one of .*, got 'sarsa'"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
