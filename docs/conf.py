@@ -81,7 +81,9 @@ def mend_docstring(app: Any, what: str, name: str, value: Any, options: Any, lin
         lines[start:] = [re.sub(r"^ +\w+(, \w+)+: ", lambda m: m[0].replace(", ", ","), line) for line in lines[start:]]
     if what == "class" and dataclasses.is_dataclass(value) and "Attributes:" not in lines:
         helps = {field.name: field.metadata["help"] for field in dataclasses.fields(value) if "help" in field.metadata}
-        lines += ["", "Attributes:", *(f"    {name}: {api.escape(words)}" for name, words in helps.items())] if helps else []
+        lines += (
+            ["", "Attributes:", *(f"    {name}: {api.escape(words)}" for name, words in helps.items())] if helps else []
+        )
     if what in ("attribute", "property"):
         lines[:0] = ["..", ""]  # an empty comment: Napoleon takes the words before a colon in the first line for a type
     if what == "class" and issubclass(value, memory_envs.Task) and value is not memory_envs.Task:
