@@ -31,6 +31,7 @@ release = version = memory_envs.__version__
 # No intersphinx: it reads the other projects' inventories from the network at build, and this site is built offline.
 # So names of other projects stay plain text; every reference to a name of ours must be found.
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+smartquotes = False  # options and code in prose keep their dashes and quotes
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(abc|argparse|collections|dataclasses|enum|pathlib|typing)\..*|Path"),
