@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import sys
@@ -30,10 +31,12 @@ release = version = memory_envs.__version__
 # No intersphinx: it reads the other projects' inventories from the network at build, and this site is built offline.
 # So names of other projects stay plain text; every reference to a name of ours must be found.
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+smartquotes = False  # options and code in prose keep their dashes and quotes
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(abc|argparse|collections|dataclasses|enum|pathlib|typing)\..*|Path"),
-    ("py:.*", r"(gymnasium|matplotlib|numpy|pandas|rich|sb3_contrib|stable_baselines3|torch)\..*|NDArray|ArrayLike"),
+    ("py:.*", r"(gymnasium|matplotlib|numpy|pandas|rich|sb3_contrib|stable_baselines3|torch)\..*"),
+    ("py:.*", r"ArrayLike|Figure|NDArray"),
     ("py:.*", r"(baselines|memory_envs)\..*\.[A-Z]"),  # type variables
     ("py:.*", r"baselines\.ppo\.policy\.Evaluated"),  # a name for a tuple that Stable-Baselines3 asks for
 ]
@@ -77,6 +80,11 @@ def mend_docstring(app: Any, what: str, name: str, value: Any, options: Any, lin
     if "Attributes:" in lines:  # two names in one entry: Napoleon would take the first for the type of the second
         start = lines.index("Attributes:")
         lines[start:] = [re.sub(r"^ +\w+(, \w+)+: ", lambda m: m[0].replace(", ", ","), line) for line in lines[start:]]
+    if what == "class" and dataclasses.is_dataclass(value) and "Attributes:" not in lines:
+        helps = {field.name: field.metadata["help"] for field in dataclasses.fields(value) if "help" in field.metadata}
+        lines += (
+            ["", "Attributes:", *(f"    {name}: {api.escape(words)}" for name, words in helps.items())] if helps else []
+        )
     if what in ("attribute", "property"):
         lines[:0] = ["..", ""]  # an empty comment: Napoleon takes the words before a colon in the first line for a type
     if what == "class" and issubclass(value, memory_envs.Task) and value is not memory_envs.Task:

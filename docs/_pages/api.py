@@ -83,7 +83,7 @@ def defined(module: ModuleType, name: str) -> str:
     value = getattr(module, name)
     if inspect.isclass(value) or inspect.isroutine(value):
         return f"{value.__module__}.{value.__qualname__}"
-    return f"{module.__name__}.{name}"
+    return f"{find_data(module, name)[0]}.{name}"
 
 
 def overview(modules: list[ModuleType]) -> str:
@@ -112,7 +112,7 @@ def entry(module: ModuleType, name: str) -> str:
     if inspect.isroutine(value):
         return f"{heading}.. autofunction:: {address}"
     if not inspect.isclass(value):
-        return f"{heading}.. py:data:: {address}\n\n{textwrap.indent(escape(data_docstring(module, name)), '   ')}"
+        return f"{heading}.. py:data:: {address}\n\n{textwrap.indent(escape(find_data(module, name)[1]), '   ')}"
     if issubclass(value, Task) and value is not Task:  # what its methods do is said once, at ``Task``
         return f"{heading}.. autoclass:: {address}\n\n   All about it: :doc:`/tasks/{value.name}`."
     directive = "autoexception" if issubclass(value, BaseException) else "autoclass"
@@ -127,18 +127,17 @@ def escape(text: str) -> str:
     return "``".join(parts)
 
 
-def data_docstring(module: ModuleType, name: str) -> str:
-    """The string under the assignment of a public name that is neither a class nor a function.
+def find_data(module: ModuleType, name: str) -> tuple[str, str]:
+    """Module and docstring of a public name that is neither a class nor a function.
 
     Raises:
-        LookupError: no module of the package has it.
+        LookupError: no module of the package has the docstring.
     """
     value, package = getattr(module, name), module.__name__.split(".")[0]
     for path, one in sorted(sys.modules.items()):
         if path.split(".")[0] == package and vars(one).get(name) is value and (text := definitions(one).get(name)):
-            return text
+            return path, text
     raise LookupError(f"{module.__name__}.{name} is public and needs a docstring: a string under its assignment")
-    return "MISSING"
 
 
 def definitions(module: ModuleType) -> dict[str, str]:
