@@ -69,8 +69,17 @@ def read(package: str) -> Sources:
     return sources
 
 
-def imported(name: str, source: str, known: Sources) -> Iterator[str]:
+def imported(name: str, source: str, known: Sources) -> list[str]:
     """The modules that a module imports, wherever in its text, be it for type checking only."""
+    return _imported(name, source, frozenset(known))
+
+
+@cache
+def _imported(name: str, source: str, known: frozenset[str]) -> list[str]:
+    return list(_read_imports(name, source, known))
+
+
+def _read_imports(name: str, source: str, known: frozenset[str]) -> Iterator[str]:
     package = name.split(".")[0]
     is_folder = any(other.startswith(f"{name}.") for other in known)
     home = name.split(".") if is_folder else name.split(".")[:-1]

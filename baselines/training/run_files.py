@@ -129,6 +129,8 @@ def read_config(path: Path) -> dict[str, Any]:
         RunError: it is missing, of another format, or not that of a run.
     """
     file = path / "config.json"
+    if not file.exists():
+        raise RunError(f"{path} is not a run folder: it has no config.json")
     config = read_format(file, FORMAT)
     if missing := [
         name for name in ("settings", "recipe", "task", "versions") if not isinstance(config.get(name), dict)

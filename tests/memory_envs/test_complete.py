@@ -72,9 +72,6 @@ def what_is_missing(kind: type[Task]) -> list[str]:
         ),
         (any(kind.env_id in line for line in lines_of("CHANGELOG.md")), f"CHANGELOG.md: name {kind.env_id}"),
     ]
-    if (ROOT / "docs" / "tasks").is_dir():
-        path = f"docs/tasks/{name}.md"
-        places.append(((ROOT / path).exists(), f"{path}: write its page"))
     return [f"task {name} lacks {what}" for there, what in places if not there]
 
 

@@ -23,17 +23,17 @@ MISTAKES = {
     "train --tcr-on state": "argument --tcr-on: tcr_on needs tcr above 0",
     "train --device gpu": "argument --device: device must be cpu, cuda or cuda:<number>, got 'gpu'",
     "train --out held": "argument --out: out must be a new or an empty folder, got held, which holds a.txt",
-    "train --resume nowhere": "nowhere/config.json cannot be read",
+    "train --resume nowhere": "nowhere is not a run folder: it has no config.json",
     "train --go-on": "argument --go-on: go_on needs out, and no resume, got no out",
     "train-rl --steps 0": "argument --steps: steps must be an integer from 1 to 1000000000000, got 0",
     "train-rl --gamma 2": "argument --gamma: gamma must be a number from 0 to 1, got 2.0",
-    "train-rl --resume nowhere": "nowhere/config.json cannot be read",
+    "train-rl --resume nowhere": "nowhere is not a run folder: it has no config.json",
     "evaluate": "the following arguments are required: RUN",
-    "evaluate nowhere": "nowhere/config.json cannot be read",
+    "evaluate nowhere": "nowhere is not a run folder: it has no config.json",
     "evaluate nowhere --episodes 1": "argument --episodes: episodes must be an integer from 2 to 100000, got 1",
     "evaluate nowhere --out no/where.csv": "argument --out: out must be a file in a folder that exists",
     "analyze nowhere --what dreams": "argument --what: ",
-    "analyze nowhere --what ablation": "nowhere/config.json cannot be read",
+    "analyze nowhere --what ablation": "nowhere is not a run folder: it has no config.json",
     "sweep --seed 0": "argument --seed: a sweep must have an axis",
     "sweep --seed 0..4 --units 0": "argument --units: units must be an integer from 1 to 20000, got 0 (in the run ",
     "sweep nothing.toml": "argument FILE.toml: file must be a TOML file or the folder of a sweep, got nothing.toml",
@@ -60,7 +60,7 @@ def test_a_mistake_is_one_line(words: str, mistaken: dict[str, Answer]) -> None:
     assert MISTAKES[words] in err
     assert err.count("\n") == 1
     assert err.startswith("python -m baselines")
-    assert (code, out) == (1 if "cannot be read" in err else 2, "")
+    assert (code, out) == (1 if "is not a run folder" in err else 2, "")
 
 
 def test_help_and_version_are_answered(tmp_path: Path) -> None:

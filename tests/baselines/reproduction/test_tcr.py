@@ -106,14 +106,6 @@ def test_a_run_whose_loss_is_no_longer_finite_is_unsolved() -> None:
     assert (result.status, result.updates) == ("diverged", 100)
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results_that_are_kept() -> None:
-    printed = summary.tables(GROUPS, results.read(ROOT / "speed" / "results" / "tcr.csv"))
-    section = (ROOT / "README.md").read_text().split("## Where temporal consistency helps")[1].split("\n## ")[0]
-    shown = [line for line in section.splitlines() if line.startswith("|")]
-    assert len(shown) > 20
-    assert set(shown) <= set(printed.splitlines())
-
-
 @pytest.mark.slow
 def test_the_command_runs_what_is_missing_and_sums_up(tmp_path: Path) -> None:
     out = tmp_path / "quick.csv"
