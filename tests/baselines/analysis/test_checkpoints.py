@@ -75,5 +75,5 @@ def test_each_checkpoint_is_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert task == last.task
     assert all((value == last.network.state_dict()[name]).all() for name, value in network.state_dict().items())
     check_runs([path])
-    with pytest.raises(RunError, match=r"config.json cannot be read"):
+    with pytest.raises(RunError, match=r"is not a run folder"):
         check_runs([tmp_path])

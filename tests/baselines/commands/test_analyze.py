@@ -229,8 +229,8 @@ def test_what_is_no_run_of_train_is_told(run: Path, tmp_path: Path, capsys: pyte
     broken.mkdir()
     (broken / "config.json").write_text("{")
     for path, words in (
-        (tmp_path, "config.json cannot be read"),
-        (tmp_path / "nowhere", "config.json cannot be read"),
+        (tmp_path, "is not a run folder"),
+        (tmp_path / "nowhere", "is not a run folder"),
         (broken, "config.json cannot be read"),
         (by_ppo, "must be a run of train, and is one of train-rl"),
     ):

@@ -261,7 +261,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "lost": (lambda path: (path / "checkpoint.safetensors").unlink(), "checkpoint.safetensors cannot be read"),
     "version": (lambda path: rewrite_config(path, format=1), "config.json has the format 1; known: 2"),
     "config": (lambda path: rewrite_config(path, recipe=None), "config.json is not that of a run: it has no recipe"),
-    "no config": (lambda path: (path / "config.json").unlink(), "config.json cannot be read"),
+    "no config": (lambda path: (path / "config.json").unlink(), "is not a run folder: it has no config.json"),
     "rows": (lambda path: drop_rows(path / "metrics.csv"), r"metrics.csv must have 7 rows .* has 2"),
     "columns": (lambda path: (path / "metrics.csv").write_text("update,N\r\n"), "metrics.csv has other columns"),
     "text": (lambda path: (path / "metrics.csv").write_bytes(b"\xff\xfe\n"), "metrics.csv cannot be read"),
@@ -288,7 +288,7 @@ def test_a_run_that_has_ended_is_refused(straight: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err.endswith("is finished: its last stage is solved\n")
     assert content(straight) == before
     assert main(["train", "--resume", str(tmp_path / "nowhere")]) == 1
-    assert "config.json cannot be read" in capsys.readouterr().err
+    assert "is not a run folder" in capsys.readouterr().err
 
 
 def test_a_folder_in_use_is_refused_until_its_process_is_gone(halfway: Path, straight: Path) -> None:
