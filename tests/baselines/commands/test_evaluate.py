@@ -109,7 +109,7 @@ def test_what_does_not_fit_the_network_or_the_task_is_refused(tmp_path: Path) ->
     addition = trained(tmp_path / "sum", task="delayed-addition", **changes).folder.path
     with pytest.raises(SettingsError, match="num_steps must be left out for delayed-addition"):
         list(evaluate_run(addition, EvaluationSettings(num_steps=30)))
-    with pytest.raises(files.RunError, match="cannot be read"):
+    with pytest.raises(files.RunError, match="is not a run folder"):
         list(evaluate_run(tmp_path / "nowhere", EvaluationSettings()))
 
 

@@ -150,10 +150,11 @@ def test_a_short_run_from_end_to_end(
     assert json.loads((folder / "summary.json").read_text())["largest_n"] == 3
 
 
+@pytest.mark.slow
 def test_a_real_interrupt_saves_and_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = str(Path(baselines.__file__).parents[1])
     process = subprocess.Popen(
-        [sys.executable, "-m", "baselines", "train", "--n-max", "100", "--out", str(tmp_path / "run")],
+        [sys.executable, "-m", "baselines", "train", "--n-max", "60", "--units", "32", "--out", str(tmp_path / "run")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -26,6 +26,7 @@ print(stock, faults(), int(done))
 """
 
 
+@pytest.mark.slow
 def test_freed_memory_is_kept_where_malloc_is_glibc_s() -> None:
     done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
     stock, kept, changed = map(int, done.stdout.split())
