@@ -45,17 +45,6 @@ PAGES = sorted(
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
     if not set(path.relative_to(ROOT).parts) & set(GENERATED)
 )
-HEADINGS = [
-    "Description",
-    "Observation space",
-    "Action space",
-    "Reward",
-    "Episode end",
-    "Arguments",
-    "Reference scores",
-    "Lag",
-    "Version history",
-]
 
 
 @dataclass(frozen=True)
@@ -320,8 +309,7 @@ def test_the_stored_rows_of_the_readmes_ladder_are_the_stored_results() -> None:
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
-def test_every_task_is_documented_under_the_fixed_headings(task: type) -> None:
-    assert re.findall(r"^    ## (.*)$", task.__doc__ or "", re.MULTILINE) == HEADINGS
+def test_every_argument_of_a_task_is_documented(task: type) -> None:
     arguments = (task.__doc__ or "").split("## Arguments")[1].split("## Reference")[0]
     documented = re.findall(r"^    - ``(\w+)``", arguments, re.MULTILINE)
     assert set(documented) == set(task.parameters())  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from baselines.core.tables import Column
 from baselines.network import RecurrentNetwork, head_keys
 from baselines.training import loading, run_files
 from baselines.training.bptt_settings import Plan
-from memory_envs import Task, task_from_dict
+from memory_envs import Task
 
 KEYS = (Column("run", "run"), Column("N", "N of the checkpoint", "steps"), Column("update", "updates of training"))
 """The columns that say which subject a row of a table is of."""
@@ -100,11 +100,5 @@ def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subjec
 
 def _load(checkpoint: Checkpoint, plan: Plan) -> Subject:
     tensors, plain = loading.read_checkpoint(checkpoint.path, checkpoint.n, checkpoint.update)
-    network = plan.new_network()
-    for key in plain["readouts"]:
-        network.add_readout(key)
-    own = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-    network.load_state_dict(own)
-    n = checkpoint.n
-    task = task_from_dict(plain["task"]) if n is None else plan.curriculum.stage(plan.task, n)
+    network, task = loading.network_of(plan, tensors, plain, checkpoint.n)
     return Subject(network.requires_grad_(False).eval(), task, checkpoint.run, plain["update"], checkpoint.path)

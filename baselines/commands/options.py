@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from baselines.core.files import changed_versions
 from baselines.core.settings import RANGE, Declared, declared
+from baselines.training.run_files import check_empty, settings_to_go_on
 from baselines.training.settings import RunSettings
 
 S = TypeVar("S", bound=RunSettings)
@@ -40,6 +41,34 @@ def read_options(given: dict[str, Any], kind: type[S], recipe: Iterable[Declared
     given = merged(given)
     replaced = {setting.name: given.pop(setting.name) for setting in recipe if setting.name in given}
     return kind(**given, overrides=replaced)
+
+
+def new_or_changed(
+    given: dict[str, Any], kind: type[S], recipe: Iterable[Declared], resume: Path | None
+) -> tuple[S | None, dict[str, Any]]:
+    """What a command that trains is asked for, with all checked that can be checked without torch.
+
+    Args:
+        given: the parsed options.
+        kind: the class of its settings.
+        recipe: what can be asked for of its recipe.
+        resume: the folder of the run to go on with; None begins a new one.
+
+    Returns:
+        The settings of a new run and no changes, or None and what is changed of the run that goes on.
+
+    Raises:
+        SettingsError: an option cannot be, or goes against the run.
+        RunError: ``resume`` is no run of this kind.
+    """
+    if resume is None:
+        settings = read_options(given, kind, recipe)
+        settings.parts()
+        check_empty(settings.folder)
+        return settings, {}
+    changes = merged(given)
+    settings_to_go_on(kind, resume, changes)
+    return None, changes
 
 
 def merged(given: dict[str, Any]) -> dict[str, Any]:

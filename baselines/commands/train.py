@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from baselines.commands.options import add_run_options, merged, note_versions, read_options
+from baselines.commands.options import add_run_options, new_or_changed, note_versions
 from baselines.core.process import interruptible, prepare_to_compute
 from baselines.core.settings import SettingsError
 from baselines.training import recipes, run_files
@@ -27,24 +27,19 @@ def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> No
 
 def run(given: dict[str, Any]) -> int:
     """Begin the run that is asked for, or take it up, and train it before the user's eyes; the exit code."""
-    resume, go_on = given.pop("resume", None), given.pop("go_on")
+    resume: Path | None = given.pop("resume", None)
+    go_on = given.pop("go_on")
     if go_on and (resume or "out" not in given):
         raise SettingsError("go_on", f"go_on needs out, and no resume, got {'resume' if resume else 'no out'}")
     if go_on and run_files.is_run(given["out"]):
         resume = given["out"]
-    settings = changes = None
-    if resume is None:
-        settings = read_options(given, Settings, recipes.options())
-        settings.parts()
-        run_files.check_empty(settings.folder)
-    else:
-        changes = merged(given)
-        run_files.settings_to_go_on(Settings, resume, changes)
+    settings, changes = new_or_changed(given, Settings, recipes.options(), resume)
     prepare_to_compute("baselines.training.run", "baselines.training.figure", "baselines.commands.display.training")
     from baselines.training.run import TrainingRun
 
     if settings is not None:
         return train(TrainingRun(settings))
+    assert resume is not None
     taken_up = TrainingRun.resume(resume, changes)
     note_versions(resume, run_files.read_versions(resume))
     return train(taken_up)

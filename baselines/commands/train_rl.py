@@ -6,9 +6,10 @@ import argparse
 import shlex
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baselines.commands.options import add_run_options, merged, note_versions, read_options
+from baselines.commands.options import add_run_options, new_or_changed, note_versions
 from baselines.core.process import interruptible, prepare_to_compute
 from baselines.training import ppo_recipes, run_files
 from baselines.training.ppo_settings import RLSettings
@@ -24,14 +25,8 @@ def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> No
 
 def run(given: dict[str, Any]) -> int:
     """Begin the run that is asked for, or take it up, and train it before the user's eyes; the exit code."""
-    resume, settings, changes = given.pop("resume", None), None, None
-    if resume is None:
-        settings = read_options(given, RLSettings, ppo_recipes.options())
-        settings.parts()
-        run_files.check_empty(settings.folder)
-    else:
-        changes = merged(given)
-        run_files.settings_to_go_on(RLSettings, resume, changes)
+    resume: Path | None = given.pop("resume", None)
+    settings, changes = new_or_changed(given, RLSettings, ppo_recipes.options(), resume)
     prepare_to_compute("baselines.training.losses")
     if settings is not None:
         settings.plan()  # a wrong option is found before a missing package
@@ -40,6 +35,7 @@ def run(given: dict[str, Any]) -> int:
 
     if settings is not None:
         return show(RLRun(settings))
+    assert resume is not None
     taken_up = RLRun.resume(resume, changes)
     note_versions(resume, run_files.read_versions(resume))
     return show(taken_up)

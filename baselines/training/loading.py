@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from baselines.core.files import RunError
 from baselines.network import RecurrentNetwork
+from baselines.training.bptt_settings import Plan
 from baselines.training.run_files import FORMAT, checkpoint_file, identity, read_config, read_settings
 from memory_envs import Task, task_from_dict
 
@@ -20,12 +22,28 @@ def load_network(path: Path, n: int | None = None, update: int | None = None) ->
     """The network of the run at ``path``, on the CPU, and the task of its stage.
 
     Args:
-        path: of the run.
-        n: as it was when this N was solved, with the task of that stage.
-        update: or as it was after so many updates. Neither: as it was last saved.
+        path: the run folder.
+        n: take the checkpoint that was kept when this N was solved.
+        update: or the one kept after so many updates. Neither: the latest.
+
+    Raises:
+        RunError: the folder holds no run of ``train``, or the checkpoint cannot be read.
     """
-    tensors, plain = read_checkpoint(path, n, update)
     plan = replace(read_settings(path), device="cpu").plan()
+    return network_of(plan, *read_checkpoint(path, n, update), n)
+
+
+def network_of(
+    plan: Plan, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], n: int | None = None
+) -> tuple[RecurrentNetwork, Task]:
+    """The network of a checkpoint, and the task of its stage.
+
+    Args:
+        plan: the plan of its run.
+        tensors: the tensors of the checkpoint, by name.
+        plain: the plain data of the checkpoint.
+        n: the N that the checkpoint was kept for, if it was: then the task is that of the stage of this N.
+    """
     network = plan.new_network()
     for key in plain["readouts"]:
         network.add_readout(key)
@@ -40,7 +58,7 @@ def read_checkpoint(
     """The tensors and the plain data of a checkpoint of the run at ``path``, on the CPU.
 
     Args:
-        path: of the run.
+        path: the run folder.
         n: the one kept when this N was solved.
         update: or the one kept after so many updates. Neither: the latest.
     """
