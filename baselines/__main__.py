@@ -13,7 +13,8 @@ before = signal.getsignal(signal.SIGINT)
 if before is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from baselines.commands.main import main  # noqa: E402
+from baselines.commands.main import parse, run  # noqa: E402
 
+command, given = parse(sys.argv[1:])
 signal.signal(signal.SIGINT, before)
-sys.exit(main())
+sys.exit(run(command, given))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ANALYSES", "Analysis", "Column", "Subject", "Table", "Tables", "analyse"]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "ANALYSES": "catalogue",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from baselines.benchmark.ranking import Rungs, Standing, rank
 from baselines.core.files import replace_file, writing
-from baselines.core.tables import Column, Table
+from baselines.core.tables import Column, Table, read_csv
 
 LADDER = (
     Column("agent", "name of the contestant"),
@@ -75,8 +74,7 @@ def stored_results(budget_name: str) -> list[dict[str, str]]:
     path = Path(__file__).with_name(f"{budget_name}.csv")
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_csv(path)
 
 
 def ladder_table(standings: Sequence[Standing], rungs: Rungs) -> Table:

@@ -34,7 +34,7 @@ __all__ = [
     "make_cell",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "Cell": "base",
@@ -45,4 +45,5 @@ __getattr__ = lazy_exports(
         "PLRNN": "plrnn",
         "RateRNN": "rate",
     },
+    ["CELLS", "cell_options", "check_cell_name", "find_cell", "make_cell"],
 )

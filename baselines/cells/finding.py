@@ -36,6 +36,9 @@ class _Cells(Mapping[str, "type[Cell]"]):
     def __len__(self) -> int:
         return len(self._places)
 
+    def __repr__(self) -> str:
+        return f"CELLS({', '.join(self._places)})"
+
 
 CELLS: Mapping[str, type[Cell]] = _Cells(
     {
@@ -65,6 +68,18 @@ def check_cell_name(name: str, value: object) -> None:
         raise ValueError(f"{name} must be one of {list(CELLS)} or package.module:ClassName, got {value!r}")
 
 
+def import_cell(name: str) -> object:
+    """What ``package.module:ClassName`` names, be it a cell or not.
+
+    Raises:
+        ValueError: it cannot be imported.
+    """
+    try:
+        return import_object(name)
+    except Exception as error:  # whatever a stranger's module may raise
+        raise ValueError(f"cell must name a class that can be imported, got {name!r} ({error})") from error
+
+
 def find_cell(name: str) -> type[Cell]:
     """The class with this name: one of ``CELLS``, or your own class as ``package.module:ClassName``.
 
@@ -79,10 +94,7 @@ def find_cell(name: str) -> type[Cell]:
         return CELLS[name]
     from baselines.cells import contract
 
-    try:
-        kind: Any = import_object(name)
-    except Exception as error:  # importing a user's module may raise anything
-        raise ValueError(f"cell must name a class that can be imported, got {name!r} ({error})") from error
+    kind: Any = import_cell(name)
     contract.check_class(kind, f"cell {name}")
     return kind
 

@@ -21,7 +21,7 @@ from baselines.evaluation import evaluate as evaluate_agent
 from baselines.training import run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.ppo_settings import RLSettings
-from memory_envs import Task, checks
+from memory_envs import TASKS, Task, checks
 
 MOST_STEPS = 100_000
 """The longest trials that are played."""
@@ -81,10 +81,9 @@ def run(given: dict[str, Any]) -> int:
     """Play and print; the exit code."""
     path, lags, out = (given.pop(name) for name in ("run", "lags", "out"))
     settings = EvaluationSettings(**merged(given))
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+    if out is not None and (not out.parent.is_dir() or (out.exists() and not out.is_file())):
         raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
-    check_fields(settings)
-    run_files.read_config(path)
+    run_settings(path, settings)
     prepare_to_compute("baselines.training.loading", "baselines.commands.display.scores")
     from rich.console import Console
 
@@ -97,6 +96,33 @@ def run(given: dict[str, Any]) -> int:
     if out is not None:
         save_scores(all_played, out)
     return 0
+
+
+def run_settings(path: Path, asked: EvaluationSettings) -> Settings | RLSettings:
+    """The settings of the run at ``path``, once it is sure that ``asked`` fits them as far as is known without torch.
+
+    Raises:
+        SettingsError: a setting is out of range, names no kept checkpoint, or does not go with another.
+        RunError: there is no run.
+    """
+    check_fields(asked)
+    trained: Settings | RLSettings
+    if run_files.read_method(path) == RLSettings.METHOD:
+        trained = run_files.read_settings_as(RLSettings, path)
+    else:
+        trained = run_files.read_settings(path)
+    if asked.checkpoint is not None and asked.checkpoint not in (kept := run_files.kept_checkpoints(path)):
+        raise SettingsError("checkpoint", f"checkpoint must be one of the kept ones, {kept}, got {asked.checkpoint}")
+    if asked.trial_length is not None and asked.num_steps is not None:
+        raise SettingsError("trial_length", "trial_length must be left out where num_steps is given")
+    _check_task_args(TASKS[trained.task], asked)
+    return trained
+
+
+def _check_task_args(kind: type[Task], asked: EvaluationSettings) -> None:
+    allowed = [name for name in kind.parameters() if name not in ("N", "heads", "active_heads", "num_steps")]
+    if unknown := [name for name in asked.task_args if name not in allowed]:
+        raise SettingsError("task_args", f"task_args must be among {allowed} for {kind.name}, got {unknown[0]!r}")
 
 
 def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluation]:
@@ -113,12 +139,9 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
         RunError: the run cannot be read.
     """
     asked = settings
-    check_fields(asked)
-    by_ppo = run_files.read_method(path) == RLSettings.METHOD
-    trained = run_files.read_settings_as(RLSettings if by_ppo else Settings, path)
+    trained = run_settings(path, asked)
+    by_ppo = isinstance(trained, RLSettings)
     seed = seeds.evaluation_seed(trained.seed) if asked.seed is None else asked.seed
-    if asked.checkpoint is not None and asked.checkpoint not in (kept := run_files.kept_checkpoints(path)):
-        raise SettingsError("checkpoint", f"checkpoint must be one of the kept ones, {kept}, got {asked.checkpoint}")
     check("device", check_device, asked.device)
     if by_ppo:
         yield from _evaluate_policy(path, asked, seed)
@@ -162,9 +185,6 @@ def _evaluate_policy(path: Path, asked: EvaluationSettings, seed: int) -> Iterat
 
 def _tasks(stage: Task, asked: EvaluationSettings) -> list[Task]:
     """What is asked for, starting from the task of a stage."""
-    allowed = [name for name in stage.parameters() if name not in ("N", "heads", "active_heads", "num_steps")]
-    if unknown := [name for name in asked.task_args if name not in allowed]:
-        raise SettingsError("task_args", f"task_args must be among {allowed} for {stage.name}, got {unknown[0]!r}")
     task = blame("task_args", stage.replace, **asked.task_args)
     changes: list[dict[str, Any]] = [{"N": n} for n in asked.n]
     if stage.heads is not None:
@@ -183,8 +203,6 @@ def _tasks(stage: Task, asked: EvaluationSettings) -> list[Task]:
 def _with_length(task: Task, asked: EvaluationSettings) -> Task:
     steps, name = asked.num_steps, "num_steps"
     if asked.trial_length is not None:
-        if steps is not None:
-            raise SettingsError("trial_length", "trial_length must be left out where num_steps is given")
         name = "trial_length"
         steps = round(asked.trial_length * task.N)
     if steps is None:

@@ -33,7 +33,12 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code: 0 done, 1 the run failed, 2 bad arguments, 130 interrupted."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    return run(*parse(sys.argv[1:] if arguments is None else arguments))
+
+
+def parse(arguments: Sequence[str]) -> tuple[Parser, dict[str, Any]]:
+    """The parser of the command that the arguments name, and its parsed options. Imports what the command needs."""
+    words = list(arguments)
     parser = Parser(prog=PROG, description="Train recurrent networks on memory tasks, and measure what they remember.")
     parser.add_argument("--version", action="version", version=f"memory-envs {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
@@ -42,12 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name == next((word for word in words if not word.startswith("-")), None):
             command_module(name).add_options(command, words)
     given = vars(parser.parse_args(words))
-    return run(commands.choices[given.pop("command")], given)
+    # Not before: help needs neither Gymnasium nor NumPy. Not later: then a Ctrl-C is an exception.
+    import baselines.core.settings  # noqa: F401
+
+    return commands.choices[given.pop("command")], given
 
 
 def run(command: Parser, given: dict[str, Any]) -> int:
     """Run a command with its parsed options; the exit code."""
-    # Not before: help needs neither Gymnasium nor NumPy.
     from baselines.core.files import RunError
     from baselines.core.settings import SettingsError
 

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from baselines.core.files import changed_versions
 from baselines.core.settings import RANGE, Declared, declared
-from baselines.training.run_files import check_empty, settings_to_go_on
+from baselines.training.bptt_settings import Settings
+from baselines.training.run_files import check_empty, check_goes_on, settings_to_go_on
 from baselines.training.settings import RunSettings
 
 S = TypeVar("S", bound=RunSettings)
@@ -67,7 +68,9 @@ def new_or_changed(
         check_empty(settings.folder)
         return settings, {}
     changes = merged(given)
-    settings_to_go_on(kind, resume, changes)
+    settings = settings_to_go_on(kind, resume, changes)
+    if isinstance(settings, Settings):
+        check_goes_on(settings, resume)
     return None, changes
 
 

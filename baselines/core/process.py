@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from importlib import import_module
@@ -63,11 +63,26 @@ def keep_freed_memory() -> bool:
     return mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
 
 
+@contextmanager
+def importing() -> Iterator[None]:
+    """Within the block a Ctrl-C ends the process at once, unless a handler of its own is set.
+
+    Importing takes up to seconds, and there is nothing to save. As an exception, the Ctrl-C would be a traceback out of
+    the middle of some module.
+    """
+    is_main = threading.current_thread() is threading.main_thread()  # signals are the main thread's
+    handler = signal.getsignal(signal.SIGINT) if is_main else None
+    if handler is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if handler is signal.default_int_handler:
+            signal.signal(signal.SIGINT, handler)
+
+
 def prepare_to_compute(*modules: str) -> None:
     """Import torch and the modules that a command works with; one thread for torch, and memory that is kept.
-
-    Importing takes seconds. A Ctrl-C meanwhile ends the process, for there is nothing to save; as an exception it would
-    be a traceback out of the middle of some module.
 
     The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten times
     the CPU time and ten times as long.
@@ -75,18 +90,11 @@ def prepare_to_compute(*modules: str) -> None:
     Args:
         modules: names of modules of ours.
     """
-    is_main = threading.current_thread() is threading.main_thread()  # signals are the main thread's
-    handler = signal.getsignal(signal.SIGINT) if is_main else None
-    if handler is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
+    with importing():
         import torch
 
         for module in modules:
             import_module(module)
-    finally:
-        if handler is signal.default_int_handler:
-            signal.signal(signal.SIGINT, handler)
     torch.set_num_threads(1)
     keep_freed_memory()
 
@@ -121,14 +129,17 @@ def import_module_of(package: str, module: str) -> ModuleType:
     return import_module(f"{package}.{module}")
 
 
-def lazy_exports(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package (PEP 562) whose names are imported when they are asked for.
+def lazy_exports(
+    package: str, places: Mapping[str, str], others: Sequence[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a package (PEP 562) whose names are imported when they are used.
 
     So the package itself costs nothing, and importing a light module of it does not import a heavy one.
 
     Args:
         package: the ``__name__`` of the package.
         places: public name -> the module of the package that holds it.
+        others: the public names that the package holds itself.
     """
 
     def get(name: str) -> Any:
@@ -136,4 +147,7 @@ def lazy_exports(package: str, places: Mapping[str, str]) -> Callable[[str], Any
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module_of(package, places[name]), name)
 
-    return get
+    def names() -> list[str]:
+        return sorted([*places, *others])
+
+    return get, names

@@ -1,4 +1,4 @@
-"""Settings: declared once, as fields of a dataclass, and checked from there. Nothing here imports torch.
+"""Settings: declared once, as fields of a dataclass, and checked from there. Importing it costs no torch.
 
 A field's type and its metadata say all that there is to say about it by itself:
 
@@ -13,6 +13,7 @@ A field's type and its metadata say all that there is to say about it by itself:
 
 from __future__ import annotations
 
+import math
 import re
 import types
 from collections import abc
@@ -35,6 +36,9 @@ class SettingsError(ValueError):
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
         self.name = name
+
+    def __reduce__(self) -> tuple[type[SettingsError], tuple[str, str]]:
+        return type(self), (self.name, str(self))
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Declared:
             (checks.integer if self.kind is int else checks.real)(name, value, *self.metadata["range"])
         elif self.kind is bool:
             checks.flag(name, value)
+        elif self.kind is Path and not isinstance(value, (str, Path)):
+            raise TypeError(f"{name} must be a path, got {value!r} ({type(value).__name__})")
         elif self.kind in (str, dict) and not isinstance(value, str if self.kind is str else Mapping):
             word = "a string" if self.kind is str else "a table (a dictionary)"
             raise TypeError(f"{name} must be {word}, got {value!r} ({type(value).__name__})")
@@ -135,9 +141,9 @@ def blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 def positive(name: str, value: object) -> float:
     """A finite number above 0."""
-    number = checks.real(name, value, 0.0, float("inf"))
-    if not number:
-        raise ValueError(f"{name} must be above 0, got {value!r}")
+    number = checks.real(name, value, -math.inf, math.inf)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
     return number
 
 

@@ -1,4 +1,4 @@
-"""Tables: their columns have a unit and a meaning. And the one place where CSV is written and read."""
+"""Tables whose columns have a unit and a meaning, and how they are written as CSV."""
 
 from __future__ import annotations
 

@@ -115,19 +115,22 @@ class Learner:
         self._stage_began = self.update
         self._begin_test()
 
-    def draw_next(self) -> int:
-        """Draw the trials of the next update, if they have not been drawn yet.
+    def draw(self) -> Trials:
+        """The trials of the next update, drawn now if they have not been."""
+        if self._next is None:
+            self._next = self.practice.batch(self._drawn if self._fresh else self._drawn - 1)
+        return self._next
 
-        Returns:
-            The environment steps that the next update takes: 0 where it goes over trials again.
-        """
-        return int(self._next_trials().lengths.sum()) if self._fresh else 0
+    @property
+    def next_steps(self) -> int:
+        """Environment steps that the trials drawn for the next update add: 0 where it goes over trials again."""
+        return int(self._next.lengths.sum()) if self._next is not None and self._fresh else 0
 
     def learn(self) -> None:
         """One update. Waits for no result: a GPU is kept busy."""
         network, fresh = self.network, self._fresh
-        self.steps += self.draw_next()
-        trials = self._next_trials()
+        trials = self.draw()
+        self.steps += self.next_steps
         self._drawn += fresh
         rollout, targets, mask = self._roll_out(trials, "state", self.update)
         weights = {name: self.weights[name](self.update) if name in self.weights else 1.0 for name in self.terms}
@@ -228,12 +231,6 @@ class Learner:
         """Whether the next update is the first one on its batch."""
         return (self.update - self._stage_began) % self.recipe.epochs == 0
 
-    def _next_trials(self) -> Trials:
-        # Kept, for ``draw_next`` is called before every update, and they may be trained on again.
-        if self._next is None:
-            self._next = self.practice.batch(self._drawn if self._fresh else self._drawn - 1)
-        return self._next
-
     def _roll_out(self, trials: Trials, name: str, index: int) -> tuple[Rollout, Tensor, Tensor]:
         """What the network does in some trials, and their targets and mask: from the first step that counts on."""
         network = self.network
@@ -276,13 +273,16 @@ def train(
     Args:
         learner: what is trained; between two reports, and after the last, it is the caller's to read and save.
         curriculum: which stage follows.
-        stop: asked before every update.
+        stop: asked before every update, whose trials have been drawn.
         before_update: called before every update that is made; the learner can be saved here too.
 
     Yields:
         A report after each test.
     """
-    while not stop():
+    while True:
+        learner.draw()
+        if stop():
+            return
         before_update()
         learner.learn()
         if learner.update % learner.recipe.test_every == 0:

@@ -98,20 +98,7 @@ class TrainingRun(ResumableRun[Settings]):
 
     def _restore(self, path: Path) -> None:
         """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
-        summary = run_files.read_summary(path) if (path / "summary.json").exists() else {}
-        ended, budget, steps = summary.get("status"), self.plan.settings.budget, self.plan.settings.steps
-        if ended == "solved":
-            raise RunError(f"{path} is finished: its last stage is solved")
-        if ended == "updates":
-            raise RunError(f"{path} is finished: it has done its {self.plan.settings.max_updates} updates")
-        if ended == "diverged":
-            raise RunError(f"{path} diverged at update {summary['diverged_at']}: going on would do the same again")
-        if ended == "budget" and summary["seconds"] >= budget:
-            raise RunError(
-                f"{path} has used up its budget of {budget:g} s: give a larger one, such as --budget {2 * budget:g}"
-            )
-        if ended == "steps" and not self.plan.settings.has_more_steps_than(run_files.read_settings(path)):
-            raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {2 * (steps or 1)}")
+        run_files.check_goes_on(self.plan.settings, path)
         if not run_files.is_begun(path):  # killed before it was
             self.folder.go_back(0, 0)
             self._save(keep=self.plan.settings.keep_every is not None)
@@ -159,7 +146,7 @@ class TrainingRun(ResumableRun[Settings]):
                 return "updates"
             if time.monotonic() - began > asked.budget:
                 return "budget"
-            if asked.steps is not None and self.steps + self.learner.draw_next() > asked.steps:
+            if asked.steps is not None and self.steps + self.learner.next_steps > asked.steps:
                 return "steps"
             return "running"
 

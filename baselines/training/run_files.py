@@ -98,9 +98,37 @@ def read_settings_as(kind: type[S], path: Path) -> S:
     if (method := read_method(path)) != kind.METHOD:
         raise RunError(f"{path} must be a run of {kind.METHOD}, and is one of {method}")
     try:
-        return replace(kind(**config["settings"]), overrides=config["recipe"], out=path)
-    except TypeError as error:
+        settings = replace(kind(**config["settings"]), overrides=config["recipe"], out=path)
+        settings.parts()
+    except (TypeError, ValueError) as error:
         raise RunError(f"{path / 'config.json'} is not that of a run: {error}") from None
+    return settings
+
+
+def check_goes_on(settings: Settings, path: Path) -> None:
+    """Refuse a run of ``train`` that has nothing left to do.
+
+    Args:
+        settings: the settings with which it would go on.
+        path: the run folder.
+
+    Raises:
+        RunError: it is finished, has diverged, or has used up its budget or steps.
+    """
+    summary = read_summary(path) if (path / "summary.json").exists() else {}
+    ended, budget, steps = summary.get("status"), settings.budget, settings.steps
+    if ended == "solved":
+        raise RunError(f"{path} is finished: its last stage is solved")
+    if ended == "updates":
+        raise RunError(f"{path} is finished: it has done its {settings.max_updates} updates")
+    if ended == "diverged":
+        raise RunError(f"{path} diverged at update {summary['diverged_at']}: going on would do the same again")
+    if ended == "budget" and summary["seconds"] >= budget:
+        raise RunError(
+            f"{path} has used up its budget of {budget:g} s: give a larger one, such as --budget {2 * budget:g}"
+        )
+    if ended == "steps" and not settings.has_more_steps_than(read_settings(path)):
+        raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {2 * (steps or 1)}")
 
 
 def settings_to_go_on(kind: type[S], path: Path, changes: Mapping[str, Any]) -> S:

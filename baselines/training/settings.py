@@ -14,10 +14,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import numpy as np
+
 from baselines.cells import CELLS, check_cell_name
+from baselines.cells.finding import import_cell
 from baselines.core import seeds
 from baselines.core.files import file_word
-from baselines.core.settings import SettingsError, blame, check, declared, device_name, fraction
+from baselines.core.settings import SettingsError, blame, check, check_fields, declared, device_name, fraction
 from baselines.training.curriculum import CURRICULA, Curriculum, NoneSingle, SlidingWindow
 from baselines.training.recipes import RECIPES
 from memory_envs import TASKS, Task, checks, make_task
@@ -129,6 +132,20 @@ class RunSettings(ABC):
         Raises:
             SettingsError: as of ``parts``, and where the cell or its arguments are to blame.
         """
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, np.generic):  # as JSON and the names of folders need them
+                object.__setattr__(self, one.name, value.item())
+            elif isinstance(value, dict):
+                plain = {name: item.item() if isinstance(item, np.generic) else item for name, item in value.items()}
+                object.__setattr__(self, one.name, plain)
+
+    def _check_fields(self) -> None:
+        check_fields(self)
+        if self.cell not in CELLS:
+            blame("cell", import_cell, self.cell)
 
     def _replaced(self, recipe: Any) -> Any:
         """The recipe with the values of ``overrides``."""

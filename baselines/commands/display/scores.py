@@ -1,4 +1,4 @@
-"""How an agent played, as tables: for people, and as a file."""
+"""How an agent played, as tables on the screen."""
 
 from __future__ import annotations
 

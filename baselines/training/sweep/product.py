@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from baselines.core.files import file_word
+from baselines.core.process import importing
 from baselines.core.settings import RANGE, SettingsError, declared
 from baselines.training import recipes
 from baselines.training.bptt_settings import Settings
@@ -125,6 +126,8 @@ def _runs(
             possible.append((settings, values))
     if not found:
         raise SettingsError("exclude", "exclude must leave a run, got entries that leave none")
+    with importing():  # which takes seconds, and the cells need it
+        import torch  # noqa: F401
     for settings, values in possible:  # once all is right that can be told without torch
         _check(settings.plan, values)
     return found

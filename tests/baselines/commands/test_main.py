@@ -68,7 +68,7 @@ BAD = [
     ("--threshold 1", "--threshold: threshold must lie between 0 and 1, got 1.0"),
     ("--threshold nan", "--threshold: threshold must be a number from 0 to 1, got nan"),
     ("--seed -1", "--seed: seed must be an integer from 0 to 4294967295, got -1"),
-    ("--budget 0", "--budget: budget must be above 0, got 0.0"),
+    ("--budget 0", "--budget: budget must be a finite number above 0, got 0.0"),
     ("--steps 0", "--steps: steps must be an integer from 1 to 1000000000000, got 0"),
     ("--steps 2.5", "--steps: must be an integer, got '2.5'"),
     ("--epochs 2", "--test-every: test_every must be a multiple of epochs, 2, .* got 5"),

@@ -199,7 +199,7 @@ def test_batches_may_be_trained_on_again(monkeypatch: pytest.MonkeyPatch) -> Non
     state = again.state()
     again, _ = learner_of(**settings)
     again.restore(*state)
-    assert again.draw_next() == 0
+    assert again.next_steps == 0
     list(train(again, curriculum, lambda: again.update >= 20))
     assert again.steps == straight.steps
     assert all(

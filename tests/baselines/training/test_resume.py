@@ -194,7 +194,7 @@ def test_the_steps_count_on(straight: Path, tmp_path: Path) -> None:
     path, taken = tmp_path / "run", int(run_files.read_summary(straight)["steps"])
     run = train(TrainingRun(Settings(**SETTINGS, steps=taken // 2, out=path)))
     assert (run.status, run_files.read_summary(path)["steps"]) == ("steps", run.steps)
-    assert taken // 2 - run.learner.draw_next() < run.steps <= taken // 2
+    assert taken // 2 - run.learner.next_steps < run.steps <= taken // 2
     before = content(path)
     for changes in ({}, {"steps": taken // 2}, {"steps": 10}, {"budget": 1e6}):
         with pytest.raises(RunError, match=r"has used up its \d+ steps: give more, such as --steps \d+"):
