@@ -9,7 +9,6 @@ import platform
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +88,8 @@ def file_word(value: object) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of what decides a run's numbers."""
+    from importlib.metadata import PackageNotFoundError, version  # which takes long to import
+
     found = {"python": platform.python_version(), "machine": platform.machine(), "processor": processor()}
     for package in (
         *("memory-envs", "gymnasium", "numpy", "torch", "safetensors"),
