@@ -18,7 +18,6 @@ import os
 import re
 import runpy
 import shlex
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -36,6 +35,7 @@ from baselines.benchmark.summary import stored_results, summary_row
 from baselines.training.run_folder import RunFolder
 from baselines.training.sweep import SweepFolder
 from memory_envs import TASKS
+from tests.limits import run_limited
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -119,9 +119,7 @@ def execute(block: Block, page: str, folder: Path, capsys: pytest.CaptureFixture
     if block.run:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            ["bash", "-euc", block.code], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
-        )
+        done = run_limited(["bash", "-euc", block.code], cpu_seconds=400, cwd=folder, env=environment)
         assert done.returncode == 0, f"{page}:{block.line}: {done.stderr}"
         return
     capsys.readouterr()
@@ -318,6 +316,6 @@ def test_every_argument_of_a_task_is_documented(task: type) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
 def test_examples_run(path: Path, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = run_limited([sys.executable, str(path)], cpu_seconds=120, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from speed.environments import parse_options
 from speed.report import Row, markdown, without_nan
+from tests.limits import run_limited
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +48,7 @@ def test_a_short_run_measures_every_form_that_it_is_asked_for(tmp_path: Path) ->
     )
     command = [sys.executable, "-m", "speed.environments", "--repeats", "1", *f"{options}/speed.json".split()]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
+    done = run_limited(command, cpu_seconds=600, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "speed.json").read_text())
     rows = report["throughput"]

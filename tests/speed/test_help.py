@@ -2,13 +2,13 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import speed
+from tests.limits import run_limited
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = re.findall(r"python -m speed\.(\w+)", speed.__doc__ or "")
@@ -23,7 +23,7 @@ def test_the_package_names_every_command() -> None:
 def test_help(name: str) -> None:
     command = [sys.executable, "-X", "importtime", "-m", f"speed.{name}", "--help"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    done = run_limited(command, cpu_seconds=30, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.startswith(f"usage: {name}.py") or done.stdout.startswith(f"usage: python -m speed.{name}")
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

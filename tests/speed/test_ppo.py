@@ -1,11 +1,12 @@
 """Speed of PPO: rows and curves are written."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.limits import run_limited
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +16,7 @@ def test_rows_and_curves_of_reinforcement_learning_are_written(tmp_path: Path) -
     options = f"curves --N 2 --every 1024 --limit 2048 --seeds 1 --models same --to-limit --out {tmp_path}/rows.csv"
     command = [sys.executable, "-m", "speed.ppo", *options.split()]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
+    done = run_limited(command, cpu_seconds=600, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = (tmp_path / "rows.csv").read_text().splitlines()
     assert rows[0] == "model,seed,CPU s,steps,accuracy"

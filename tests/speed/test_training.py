@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from speed.training import parse_options
+from tests.limits import run_limited
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def measured(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "speed.training", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
+    return run_limited(command, cpu_seconds=600, env=environment)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import torch
 from baselines.reproduction.tcr import results, summary, worker
 from baselines.reproduction.tcr.conditions import GROUPS, Condition
 from baselines.reproduction.tcr.results import Run
+from tests.limits import run_limited
 
 ROOT = Path(__file__).parents[3]
 SMALL = Condition(task_args={"N": 4}, units=16, learning_rate=1e-2, limit=150)
@@ -112,7 +113,7 @@ def test_the_command_runs_what_is_missing_and_sums_up(tmp_path: Path) -> None:
 
     def tcr(*options: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "baselines.reproduction.tcr", "--out", str(out), *options]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+        return run_limited(command, cpu_seconds=200)
 
     assert tcr("--quick", "--seeds", "3").returncode == 0
     rows = results.read(out)

@@ -26,6 +26,7 @@ from baselines.training import loading, run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from tests.baselines.killing import SETTINGS
+from tests.limits import run_limited
 
 ROOT = Path(baselines.__file__).parents[1]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -97,7 +98,7 @@ def moments(seed: int) -> list[tuple[str, float]]:
 
 def killed(path: Path, when: list[tuple[str, float]]) -> list[int]:
     command = [sys.executable, "-m", "tests.baselines.killing", str(path), json.dumps(when)]
-    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    done = run_limited(command, cpu_seconds=200, cwd=ROOT, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     ends: list[int] = json.loads(done.stdout)
     assert set(ends) <= {-signal.SIGKILL, 0}, done.stderr
