@@ -249,7 +249,9 @@ def test_out_of_memory_is_one_line(
 
     monkeypatch.setattr(Learner, "learn", learn)
     assert main([*QUICK, "--out", str(tmp_path / "run")]) == 1
-    assert re.fullmatch(r"python -m baselines: error: out of memory \(.*\): use fewer units.*\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"python -m baselines: error: out of memory \(.*\): use fewer units.*\n", capsys.readouterr().err
+    )
 
 
 def test_another_runtime_error_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
