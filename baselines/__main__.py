@@ -1,14 +1,14 @@
-"""``python -m baselines``."""
+"""The entry point of ``python -m baselines``."""
 
 import os
 import signal
 import sys
 
-# Before NumPy is imported, here and in the processes that this one starts: products of small matrices in a reference
-# score took 25 times the CPU time on two threads of busy cores.
+# One thread, set before NumPy is imported here or in a process started from here. With two threads on busy cores, the
+# small matrix products of a reference score took 25 times the CPU time.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# A Ctrl-C while modules are imported ends the process: as an exception it would be a traceback out of some module.
+# Ctrl-C during the imports ends the process. As an exception it would print a traceback from inside some module.
 before = signal.getsignal(signal.SIGINT)
 if before is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)

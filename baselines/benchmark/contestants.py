@@ -58,7 +58,7 @@ def contestants(whats: Sequence[str], methods: Sequence[str] = ()) -> tuple[Cont
         raise SettingsError("method", f"method must be left out where no agent is a cell, got {' '.join(methods)}")
     if any(one.method == "ppo" for one in found) and not (find_spec("stable_baselines3") and find_spec("sb3_contrib")):
         raise RunError(
-            "method ppo needs stable-baselines3 and sb3-contrib, of the extra 'rl': "
+            "method ppo needs stable-baselines3 and sb3-contrib, which the extra 'rl' installs: "
             'pip install "memory-envs[rl]" (from a checkout: ".[rl]")'
         )
     return tuple(found)

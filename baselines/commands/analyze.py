@@ -1,4 +1,4 @@
-"""The command ``analyze``: what a network learned, as tables and a figure."""
+"""The command ``analyze``: what a network has learned, as tables and a figure."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ from baselines.core.process import prepare_to_compute
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """The options of ``analyze``, and those of the one analysis that ``arguments`` name: so analyses can share names.
+    """Add the options of ``analyze``, and those of the chosen analysis only: two analyses may have options of one name.
 
     Args:
         parser: the parser that gets the options.
-        arguments: the words of the command line, in which ``--what NAME`` is looked for.
+        arguments: the words of the command line; ``--what NAME`` among them chooses the analysis.
     """
     parser.epilog = "python -m baselines analyze --what WHAT --help lists the options of an analysis."
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder, or several for intervals")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run folder; several give intervals")
     parser.add_argument("--what", choices=list(SETTINGS), required=True, help="the analysis")
-    help = "those kept when these N were solved (default: all, the latest or --keep-every's, by the analysis)"
+    help = (
+        "analyse the checkpoints from when these N were solved (default, depending on the analysis: all of them, the "
+        "latest checkpoint, or those of --keep-every)"
+    )
     parser.add_argument("--checkpoints", type=READERS[int], nargs="+", default=(), metavar="N", help=help)
-    help = "folder to write into (default: analysis/WHAT in that of the run)"
+    help = "folder for the results (default: analysis/WHAT in the run folder)"
     parser.add_argument("--out", type=Path, metavar="PATH", help=help)
     for name, settings in SETTINGS.items():
         if f"--what={name}" in arguments or ("--what", name) in pairwise(arguments):
             add_options_of(parser.add_argument_group(f"options of {name}"), settings)
-            break  # of two the parser takes the last one, and refuses the options that it does not have
+            break  # given two analyses, the parser takes the last one and refuses options that it does not have
 
 
 def run(given: dict[str, Any]) -> int:
-    """Measure, write and draw. Ctrl-C leaves what is finished, drawn too.
+    """Measure, write and draw. After Ctrl-C, the finished parts are kept and drawn.
 
     Args:
         given: the parsed options.
@@ -44,7 +47,8 @@ def run(given: dict[str, Any]) -> int:
         The exit code: 0, or 130 after Ctrl-C.
 
     Raises:
-        SettingsError, RunError: what is asked for cannot be. What needs no torch is refused before torch is imported.
+        SettingsError: an option has a value that is not allowed.
+        RunError: a run cannot be read, or the folder cannot be written.
     """
     given = merged(given)
     paths, what, checkpoints, out = (given.pop(name) for name in ("runs", "what", "checkpoints", "out"))

@@ -1,4 +1,4 @@
-"""The command ``benchmark``: its options, what the folder holds already, and the climbs that are left."""
+"""The command ``benchmark``: it reads the options and the folder, then runs the climbs that are left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from baselines.training.settings import RunSettings
 
 MOST_SEEDS = 10_000
-"""Seeds in a range."""
+"""The largest number of seeds in a range."""
 
 
 def read_seeds(name: str, word: str) -> tuple[int, ...]:
@@ -52,19 +52,19 @@ def read_seeds(name: str, word: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkOptions:
-    """The options of the command; None and empty ones have not been given."""
+    """The options of the command; an option that is None or empty was not given."""
 
     agent: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": "who climbs: package.module:make_agent, a factory called with (observation_space, action_space, "
-            f"seed); package.module:CellClass; or a cell of ours ({', '.join(CELLS)})"
+            "help": "the agents: package.module:make_agent, a function called with (observation_space, action_space, "
+            f"seed); package.module:CellClass; or a cell of this project ({', '.join(CELLS)})"
         },
     )
     method: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": "how cells are trained; each method makes a row (default: ppo). Of these",
+            "help": "how cells are trained; each method gives a row of the table (default: ppo). Any of",
             "choices": METHODS,
         },
     )
@@ -81,38 +81,42 @@ class BenchmarkOptions:
         },
     )
     tasks: tuple[str, ...] = field(
-        default=(), metadata={"help": "what they climb on (default: all tasks). Of these", "choices": tuple(TASKS)}
+        default=(), metadata={"help": "tasks of the ladder (default: all). Any of", "choices": tuple(TASKS)}
     )
     seeds: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": "seeds of the climbs; 0..2 is 0 1 2 (default: those of the budget)",
+            "help": "seeds of the climbs; 0..2 stands for 0 1 2 (default: the seeds of the budget)",
             "check": read_seeds,
         },
     )
     workers: int | None = field(
         default=None,
         metadata={
-            "help": "climbs at once, each on one thread (default: as many as there are cores)",
+            "help": "climbs that run at once, each on one thread (default: the number of cores)",
             "range": (1, 1_000),
         },
     )
     out: Path | None = field(
         default=None,
         metadata={
-            "help": "folder; where it holds a benchmark, that one goes on, with what is added (default: a name made of "
-            "the agents and the budget, under runs/)"
+            "help": "benchmark folder. A benchmark in it is continued, and new agents, tasks and seeds are added to it "
+            "(default: a name made from the agents and the budget, under runs/)"
         },
     )
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     add_options_of(parser, BenchmarkOptions)
 
 
 def run(given: dict[str, Any]) -> int:
-    """Climb what is left of a benchmark; the exit code: 0 done, 1 a climb has not ended, 130 interrupted."""
+    """Run the climbs that are left of a benchmark.
+
+    Returns:
+        The exit code: 0 if all climbs have ended, 1 if one has not, 130 after Ctrl-C.
+    """
     asked = BenchmarkOptions(**merged(given))
     benchmark, path = read(asked)
     workers = available_cores() if asked.workers is None else asked.workers
@@ -122,10 +126,10 @@ def run(given: dict[str, Any]) -> int:
 
 
 def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
-    """The benchmark that is asked for, and its folder. Nothing is written; only users' modules may import torch.
+    """The benchmark to run, and its folder. Nothing is written, and torch is not imported except by users' modules.
 
     Raises:
-        SettingsError: an option cannot be, or does not go with what the folder holds.
+        SettingsError: an option has a value that is not allowed, or does not fit the benchmark in the folder.
         RunError: the folder's ``settings.json`` is damaged, or a package is missing.
     """
     check_fields(asked)
@@ -140,7 +144,9 @@ def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
     if not new:
         if old is None:
             raise SettingsError("agent", f"agent must be given, for there is no benchmark in {path}")
-        contestants(tuple(dict.fromkeys(one.what for one in old.contestants)))  # they may be gone
+        contestants(
+            tuple(dict.fromkeys(one.what for one in old.contestants))
+        )  # users' modules may have been removed since
     name = asked.budget or (old.budget_name if old else "quick")
     budget = BUDGETS[name] if asked.budget or old is None else old.budget
     benchmark = Benchmark(
@@ -155,18 +161,18 @@ def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
 
 
 def default_name(who: tuple[Contestant, ...], budget: str) -> str:
-    """The name of the folder where none is given."""
+    """The default name of the benchmark folder."""
     name = "_".join(["benchmark", budget, *(f"{file_word(one.what)}-{one.method}" for one in who)])
     return name if len(name) <= 120 else f"{name[:110]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _joined(old: tuple[Any, ...], new: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What there was and what is added, without repetition."""
+    """The old entries and the new ones, each once."""
     return tuple(dict.fromkeys([*old, *new]))
 
 
 def _try_cells(benchmark: Benchmark) -> None:
-    """Make each cell for each task once: a cell that breaks the contract is found before it climbs.
+    """Make each cell for each task once, so that a cell that breaks its contract is found before any climb.
 
     Raises:
         SettingsError: a cell cannot be made.
@@ -186,7 +192,7 @@ def _try_cells(benchmark: Benchmark) -> None:
 
 
 def _climb(benchmark: Benchmark, path: Path, workers: int) -> int:
-    """Climb what is left, show how, and sum up; the exit code."""
+    """Run the climbs that are left, show their progress, and write the summary; the exit code."""
     from rich.console import Console
 
     from baselines.benchmark.summary import write_summary

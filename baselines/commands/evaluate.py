@@ -1,4 +1,4 @@
-"""The command ``evaluate``: a checkpoint plays the environments, with other N, longer trials, other arguments."""
+"""The command ``evaluate``: it plays a checkpoint in the environments, also with other N, lengths or arguments."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ from baselines.training.ppo_settings import RLSettings
 from memory_envs import TASKS, Task, checks
 
 MOST_STEPS = 100_000
-"""The longest trials that are played."""
+"""The largest number of steps in a trial."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """What is played, as it is asked for."""
+    """The options of the command, besides the run and the output."""
 
     checkpoint: int | None = field(
         default=None,
-        metadata={"help": "the one kept when this N was solved (default: the latest)", "range": (0, 10**9)},
+        metadata={"help": "play the checkpoint from when this N was solved (default: the latest)", "range": (0, 10**9)},
     )
     n: tuple[int, ...] = field(
         default=(),
         metadata={
-            "help": "each N to play: any for a single-head network, else those with a readout (default: stage's)",
+            "help": "each N to play: any N for a network with one readout, otherwise N that have a readout (default: "
+            "the N of the stage)",
             "range": (1, 10**6),
         },
     )
@@ -52,33 +53,33 @@ class EvaluationSettings:
     trial_length: float | None = field(
         default=None,
         metadata={
-            "help": "the same, in multiples of the largest N that is asked for",
+            "help": "steps in a trial, in multiples of the largest N that is played",
             "range": (0.0, float(MOST_STEPS)),
         },
     )
     task_args: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "arguments of the task that replace the run's, such as p=0.3"}
     )
-    episodes: int = field(default=1000, metadata={"help": "fresh trials", "range": (2, 100_000)})
+    episodes: int = field(default=1000, metadata={"help": "fresh trials to play", "range": (2, 100_000)})
     seed: int | None = field(
         default=None,
-        metadata={"help": "seed of the environment (default: one that no run trains with)", "range": (0, 2**63)},
+        metadata={"help": "seed of the environment (default: a seed that no run trains with)", "range": (0, 2**63)},
     )
     device: str = field(default="cpu", metadata={"help": "where to play: cpu, cuda, cuda:1", "check": device_name})
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_options_of(parser, EvaluationSettings)
-    lags_help = "accuracy by lag as well: how many steps back the oldest input lies that an answer needs"
+    lags_help = "also print accuracy by lag, the age in steps of the oldest input that an answer needs"
     parser.add_argument("--lags", action="store_true", help=lags_help)
-    scores_help = "write every number, by lag too, into this table (CSV)"
+    scores_help = "write all numbers, also those by lag, into this CSV file"
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help=scores_help)
 
 
 def run(given: dict[str, Any]) -> int:
-    """Play and print; the exit code."""
+    """Play the checkpoint and print its scores; the exit code."""
     path, lags, out = (given.pop(name) for name in ("run", "lags", "out"))
     settings = EvaluationSettings(**merged(given))
     if out is not None and (not out.parent.is_dir() or (out.exists() and not out.is_file())):
@@ -126,16 +127,20 @@ def _check_task_args(kind: type[Task], asked: EvaluationSettings) -> None:
 
 
 def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluation]:
-    """Play a checkpoint of the run at ``path`` in the vector environment. The folder is only read.
+    """Play a checkpoint in the vector environment. The run folder is only read.
 
-    A network with one readout a head plays all N at once, on one stream; one with a single readout plays them one
-    after the other.
+    A network with a readout for each head plays all N at once, on the same inputs. A network with a single readout
+    plays one N after the other.
+
+    Args:
+        path: the run folder.
+        settings: the checkpoint, the tasks and the number of trials.
 
     Yields:
-        How it played, task by task.
+        The evaluation of each task.
 
     Raises:
-        SettingsError: a setting is unknown, out of range, or not what the network can play.
+        SettingsError: a setting is unknown or out of range, or the network cannot play the task.
         RunError: the run cannot be read.
     """
     asked = settings
@@ -162,12 +167,12 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
             agents.append(NetworkAgent(network, task))
         except ValueError as error:
             raise SettingsError("n" if asked.n else "task_args", str(error)) from None
-    for agent in agents:  # all of them are possible before the first one plays
+    for agent in agents:  # the first one plays only after all have been checked
         yield evaluate_agent(agent, agent.task, episodes=asked.episodes, seed=seed)
 
 
 def _evaluate_policy(path: Path, asked: EvaluationSettings, seed: int) -> Iterator[Evaluation]:
-    """The same for a run of ``train-rl``. Its several heads are those of one action space: ``n`` chooses among them."""
+    """``evaluate_run`` for a run of ``train-rl``, whose heads share one action space; ``n`` chooses among them."""
     from baselines.ppo.run import load_agent
 
     policy, stage = load_agent(path, asked.checkpoint)
@@ -184,11 +189,11 @@ def _evaluate_policy(path: Path, asked: EvaluationSettings, seed: int) -> Iterat
 
 
 def _tasks(stage: Task, asked: EvaluationSettings) -> list[Task]:
-    """What is asked for, starting from the task of a stage."""
+    """The tasks to play: the task of the stage, changed as the settings say."""
     task = blame("task_args", stage.replace, **asked.task_args)
     changes: list[dict[str, Any]] = [{"N": n} for n in asked.n]
     if stage.heads is not None:
-        # Where all N share one action space, those asked for are the active ones.
+        # Where all N share one action space, the chosen N become the active heads.
         fixed = stage.active_heads is not None
         changes = [{"active_heads" if fixed else "heads": asked.n}] if asked.n else []
     tasks = [_with_length(blame("n", task.replace, **change), asked) for change in changes or [{}]]
@@ -213,11 +218,18 @@ def _with_length(task: Task, asked: EvaluationSettings) -> Task:
 
 
 COLUMNS = ("task", "arguments", "episodes", "seed", "measure", "of", "value", "low", "high", "answers")
-"""Of the file: one row a number. ``arguments`` of the task are JSON; ``of`` is the head, or the lag in steps."""
+"""The columns of the file, which has a row for each number.
+
+``arguments`` are those of the task, as JSON; ``of`` is the head, or the lag in steps.
+"""
 
 
 def save_scores(played: Iterable[Evaluation], path: Path) -> None:
-    """Write every number of evaluations as CSV, ``COLUMNS``."""
+    """Write all numbers of evaluations to the CSV file ``path``, with the columns ``COLUMNS``.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()

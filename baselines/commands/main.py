@@ -1,7 +1,7 @@
-"""The command line: finds the command, lets it read its options, and says in one line what is wrong.
+"""The command line: it finds the command, parses its options, and reports every mistake in one line.
 
-Only the module of the command that is named is imported, and that of a command imports torch where it comes to work: so
-help and a mistake are answered at once.
+Only the module of the named command is imported, and that module imports torch only when its work begins. So help and
+mistakes are answered at once.
 """
 
 from __future__ import annotations
@@ -20,19 +20,26 @@ EXTRAS = {
     **dict.fromkeys(("torch", "safetensors", "matplotlib", "scipy", "rich", "tensorboard", "tomli"), "baselines"),
     **dict.fromkeys(("stable_baselines3", "sb3_contrib"), "rl"),
 }
-"""Package -> the extra that installs it."""
+"""Package -> the extra of this project that installs it."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line: the argument, its value, what is allowed."""
+    """A parser whose errors are one line, with the argument, its value and what is allowed."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave with code 2."""
+        """Print the error in one line and exit with code 2."""
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code: 0 done, 1 the run failed, 2 bad arguments, 130 interrupted."""
+    """Run the command line.
+
+    Args:
+        arguments: the words after ``python -m baselines``. None: those of this process.
+
+    Returns:
+        The exit code: 0 done, 1 the run failed, 2 wrong arguments (as ``SystemExit``), 130 after Ctrl-C.
+    """
     return run(*parse(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -63,7 +70,7 @@ def run(command: Parser, given: dict[str, Any]) -> int:
         return command_module(name).run(given)
     except SettingsError as error:
         command.error(f"argument {argument_name(command, error.name)}: {error}")
-    except (RunError, OSError) as error:  # the latter of what is no part of a run: the figure, the output
+    except (RunError, OSError) as error:  # OSError: files outside of the run's own, such as the figure
         print(f"{PROG}: error: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
@@ -72,13 +79,13 @@ def run(command: Parser, given: dict[str, Any]) -> int:
             raise
         extra = EXTRAS[package]
         how = f'pip install "memory-envs[{extra}]" (from a checkout: ".[{extra}]")'
-        print(f"{PROG}: error: {name} needs {package}, of the extra {extra!r}: {how}", file=sys.stderr)
+        print(f"{PROG}: error: {name} needs {package}, which the extra {extra!r} installs: {how}", file=sys.stderr)
         return 1
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
         what = str(error).strip().partition("\n")[0]
-        print(f"{PROG}: error: out of memory ({what}): fewer units, trials or steps need less", file=sys.stderr)
+        print(f"{PROG}: error: out of memory ({what}): use fewer units, trials or steps", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{PROG}: interrupted", file=sys.stderr)
@@ -86,7 +93,10 @@ def run(command: Parser, given: dict[str, Any]) -> int:
 
 
 def argument_name(parser: argparse.ArgumentParser, setting: str) -> str:
-    """What a setting is called: ``--n-max/--N``, ``RUN`` by position, or its own name where only a file can give it."""
+    """The name of a setting on the command line: ``--n-max/--N``, or ``RUN`` if it is positional.
+
+    A setting that only a file can give keeps its own name.
+    """
     names = {action.dest: "/".join(action.option_strings) or action.metavar for action in parser._actions}
     return str(names.get(setting) or setting)
 
@@ -99,7 +109,7 @@ def _version() -> str:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    # On the CPU torch raises a plain RuntimeError; that of a GPU is called OutOfMemoryError.
+    # Torch raises a plain RuntimeError on the CPU, and an OutOfMemoryError on a GPU.
     return (
         isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate" in str(error)
     )

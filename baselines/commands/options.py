@@ -1,4 +1,4 @@
-"""Options of the command line, made from what settings declare, and read back into settings."""
+"""Options of the command line: made from the declarations of settings, and read back into settings."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ S = TypeVar("S", bound=RunSettings)
 
 
 def add_run_options(parser: argparse.ArgumentParser, settings: type[RunSettings], recipe: Iterable[Declared]) -> None:
-    """The options of a command that trains."""
+    """Add the options of a command that trains.
+
+    Args:
+        parser: the parser of the command.
+        settings: the class of its settings.
+        recipe: the values of the recipe that options can replace.
+    """
     may = ", ".join(settings.LIMITS)
-    resume_help = f"go on with the run in this folder; of the other options only {may} and episodes may differ"
+    resume_help = f"resume the run in this folder; of the other options only {may} and episodes may differ"
     parser.add_argument("--resume", type=Path, metavar="RUN", help=resume_help)
     add_options_of(parser, settings)
     group = parser.add_argument_group("options that replace the recipe's values")
@@ -31,14 +37,14 @@ def add_run_options(parser: argparse.ArgumentParser, settings: type[RunSettings]
 
 
 def add_options_of(parser: argparse._ActionsContainer, settings: type[Any]) -> None:
-    """An option for each field of a dataclass of settings; what is not given is left to the field's own default."""
+    """Add an option for each field of a dataclass of settings. The field's default holds where it is not given."""
     for setting in declared(settings):
         if setting.name != "overrides":
             add_option(parser, setting)
 
 
 def read_options(given: dict[str, Any], kind: type[S], recipe: Iterable[Declared]) -> S:
-    """The settings that parsed options make."""
+    """The settings, of class ``kind``, that the parsed options describe."""
     given = merged(given)
     replaced = {setting.name: given.pop(setting.name) for setting in recipe if setting.name in given}
     return kind(**given, overrides=replaced)
@@ -47,20 +53,20 @@ def read_options(given: dict[str, Any], kind: type[S], recipe: Iterable[Declared
 def new_or_changed(
     given: dict[str, Any], kind: type[S], recipe: Iterable[Declared], resume: Path | None
 ) -> tuple[S | None, dict[str, Any]]:
-    """What a command that trains is asked for, with all checked that can be checked without torch.
+    """The settings of a new run, or the changes to a resumed one; all checks that need no torch are made.
 
     Args:
         given: the parsed options.
-        kind: the class of its settings.
-        recipe: what can be asked for of its recipe.
-        resume: the folder of the run to go on with; None begins a new one.
+        kind: the class of the settings.
+        recipe: the values of the recipe that options can replace.
+        resume: the folder of the run to resume; None starts a new run.
 
     Returns:
-        The settings of a new run and no changes, or None and what is changed of the run that goes on.
+        The settings of the new run and no changes; or None and the changes to the resumed run.
 
     Raises:
-        SettingsError: an option cannot be, or goes against the run.
-        RunError: ``resume`` is no run of this kind.
+        SettingsError: an option has a value that is not allowed, or contradicts the run.
+        RunError: ``resume`` holds no run of this kind.
     """
     if resume is None:
         settings = read_options(given, kind, recipe)
@@ -75,7 +81,7 @@ def new_or_changed(
 
 
 def merged(given: dict[str, Any]) -> dict[str, Any]:
-    """Parsed options with their lists of pairs as dictionaries and other lists as tuples."""
+    """The parsed options, with lists of pairs as dictionaries and other lists as tuples."""
     return {
         name: (dict(value) if name.endswith("_args") else tuple(value)) if isinstance(value, list) else value
         for name, value in given.items()
@@ -83,7 +89,7 @@ def merged(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def axes_of(given: dict[str, Any]) -> dict[str, Any]:
-    """Parsed options of a sweep: what has one value alone is fixed."""
+    """The parsed options of a sweep; a list with a single value becomes this value, which is then fixed."""
     found = {}
     for name, value in given.items():
         if name.endswith("_args"):
@@ -95,13 +101,13 @@ def axes_of(given: dict[str, Any]) -> dict[str, Any]:
 def add_option(
     parser: argparse._ActionsContainer, setting: Declared, with_default: bool = True, axis: bool = False
 ) -> None:
-    """The option of one field.
+    """Add the option of one field.
 
     Args:
-        parser: takes the option.
-        setting: the field.
-        with_default: whether the help says its default.
-        axis: whether it takes several values, each of which is one of the field's.
+        parser: the parser that gets the option.
+        setting: the declaration of the field.
+        with_default: whether the help shows the default.
+        axis: whether the option takes several values of the field, as the axis of a sweep.
     """
     help = setting.metadata["help"].replace("%", "%%")
     if "choices" in setting.metadata:
@@ -110,9 +116,9 @@ def add_option(
         help += f" (default: {setting.default})"
     reader = READERS[setting.kind]
     many: dict[str, Any] = {"metavar": setting.kind.__name__.upper()}
-    if setting.kind is dict:  # given twice, the second one adds; on an axis it is another value
+    if setting.kind is dict:  # a repeated option adds entries; on an axis it adds another value
         many = {"nargs": "*" if axis else "+", "metavar": "KEY=VALUE", "action": "append" if axis else "extend"}
-        help += "; once for each of its values on the axis" if axis else ""
+        help += "; repeat the option for each value on the axis" if axis else ""
     elif setting.many or axis:
         many |= {"nargs": "+", "action": "extend"}
         reader = _range_or(reader) if axis and setting.kind is int else reader
@@ -151,10 +157,15 @@ READERS: dict[type, Callable[[str], Any]] = {
     Path: Path,
     dict: _pair,
 }
-"""Kind of a setting -> what reads a word of the command line."""
+"""The type of a setting -> the function that reads its value from a word of the command line."""
 
 
 def note_versions(path: Path, begun: Mapping[str, str]) -> None:
-    """Say on standard error which versions have changed since the run at ``path`` was begun."""
+    """Print on standard error which versions have changed since a run began.
+
+    Args:
+        path: the folder of the run.
+        begun: the versions when the run began, by name.
+    """
     for name, (then, now) in changed_versions(begun).items():
         print(f"note: {path} was begun with {name} {then}, and this is {now}: numbers may differ", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The command ``reproduce``: lists the experiments, runs them, or writes the page of their results."""
+"""The command ``reproduce``: it lists the experiments, runs them, or writes a page of their results."""
 
 from __future__ import annotations
 
@@ -34,31 +34,35 @@ class ReproduceOptions:
     scale: str = field(
         default="small",
         metadata={
-            "help": "small: minutes, the direction; full: the published size. One of",
+            "help": "small: takes minutes, shows the direction of an effect; full: has the published size. One of",
             "choices": SCALES,
         },
     )
     out: Path | None = field(
-        default=None, metadata={"help": "folder of all experiments of a scale (default: runs/reproduction-SCALE)"}
+        default=None, metadata={"help": "folder for all experiments of a scale (default: runs/reproduction-SCALE)"}
     )
     workers: int | None = field(
-        default=None, metadata={"help": "runs at once (default: as many as there are cores)", "range": (1, 1_000)}
+        default=None, metadata={"help": "runs at once (default: the number of cores)", "range": (1, 1_000)}
     )
     report: Path | None = field(
-        default=None, metadata={"help": "such a folder: its results become the page that --write names"}
+        default=None, metadata={"help": "a folder as in --out, whose results become the page of --write"}
     )
-    write: Path | None = field(default=None, metadata={"help": "the page of --report, a .md file"})
+    write: Path | None = field(default=None, metadata={"help": "Markdown file to write with --report"})
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"experiments: {', '.join(EXPERIMENTS)}")
     parser.add_argument("--list", action="store_true", help="list the experiments with their expected times")
     add_options_of(parser, ReproduceOptions)
 
 
 def run(given: dict[str, Any]) -> int:
-    """Do what is asked; the exit code: 0 done, 1 some run failed, 130 interrupted."""
+    """List or run the experiments, or write the page.
+
+    Returns:
+        The exit code: 0 done, 1 if a run failed, 130 after Ctrl-C.
+    """
     names, listed = given.pop("names"), given.pop("list")
     asked = ReproduceOptions(**given)
     check_fields(asked)
@@ -90,8 +94,8 @@ def run(given: dict[str, Any]) -> int:
 
 
 def listing() -> str:
-    """Every experiment and how long it takes from nothing, on one core and with nothing shared."""
-    lines = ["CPU time of each experiment by itself; those that share runs take less together. full: estimated.", ""]
+    """Every experiment and its CPU time on one core, when no run is shared with another experiment."""
+    lines = ["CPU time of each experiment alone; experiments that share runs take less together. full: estimated.", ""]
     for experiment in EXPERIMENTS.values():
         times = []
         for name in SCALES:
@@ -104,14 +108,14 @@ def listing() -> str:
 
 
 def duration(minutes: float) -> str:
-    """Minutes, hours or days in words."""
+    """A time given in minutes, in words: minutes, hours or days."""
     if minutes < 100:
         return f"{max(1, math.ceil(minutes))} min"
     return f"{minutes / 60:.0f} h" if minutes < 100 * 60 else f"{minutes / 60 / 24:.0f} days"
 
 
 def _reproduce(reproduction: Reproduction, experiment: Experiment, workers: int) -> int:
-    """Train what is missing, measure, print; the exit code."""
+    """Train the missing runs, measure them and print the results; the exit code."""
     name = experiment.name
     minutes = reproduction.cpu_minutes(experiment)
     side = min(workers, available_cores())
@@ -135,13 +139,13 @@ def _reproduce(reproduction: Reproduction, experiment: Experiment, workers: int)
 
 
 def _train(source: Source, path: Path, workers: int) -> int:
-    """Train the runs of a set that have not ended, and show how; the exit code."""
+    """Train the runs of a set that have not ended, and show their progress; the exit code."""
     from rich.console import Console
 
     console = Console()
     if isinstance(source, RunSet):
         code, line = run_shown(SweepFolder(path, source.sweep), workers, console)
-        line = line.partition("\n")[0]  # this command says itself how to go on
+        line = line.partition("\n")[0]  # without the second line: this command prints how to continue
         console.print(f"{path.name}: {line}", soft_wrap=True, highlight=False)
         return code
     return _train_conditions(source, path, workers, console)

@@ -1,4 +1,4 @@
-"""The command ``sweep``: a TOML file, or the folder of a sweep to go on with, and options beside it."""
+"""The command ``sweep``: its settings come from options and from a TOML file or the folder of an earlier sweep."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions:
-    """What a sweep has besides the settings of its runs."""
+    """The options of a sweep besides the settings of its runs."""
 
     out: Path | None = field(
         default=None,
-        metadata={"help": "sweep folder (default: the name of the file, or one made of the settings, under runs/)"},
+        metadata={"help": "sweep folder (default: under runs/, named after the file or made from the settings)"},
     )
     workers: int | None = field(
         default=None,
         metadata={
-            "help": "runs at once, each on one thread (default: as many as there are cores)",
+            "help": "runs at once, each on one thread (default: the number of cores)",
             "range": (1, 1_000),
         },
     )
 
 
 def read(source: Path | None, given: Mapping[str, Any]) -> tuple[Sweep, Path, int]:
-    """The sweep, its folder, and how many of its runs go on at once.
+    """The sweep, its folder, and the number of runs at once.
 
     Args:
-        source: a TOML file; or the folder of a sweep, which then is the sweep's folder; or nothing.
-        given: what replaces its values: settings as ``Sweep.of`` takes them, ``out``, ``workers``, ``exclude``.
+        source: a TOML file; or the folder of a sweep, which is then continued; or None.
+        given: values that replace those of the source: settings as in ``Sweep.of``, ``out``, ``workers``, ``exclude``.
 
     Raises:
-        SettingsError: the source cannot be read, or the sweep cannot be.
+        SettingsError: the source cannot be read, or the sweep is not possible.
         RunError: the folder's ``sweep.json`` is damaged.
     """
     asked, default = dict[str, Any](), None
@@ -76,7 +76,7 @@ def read(source: Path | None, given: Mapping[str, Any]) -> tuple[Sweep, Path, in
 def _read_toml(file: Path) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
-    else:  # of the extra, which help does without
+    else:  # installed by an extra; imported only here, so that help works without it
         import tomli as tomllib
 
     try:
@@ -86,18 +86,23 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """The options of the command."""
-    file_help = "the same options (with underscores), lists where they are axes; or a sweep's folder, to go on with"
+    """Add the options of the command."""
+    file_help = (
+        "a TOML file with the same options, named with underscores; a list makes an axis. Or the folder of a sweep to "
+        "continue"
+    )
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE.toml", help=file_help)
     add_options_of(parser, SweepOptions)
-    group = parser.add_argument_group("settings and axes", "each with one value or several; 0..4 is 0 1 2 3 4")
+    group = parser.add_argument_group(
+        "settings and axes", "each takes one or several values; 0..4 stands for 0 1 2 3 4"
+    )
     own = {setting.name for setting in declared(Settings)}
     for setting in SETTINGS.values():
         add_option(group, setting, with_default=setting.name in own, axis=True)
 
 
 def run(given: dict[str, Any]) -> int:
-    """Run what is left of a sweep; the exit code."""
+    """Run the runs of a sweep that have not ended; the exit code."""
     source = given.pop("file")
     asked, path, workers = read(source, axes_of(given))
     from rich.console import Console
@@ -109,7 +114,16 @@ def run(given: dict[str, Any]) -> int:
 
 
 def run_shown(folder: SweepFolder, workers: int, console: Console) -> tuple[int, str]:
-    """Run what is left in a sweep's folder and show it; the exit code and how the runs ended, in words."""
+    """Run the runs of a sweep that have not ended, and show their progress.
+
+    Args:
+        folder: the folder of the sweep; it is closed at the end.
+        workers: the number of runs at once.
+        console: the console to print to.
+
+    Returns:
+        The exit code, and how the runs ended, in words.
+    """
     from baselines.commands.display.jobs import SweepDisplay, sweep_line
 
     try:

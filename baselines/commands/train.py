@@ -1,4 +1,4 @@
-"""The command ``train``: backpropagation through time, then play in the environment."""
+"""The command ``train``: backpropagation through time, then an evaluation in the environment."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     add_run_options(parser, Settings, recipes.options())
-    go_on_help = "go on with the run in --out where there is one: the same command begins it and goes on with it"
+    go_on_help = "resume the run in --out if there is one, so that the same command starts and resumes a run"
     parser.add_argument("--go-on", action="store_true", help=go_on_help)
 
 
 def run(given: dict[str, Any]) -> int:
-    """Begin the run that is asked for, or take it up, and train it before the user's eyes; the exit code."""
+    """Start or resume the run and train it, with a display; the exit code."""
     resume: Path | None = given.pop("resume", None)
     go_on = given.pop("go_on")
     if go_on and (resume or "out" not in given):
@@ -47,7 +47,11 @@ def run(given: dict[str, Any]) -> int:
 
 
 def train(run: TrainingRun) -> int:
-    """Train, play, draw and sum up; the exit code."""
+    """Train the run, evaluate it, draw its figure and write its summary.
+
+    Returns:
+        The exit code: 0 done, 1 if training diverged, 130 after Ctrl-C.
+    """
     from rich.console import Console
 
     from baselines.commands.display.scores import print_scores
@@ -64,7 +68,7 @@ def train(run: TrainingRun) -> int:
         if run.tested:
             training_figure(run.folder.path)
         summary = run.finish()
-    except KeyboardInterrupt:  # at the final play, or the second one
+    except KeyboardInterrupt:  # Ctrl-C during the evaluation, or a second Ctrl-C
         print(f"interrupted; the checkpoint is that of update {run.saved_update}\n{go_on(run)}", file=sys.stderr)
         return 130
     finally:
@@ -74,16 +78,16 @@ def train(run: TrainingRun) -> int:
 
 
 def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
-    """How the run ended, where it is, and how to go on."""
+    """How the run ended, where its folder is, and how to resume it."""
     path = run.folder.path
     why = {
         "solved": "solved",
-        "updates": "stopped, for all its updates are done,",
-        "budget": "stopped, for the budget is used up,",
-        "steps": f"stopped after {run.steps} steps, for the next update would take more than are allowed,",
+        "updates": "stopped (all updates are done)",
+        "budget": "stopped (the budget is used up)",
+        "steps": f"stopped at {run.steps} steps (the next update would exceed the limit)",
         "interrupted": "interrupted",
-        "diverged": f"stopped, for the loss or its gradient is not finite at update {run.diverged_at} "
-        f"(the checkpoint is that of update {run.saved_update}),",
+        "diverged": f"stopped (the loss or its gradient is NaN or infinite at update {run.diverged_at}; "
+        f"the checkpoint is that of update {run.saved_update})",
     }[summary["status"]]
     largest = "none" if summary["largest_n"] is None else summary["largest_n"]
     saved = ", ".join(sorted(entry.name for entry in path.iterdir() if entry.name != "lock"))
@@ -95,7 +99,7 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
 
 
 def go_on(run: TrainingRun) -> str:
-    """The command that takes a run up again."""
+    """The command that resumes a run, as a sentence."""
     command = f"python -m baselines train --resume {shlex.quote(str(run.folder.path))}"
     if run.status == "budget":
         command += f" --budget {2 * run.plan.settings.budget:g}"

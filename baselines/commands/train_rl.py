@@ -1,4 +1,4 @@
-"""The command ``train-rl``: reinforcement learning by RecurrentPPO, with evaluations on the way."""
+"""The command ``train-rl``: reinforcement learning by RecurrentPPO, with evaluations during training."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     add_run_options(parser, RLSettings, ppo_recipes.options())
 
 
 def run(given: dict[str, Any]) -> int:
-    """Begin the run that is asked for, or take it up, and train it before the user's eyes; the exit code."""
+    """Start or resume the run and train it, with a display; the exit code."""
     resume: Path | None = given.pop("resume", None)
     settings, changes = new_or_changed(given, RLSettings, ppo_recipes.options(), resume)
     prepare_to_compute("baselines.training.losses")
     if settings is not None:
-        settings.plan()  # a wrong option is found before a missing package
+        settings.plan()  # report a wrong option before a missing package
     prepare_to_compute("baselines.ppo.run", "baselines.commands.display.training")
     from baselines.ppo.run import RLRun
 
@@ -42,7 +42,7 @@ def run(given: dict[str, Any]) -> int:
 
 
 def show(run: RLRun) -> int:
-    """Train a run to its end before the user's eyes; the exit code."""
+    """Train a run to its end, with a display; the exit code."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -68,8 +68,8 @@ def show(run: RLRun) -> int:
         run.folder.close()
     path = run.folder.path
     why = {
-        "steps": "stopped, for the steps are used up,",
-        "diverged": "stopped, for a weight or an answer is not finite,",
+        "steps": "stopped (the steps are used up)",
+        "diverged": "stopped (a weight or an answer is NaN or infinite)",
     }
     solved = "none" if summary["largest_n"] is None else summary["largest_n"]
     said = f"{why.get(run.status, run.status)} after {run.steps} environment steps, {run.cpu_seconds:.1f} CPU s; "

@@ -1,1 +1,1 @@
-"""What everything else stands on; nothing in it is about memory."""
+"""Foundations of all other packages: settings, files, jobs, seeds, tables, statistics. Nothing here is about memory."""

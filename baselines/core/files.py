@@ -1,4 +1,4 @@
-"""Files written all at once, folders held by one process, and the versions that a folder records."""
+"""Files that are replaced atomically, folders locked by one process, and the versions that a folder records."""
 
 from __future__ import annotations
 
@@ -14,13 +14,23 @@ from typing import Any
 
 
 class RunError(Exception):
-    """A folder of runs that cannot be written or read; the message says which, and why."""
+    """A file or folder of results cannot be read or written; the message names it and says why."""
 
 
 def lock(owner: object, path: Path) -> weakref.finalize[[int], Any]:
-    """Hold the file at ``path`` for as long as ``owner`` lives, and call what is returned to let go earlier.
+    """Lock a file for as long as ``owner`` lives.
 
-    The lock is the kernel's: it ends with the process that holds it, so that none is ever stale.
+    The kernel holds the lock and releases it when the process ends, so that no lock is ever stale.
+
+    Args:
+        owner: the object whose life the lock is tied to.
+        path: the lock file; the id of this process is written to it.
+
+    Returns:
+        A function without arguments that releases the lock earlier.
+
+    Raises:
+        RunError: another process holds the lock, or the file cannot be written.
     """
     with writing(path):
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -40,7 +50,7 @@ def lock(owner: object, path: Path) -> weakref.finalize[[int], Any]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Within the block what goes wrong is a ``RunError`` that names ``path``."""
+    """Within the block, every ``OSError`` becomes a ``RunError`` that names ``path``."""
     try:
         yield
     except OSError as error:
@@ -48,14 +58,18 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file all at once: whatever happens, ``path`` holds what it held or all of ``data``."""
+    """Replace a file atomically: at any moment, ``path`` holds its old content or all of ``data``.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
     part = path.with_name(path.name + ".part")
     with writing(path):
         try:
             with open(part, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())  # or a machine that stops could keep the new name and not the content
+                os.fsync(file.fileno())  # otherwise a crash of the machine could keep the new name without the content
             os.replace(part, path)
         except OSError:
             part.unlink(missing_ok=True)
@@ -63,7 +77,11 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file."""
+    """The JSON object in a file.
+
+    Raises:
+        RunError: the file cannot be read, or holds something else.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -74,7 +92,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_format(path: Path, known: int) -> dict[str, Any]:
-    """The JSON object in a file, whose ``format`` must be the known one."""
+    """The JSON object in a file whose entry ``format`` must equal ``known``.
+
+    Raises:
+        RunError: the file cannot be read, or has another format.
+    """
     content = read_json(path)
     if content.get("format") != known:
         raise RunError(f"{path} has the format {content.get('format')!r}; known: {known}")
@@ -82,12 +104,12 @@ def read_format(path: Path, known: int) -> dict[str, Any]:
 
 
 def file_word(value: object) -> str:
-    """A value as a part of a file's name."""
+    """A value as part of a file name: characters that may cause trouble become hyphens."""
     return "".join(c if c.isalnum() or c in ".-+" else "-" for c in str(value))
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides a run's numbers."""
+    """The versions of everything that determines the numbers of a run, by name: packages, Python, the processor."""
     from importlib.metadata import PackageNotFoundError, version  # which takes long to import
 
     found = {"python": platform.python_version(), "machine": platform.machine(), "processor": processor()}
@@ -103,7 +125,7 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The kind of processor, as the system calls it."""
+    """The model of the processor, as the system reports it."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             name, _, value = line.partition(":")
@@ -113,5 +135,5 @@ def processor() -> str:
 
 
 def changed_versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """What has another version now than ``then``: name -> (then, now)."""
+    """The entries of ``then`` that have another version now: name -> (version then, version now)."""
     return {name: (then[name], now) for name, now in versions().items() if then.get(name, now) != now}

@@ -1,7 +1,7 @@
-"""Engines: they run jobs side by side, each a command in a process of its own, and tell how the jobs fare.
+"""Engines run jobs in parallel, each a command in its own process, and report what happens to them.
 
-What a job does is none of an engine's business. One process a job: a pool of workers loses every later job when one of
-them is killed.
+An engine does not know what a job computes. Each job has its own process, because a pool of workers would lose all
+later jobs when one worker is killed.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ class Job:
     """A command to run.
 
     Attributes:
-        name: tells it from the other jobs.
-        command: the program and its arguments. Where ``restarts`` is not 0, the same command must serve to begin and
-            to go on after its process was killed.
-        log: what it prints is appended to this file; the folder is made where it is missing.
-        environment: variables, besides those of this process.
-        restarts: how often it is started again when a signal killed it. One that fails by itself would fail again.
+        name: the unique name of the job.
+        command: the program and its arguments. Where ``restarts`` is above 0, the same command must be able to start
+            the work and to resume it after its process was killed.
+        log: the file that the output is appended to; missing folders are made.
+        environment: environment variables that are added to those of this process.
+        restarts: how often the job is started again after a signal killed it. A job that fails with an exit code is
+            not started again, since it would fail again.
     """
 
     name: str
@@ -42,14 +43,19 @@ class Job:
 
 @dataclass(frozen=True)
 class Started:
-    """A process of the job runs."""
+    """A process of the job has started."""
 
     job: Job
 
 
 @dataclass(frozen=True)
 class Progressed:
-    """The job has printed something; ``line`` is the latest whole line."""
+    """The job has printed something.
+
+    Attributes:
+        job: the job that printed it.
+        line: the latest complete line.
+    """
 
     job: Job
     line: str
@@ -57,12 +63,12 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Ended:
-    """The job's process is gone.
+    """The process of the job has ended.
 
     Attributes:
-        job: whose.
-        code: its exit code; -9 when signal 9 killed it; 127 when it could not be started (the log says why).
-        again: it will be started again.
+        job: the job that the process belonged to.
+        code: the exit code; -9 if signal 9 killed the process; 127 if it could not be started (the log says why).
+        again: whether the job will be started again.
     """
 
     job: Job
@@ -74,32 +80,32 @@ Event = Started | Progressed | Ended
 
 
 class Engine(Protocol):
-    """What runs jobs: on this machine, or on others."""
+    """Runs jobs, on this machine or on others."""
 
     def run(self, jobs: Sequence[Job], interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
-        """Run the jobs, in their order where they have to wait.
+        """Run the jobs; those that must wait are started in their order.
 
         Args:
-            jobs: with names of their own.
-            interrupted: asked often. Once it says so, no job is started any more, and those that run are asked to end,
-                as by Ctrl-C: they have their say in ``Ended``, the others in nothing.
+            jobs: the jobs; their names must be unique.
+            interrupted: called often. Once it returns True, no further job is started, and the running jobs get the
+                signal of Ctrl-C. Each of these still yields ``Ended``; the jobs that were not started yield nothing.
 
         Yields:
-            What happens. A caller that stops listening kills what still runs.
+            Every event. If the caller closes the generator, the running jobs are killed.
         """
 
 
 class LocalEngine:
-    """Runs jobs on this machine. Each leads a process group, so that what it starts ends with it.
+    """Runs jobs on this machine. Each job leads a process group, so that the processes it starts end with it.
 
     When this process is killed, its jobs are killed as well.
 
     Args:
-        workers: jobs that run at once.
+        workers: the number of jobs that run at once.
     """
 
     PAUSE = 0.05
-    """Seconds between two looks at the processes."""
+    """Seconds between two checks of the processes."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -131,7 +137,7 @@ class LocalEngine:
                 time.sleep(self.PAUSE)
                 for process in list(running):
                     job, code = process.job, process.poll()
-                    if line := process.new_line():  # asked after the code: nothing follows it
+                    if line := process.new_line():  # poll first: after exit, this read gets all output
                         yield Progressed(job, line)
                     if code is not None:
                         running.remove(process)
@@ -147,16 +153,16 @@ class LocalEngine:
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """The number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 class _Guard:
-    """A small process that kills the groups which this process leaves behind when it is killed.
+    """A small process that kills the running jobs when this process is killed and cannot do it.
 
-    The kernel closes a dead process's pipes, so the guard reads the end of the file, however this process ended.
+    The kernel closes the pipes of a dead process. So the guard reads the end of its input, however this process ended.
     """
 
     CODE = """if True:
@@ -182,7 +188,7 @@ class _Guard:
         self._tell(f"-{group}\n")
 
     def close(self) -> None:
-        with suppress(BrokenPipeError):  # somebody killed it
+        with suppress(BrokenPipeError):  # the guard itself was killed
             self._process.communicate()
 
     def _tell(self, line: str) -> None:
@@ -193,7 +199,7 @@ class _Guard:
 
 
 class _Process:
-    """A started job."""
+    """The running process of a job."""
 
     def __init__(self, job: Job, guard: _Guard) -> None:
         self.job = job
@@ -205,7 +211,7 @@ class _Process:
             log.write(f"$ {shlex.join(job.command)}\n".encode())
             log.flush()
             self._reader = open(job.log, "rb")  # noqa: SIM115 (closed by close)
-            self._reader.seek(log.tell())  # what an earlier process of the job has printed is no news
+            self._reader.seek(log.tell())  # skip what earlier processes of the job printed
             try:
                 self._popen = subprocess.Popen(
                     job.command,
@@ -221,23 +227,23 @@ class _Process:
         guard.watch(self._popen.pid)
 
     def poll(self) -> int | None:
-        """The exit code, once there is one."""
+        """The exit code; None while the process runs."""
         return 127 if self._popen is None else self._popen.poll()
 
     def new_line(self) -> str | None:
-        """The last whole line that was printed since the last call."""
+        """The last complete line printed since the last call; None if there is none."""
         lines, _, self._cut = (self._cut + self._reader.read()).rpartition(b"\n")
         return lines.rpartition(b"\n")[2].decode(errors="replace").strip() or None
 
     def send(self, number: int) -> None:
-        """Send a signal to all that the job has started."""
+        """Send a signal to all processes that the job has started."""
         if self._popen is not None:
-            # The group outlives its leader for as long as it has members. On macOS the dead may not be signalled.
+            # A group lives on after its leader while it has members. On macOS, signalling an ended process is an error.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, number)
 
     def close(self) -> None:
-        """Kill what is left of it."""
+        """Kill all that is left of the job and close its log."""
         self.send(signal.SIGKILL)
         if self._popen is not None:
             self._popen.wait()

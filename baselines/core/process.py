@@ -1,4 +1,4 @@
-"""The process that a command runs in: Ctrl-C as a request, memory that is kept, modules that users bring."""
+"""The process that a command runs in: Ctrl-C as a request to stop, memory settings, and importing users' modules."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from typing import Any
 
 
 class Interrupt:
-    """Whether the user has asked to stop."""
+    """A request to stop.
+
+    Attributes:
+        requested: whether the user has pressed Ctrl-C.
+    """
 
     requested = False
 
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Within the block the first Ctrl-C only sets ``requested``; a second one stops at once, as ever."""
+    """Within the block, the first Ctrl-C only sets ``requested``; a second one stops at once, as usual."""
     interrupt = Interrupt()
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+    if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
         yield interrupt
         return
     before = signal.getsignal(signal.SIGINT)
@@ -45,30 +49,30 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's <malloc.h>
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep what it frees, for the next tensor, instead of giving it back to the system.
+    """Let this process keep freed memory for later tensors instead of returning it to the system.
 
-    A training update frees its large buffers and asks for them anew in the next. glibc's malloc gives such memory back
-    in between, and the kernel has to map and clear every page again in each update: docs/decisions/0005 has the
-    numbers. Afterwards the process keeps the most memory that it ever needed at once.
+    Every training update frees large buffers, which the next update allocates again. By default, glibc's malloc returns
+    such memory in between, and the kernel must map and clear every page again; docs/decisions/0005 has the numbers.
+    After this call the process keeps the most memory that it ever needed at once.
 
-    It changes the whole process, so it is for programs to call, where they start, and not for a library.
+    It changes the whole process. So only programs should call it, at their start, and libraries should not.
 
     Returns:
-        Whether there was something to set: glibc alone has these switches, elsewhere nothing is done.
+        Whether the settings were made. Only glibc has them; elsewhere nothing is done.
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    # No block of its own for a large tensor (such a block goes back when freed), and no end of the heap cut off.
+    # Large tensors come from the heap (a mapping of their own would be returned when freed), and it never shrinks.
     return mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
 
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Within the block a Ctrl-C ends the process at once, unless a handler of its own is set.
+    """Within the block Ctrl-C ends the process at once, unless the process has a handler of its own.
 
-    Importing takes up to seconds, and there is nothing to save. As an exception, the Ctrl-C would be a traceback out of
-    the middle of some module.
+    Importing takes seconds, and there is nothing to save yet. As an exception, Ctrl-C would print a traceback from
+    inside some module.
     """
     is_main = threading.current_thread() is threading.main_thread()  # signals are the main thread's
     handler = signal.getsignal(signal.SIGINT) if is_main else None
@@ -82,13 +86,13 @@ def importing() -> Iterator[None]:
 
 
 def prepare_to_compute(*modules: str) -> None:
-    """Import torch and the modules that a command works with; one thread for torch, and memory that is kept.
+    """Import torch and the modules of a command, let torch use one thread, and keep freed memory.
 
-    The products are small (64 x 128 by 128 x 128): with a second thread, on two busy cores, the main job took ten times
-    the CPU time and ten times as long.
+    One thread, because the matrix products are small (64 x 128 by 128 x 128): with two threads on two busy cores,
+    training took ten times the CPU time and ten times as long.
 
     Args:
-        modules: names of modules of ours.
+        modules: the full names of modules of this project.
     """
     with importing():
         import torch
@@ -100,10 +104,12 @@ def prepare_to_compute(*modules: str) -> None:
 
 
 def import_object(name: str) -> object:
-    """What ``package.module:attribute`` names. Modules are looked for where Python looks, and in the current directory.
+    """The object that ``package.module:attribute`` names. Modules of the current directory are found too.
 
     Raises:
-        Exception: whatever a stranger's module may raise; ``ImportError``, ``AttributeError`` where there is none.
+        ImportError: there is no such module.
+        AttributeError: the module has no such attribute.
+        Exception: any error that the user's module raises when it is imported.
     """
     module, _, attribute = name.partition(":")
     with _current_directory():
@@ -112,7 +118,7 @@ def import_object(name: str) -> object:
 
 @contextmanager
 def _current_directory() -> Iterator[None]:
-    """Within the block modules of the current directory can be imported, as under ``python -m``."""
+    """Within the block, modules of the current directory can be imported, as with ``python -m``."""
     here = os.getcwd()
     if here in sys.path or "" in sys.path:
         yield
@@ -125,7 +131,7 @@ def _current_directory() -> Iterator[None]:
 
 
 def import_module_of(package: str, module: str) -> ModuleType:
-    """A module of a package of ours, imported when it is needed."""
+    """Import a module of a package of this project, by their names."""
     return import_module(f"{package}.{module}")
 
 
@@ -134,7 +140,7 @@ def lazy_exports(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` of a package (PEP 562) whose names are imported when they are used.
 
-    So the package itself costs nothing, and importing a light module of it does not import a heavy one.
+    Importing the package or one of its light modules then does not import its heavy modules.
 
     Args:
         package: the ``__name__`` of the package.

@@ -1,14 +1,14 @@
-"""Settings: declared once, as fields of a dataclass, and checked from there. Importing it costs no torch.
+"""Settings are declared once, as fields of a dataclass, and checked against the declaration. No torch at import.
 
-A field's type and its metadata say all that there is to say about it by itself:
+A field's type and its metadata hold every rule that does not depend on other settings:
 
-- ``help``: what it is, in the words of the command line
-- ``choices``: the words that a string may be
-- ``range``: (least, most), both included, of a number
+- ``help``: the help text of the command line
+- ``choices``: the allowed strings
+- ``range``: the smallest and the largest allowed number, (least, most)
 - ``check``: a function (name, value) that raises ``ValueError`` or ``TypeError``, for any other rule
-- ``alias``: another name of its option, such as ``--N``
+- ``alias``: another name of the option, such as ``--N``
 
-``check_fields`` holds a whole dataclass to that; options, sweeps and run folders read the same declarations.
+``check_fields`` checks a whole dataclass. Options, sweeps and run folders read the same declarations.
 """
 
 from __future__ import annotations
@@ -27,11 +27,15 @@ from memory_envs import checks
 T = TypeVar("T")
 
 RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
-"""``0..4`` is 0, 1, 2, 3, 4."""
+"""A range of integers: ``0..4`` stands for 0, 1, 2, 3, 4."""
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be. ``name`` is the field; the message says its value and what is allowed."""
+    """A setting has a value that is not allowed; the message names the value and what is allowed.
+
+    Attributes:
+        name: the name of the setting.
+    """
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -43,15 +47,16 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Declared:
-    """A field of a dataclass of settings, its type taken apart.
+    """The declaration of a setting: a field of a dataclass, with its type taken apart.
 
     Attributes:
         name: the name of the field.
-        kind: ``bool``, ``int``, ``float``, ``str``, ``Path`` or ``dict``: of the value, or of each of several.
-        many: whether it is a tuple of any length.
-        optional: whether it may be None.
-        default: its default; ``dataclasses.MISSING`` where it has none.
-        metadata: what its declaration says; see the module.
+        kind: the type of the value, or of each value of a tuple: ``bool``, ``int``, ``float``, ``str``, ``Path`` or
+            ``dict``.
+        many: whether the setting is a tuple of any length.
+        optional: whether the setting may be None.
+        default: the default; ``dataclasses.MISSING`` where there is none.
+        metadata: the metadata of the field; see the docstring of this module.
     """
 
     name: str
@@ -65,7 +70,7 @@ class Declared:
         """Refuse a value that the declaration does not allow.
 
         Raises:
-            SettingsError: it names the field, the value and what is allowed.
+            SettingsError: the message names the field, the value and what is allowed.
         """
         if value is None and self.optional:
             return
@@ -95,7 +100,11 @@ class Declared:
 
 
 def declared(kind: Any) -> tuple[Declared, ...]:
-    """The fields of a dataclass of settings, in order."""
+    """The declarations of all fields of a dataclass of settings, in order.
+
+    Raises:
+        TypeError: a field has a type that settings do not support.
+    """
     hints = get_type_hints(kind)
     found = []
     for one in fields(kind):
@@ -108,29 +117,37 @@ def declared(kind: Any) -> tuple[Declared, ...]:
         plain = get_origin(hint) or hint
         plain = dict if plain is abc.Mapping else plain
         if plain not in (bool, int, float, str, Path, dict):
-            raise TypeError(f"{kind.__name__}.{one.name} is of a kind that settings cannot be: {hint}")
+            raise TypeError(f"{kind.__name__}.{one.name} has a type that settings do not support: {hint}")
         default = one.default_factory() if one.default_factory is not MISSING else one.default
         found.append(Declared(one.name, plain, many, optional, default, one.metadata))
     return tuple(found)
 
 
 def check_fields(settings: Any) -> None:
-    """Hold every field of a dataclass of settings to its declaration.
+    """Check every field of a dataclass of settings against its declaration.
 
     Raises:
-        SettingsError: it names the first field that cannot be.
+        SettingsError: a field has a value that is not allowed; the error names the first such field.
     """
     for one in declared(type(settings)):
         one.check(getattr(settings, one.name))
 
 
 def check(name: str, rule_of: Callable[..., T], value: object, *rule: Any) -> T:
-    """``rule_of(name, value, *rule)``, of ``memory_envs.checks`` or the like, where that setting is to blame."""
+    """The result of ``rule_of(name, value, *rule)``, a check such as those of ``memory_envs.checks``.
+
+    Raises:
+        SettingsError: the check refuses the value of the setting ``name``.
+    """
     return blame(name, rule_of, name, value, *rule)
 
 
 def blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """``make(...)``, where the setting ``name`` is to blame for what goes wrong."""
+    """The result of ``make(*args, **kwargs)``, whose errors are the fault of the setting ``name``.
+
+    Raises:
+        SettingsError: ``make`` raises a ``ValueError`` or a ``TypeError``; the message is kept.
+    """
     try:
         return make(*args, **kwargs)
     except SettingsError:
@@ -140,7 +157,11 @@ def blame(name: str, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 
 def positive(name: str, value: object) -> float:
-    """A finite number above 0."""
+    """The value as a float, if it is a finite number above 0.
+
+    Raises:
+        ValueError, TypeError: it is not; the message names the setting and the value.
+    """
     number = checks.real(name, value, -math.inf, math.inf)
     if not 0 < number < math.inf:
         raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
@@ -148,7 +169,11 @@ def positive(name: str, value: object) -> float:
 
 
 def fraction(name: str, value: object) -> float:
-    """A number between 0 and 1, neither of them."""
+    """The value as a float, if it is a number between 0 and 1 and neither of them.
+
+    Raises:
+        ValueError, TypeError: it is not; the message names the setting and the value.
+    """
     number = checks.real(name, value, 0.0, 1.0)
     if number in (0.0, 1.0):
         raise ValueError(f"{name} must lie between 0 and 1, got {value!r}")
@@ -156,20 +181,20 @@ def fraction(name: str, value: object) -> float:
 
 
 def device_name(name: str, value: object) -> None:
-    """Refuse what is not the name of a device that networks can run on. Whether there is such a one, torch knows.
+    """Refuse a value that is not the name of a device. Whether the device exists is for ``check_device`` to say.
 
     Raises:
-        ValueError: the message names it.
+        ValueError: the message names the setting and the value.
     """
     if not re.fullmatch(r"cpu|cuda(:\d+)?", str(value)):
         raise ValueError(f"{name} must be cpu, cuda or cuda:<number>, got {value!r}")
 
 
 def check_device(name: str, value: object) -> None:
-    """Refuse what is no device of this machine that networks can run on.
+    """Refuse a value that is not a device of this machine. This imports torch unless the device is the CPU.
 
     Raises:
-        ValueError: the message names it.
+        ValueError: the message names the setting and the value.
     """
     device_name(name, value)
     if str(value) == "cpu":
@@ -178,4 +203,5 @@ def check_device(name: str, value: object) -> None:
 
     index = torch.device(str(value)).index or 0
     if index >= torch.cuda.device_count():
-        raise ValueError(f"{name} must be a device that there is, got {value!r} ({torch.cuda.device_count()} of CUDA)")
+        found = torch.cuda.device_count()
+        raise ValueError(f"{name} must be a device of this machine, got {value!r} (CUDA devices found: {found})")

@@ -1,1 +1,1 @@
-"""Training: the settings of a run, one run, and sweeps of many. Nothing in it needs Stable-Baselines3."""
+"""Training: the settings of a run, single runs, and sweeps of many runs. Nothing here needs Stable-Baselines3."""

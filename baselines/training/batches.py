@@ -1,4 +1,4 @@
-"""Which trials a network is trained and tested on: those of a stage, in the shape that the recipe asks for."""
+"""The batches of trials that a network is trained and tested on: drawn from one stage, shaped by the recipe."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Practice:
     """The training and the test batches of one stage.
 
     Args:
-        task: the stage.
-        recipe: the shape of its batches.
-        seed: of the trials.
+        task: the task of the stage.
+        recipe: the settings of the optimisation; they set the batch size, the trial length and the steps that count.
+        seed: the seed of the run; all trials are drawn from it.
     """
 
     def __init__(self, task: Task, recipe: Recipe, seed: int) -> None:
@@ -25,7 +25,7 @@ class Practice:
         self.drawn = recipe.supervision == "last-step" and task.free_length
         self.task = task if self.drawn else with_length(task, recipe.trial_length)
         if recipe.supervision == "last-step" and task.scoring == "final":
-            # Each batch has one length already: what the task would draw for each trial.
+            # Here all trials of a batch have one length, so the task must not draw another length for each trial.
             self.task = self.task.replace(scoring="dense")
 
     def batch(self, index: int) -> Trials:
@@ -33,7 +33,7 @@ class Practice:
         return self._batch(self.seed, "length", index)
 
     def test_batch(self, index: int) -> Trials:
-        """Test batch number ``index``: trials that no run trains on."""
+        """Test batch number ``index``, of trials that no run trains on."""
         return self._batch(seeds.test_seed(self.seed), "test length", index)
 
     def _batch(self, seed: int, name: str, index: int) -> Trials:
@@ -50,7 +50,7 @@ class Practice:
 
 
 def with_length(task: Task, multiple: float) -> Task:
-    """The task with trials of ``multiple`` times N steps, where its trials may be of any length."""
+    """The task with trials of ``multiple`` x N steps; unchanged where the task does not let one choose the length."""
     if not task.free_length:
         return task
     least = task.N + (2 if task.scoring == "final" else 0)

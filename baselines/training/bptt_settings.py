@@ -1,6 +1,6 @@
-"""What a run by backpropagation through time is asked to do: ``Settings``, resolved into a ``Plan``.
+"""The settings of a run by backpropagation through time, ``Settings``, and the ``Plan`` that they are resolved into.
 
-Everything is checked before anything is written; what needs no network is checked without torch.
+Everything is checked before anything is written. Checks that need no network do not import torch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(RunSettings):
-    """A training run by backpropagation through time, as it is asked for."""
+    """The settings of a training run by backpropagation through time."""
 
     METHOD, LIMITS = "train", ("budget", "steps")
 
@@ -43,37 +43,39 @@ class Settings(RunSettings):
     steps: int | None = field(
         default=None,
         metadata={
-            "help": "environment steps of training (time steps of trials, each trial of a batch counted with its own "
-            "length) that the run takes at most: it stops before the update that would take more (default: no limit)",
+            "help": "most environment steps of training, counted as time steps of trials, each trial with its own "
+            "length; the run stops before the update that would exceed it (default: no limit)",
             "range": (1, 10**12),
         },
     )
     keep_every: int | None = field(
         default=None,
         metadata={
-            "help": "keep a checkpoint with the first report after every so many updates, too: for analyses",
+            "help": "also keep a checkpoint for analyses, at the first report after each multiple of this many updates",
             "range": (1, 10**9),
         },
     )
     tcr_schedule: str = field(
         default="constant",
         metadata={
-            "help": "weight of --tcr over the updates: constant; linear-decay to 0 in --tcr-updates; cut-off after "
-            "them; freeze-in: alone during them, with all other terms from then on. One of",
+            "help": "how the weight --tcr changes: constant; linear-decay: falls to 0 over --tcr-updates; "
+            "cut-off: 0 after --tcr-updates; freeze-in: all other loss terms start after --tcr-updates. One of",
             "choices": SCHEDULES,
         },
     )
-    tcr_updates: int | None = field(default=None, metadata={"help": "updates of --tcr-schedule", "range": (1, 10**9)})
+    tcr_updates: int | None = field(
+        default=None, metadata={"help": "number of updates in --tcr-schedule", "range": (1, 10**9)}
+    )
     activity_l2: float = field(
         default=0.0,
         metadata={
-            "help": "weight of |r(t)|^2 of the output, summed over units, mean over steps",
+            "help": "weight of L2 on activity: |r(t)|^2 of the cell's output, summed over units, mean over steps",
             "range": (0.0, 1e9),
         },
     )
     manifold: float = field(
         default=0.0,
-        metadata={"help": "weight of manifold-attractor regularisation, for a PLRNN", "range": (0.0, 1e9)},
+        metadata={"help": "weight of manifold-attractor regularisation; the cell must be a PLRNN", "range": (0.0, 1e9)},
     )
 
     def parts(self) -> tuple[Task, Curriculum, Recipe]:
@@ -97,7 +99,7 @@ class Settings(RunSettings):
         return plan
 
     def has_more_steps_than(self, before: Settings) -> bool:
-        """Whether this raises the limit of steps that a run with the settings ``before`` may have reached."""
+        """Whether these settings allow more steps than ``before``, the settings of a run that may be at its limit."""
         return before.steps is not None and (self.steps is None or self.steps > before.steps)
 
     def _check_consistency(self) -> None:
@@ -117,8 +119,8 @@ class Settings(RunSettings):
         if recipe.test_every % recipe.epochs:
             raise SettingsError(
                 "test_every",
-                f"test_every must be a multiple of epochs, {recipe.epochs}, so that each test has as many new batches, "
-                f"got {recipe.test_every}",
+                f"test_every must be a multiple of epochs, {recipe.epochs}, so that each test has the same number of "
+                f"new batches, got {recipe.test_every}",
             )
         return recipe
 
@@ -128,10 +130,10 @@ class Plan:
     """A training run, resolved into its parts.
 
     Attributes:
-        settings: what was asked for.
+        settings: the settings of the run.
         task: the task before the curriculum sets its N.
         curriculum: the stages.
-        recipe: the optimisation, with what was asked for put in.
+        recipe: the settings of the optimisation, overrides included.
     """
 
     settings: Settings
@@ -140,13 +142,13 @@ class Plan:
     recipe: Recipe
 
     def new_cell(self, units: int) -> Cell:
-        """A cell of this many units with its initial weights."""
+        """A new cell with this number of units and its initial weights."""
         generator = seeds.generator(self.settings.seed, "cell")
         options = {**self.recipe.cell_defaults, **self.settings.cell_args}
         return make_cell(self.settings.cell, self.task.num_inputs, units, generator=generator, options=options)
 
     def new_network(self) -> RecurrentNetwork:
-        """The network before training, without readouts, on the run's device."""
+        """The untrained network on the run's device; it has no readouts yet."""
         from baselines.network import RecurrentNetwork, answer_width
 
         signed = self.recipe.input_code == "signed"
@@ -154,7 +156,11 @@ class Plan:
         return network.to(self.settings.device)
 
     def terms(self, cell: Cell) -> tuple[dict[str, LossTerm], dict[str, Weight]]:
-        """The loss terms of the run, and their weights, for the cell that it trains."""
+        """The loss terms of the run and their weights, both by name.
+
+        Args:
+            cell: the cell that is trained; some terms read its parameters or parts of its state.
+        """
         from baselines.training import losses
 
         asked = self.settings

@@ -1,6 +1,6 @@
-"""Curricula: (task, scores) -> the next task, or None at the end. The task is the whole state of a curriculum.
+"""Curricula: (task, scores) -> the next task, or None at the end. The current task is a curriculum's only state.
 
-A stage is named by its N, the largest that it asks for. ``CURRICULA`` lists them by the names of the command line.
+A stage is named by its largest N. ``CURRICULA`` lists the curricula by their names on the command line.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class Curriculum(ABC):
 
     Attributes:
         first_n: the smallest N.
-        n_max: the largest N, that of the last stage.
-        step: from one N to the next; the last step is as short as need be.
-        threshold: a stage is solved when the mean accuracy over heads and that of the last head are above it.
-        last_threshold: the same for the last stage, the end of the training. None: ``threshold``.
+        n_max: the largest N, which is the N of the last stage.
+        step: the difference between neighbouring N; the last one is shorter where ``n_max`` requires it.
+        threshold: a stage is solved when the mean accuracy over heads and the accuracy of the last head exceed it.
+        last_threshold: the threshold of the last stage, whose solution ends training. None: ``threshold``.
     """
 
     first_n: int = 2
@@ -42,7 +42,7 @@ class Curriculum(ABC):
 
     @property
     def ns(self) -> tuple[int, ...]:
-        """Every N there is, increasing."""
+        """Every N of the curriculum, increasing."""
         return (*range(self.first_n, self.n_max, self.step), self.n_max)
 
     def stages(self) -> Sequence[int]:
@@ -54,10 +54,10 @@ class Curriculum(ABC):
         """The task of stage ``n``."""
 
     def check(self, task: Task) -> None:
-        """Whether this curriculum can serve ``task``.
+        """Refuse a task that this curriculum cannot train on.
 
         Raises:
-            ValueError: it cannot; the message says why.
+            ValueError: the message says why.
         """
         for n in self.stages():
             try:
@@ -74,11 +74,11 @@ class Curriculum(ABC):
         return self.threshold if self.last_threshold is None or n < self.n_max else self.last_threshold
 
     def __call__(self, task: Task, scores: Sequence[float]) -> Task | None:
-        """The task to go on with after a test: the same one, the next stage's, or None when the last is solved.
+        """The task to train on after a test: the same task, that of the next stage, or None after the last stage.
 
         Args:
-            task: the stage that was tested.
-            scores: accuracy of each of its H heads.
+            task: the task of the stage that was tested.
+            scores: the accuracy of each of the task's H heads, between 0 and 1.
         """
         threshold = self.threshold_at(task.N)
         if not (sum(scores) / len(scores) > threshold and scores[-1] > threshold):
@@ -89,7 +89,7 @@ class Curriculum(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class SingleHead(Curriculum):
-    """One N at a time, with one readout that is re-used: the network is free to forget smaller N."""
+    """One N at a time, with a single readout for all stages: the network may forget smaller N."""
 
     def stage(self, task: Task, n: int) -> Task:
         return task.replace(N=n)
@@ -97,7 +97,7 @@ class SingleHead(Curriculum):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiHead(Curriculum):
-    """All N up to the stage's at once, one readout each: what was learnt has to be kept."""
+    """All N up to that of the stage at once, each with its own readout: the network must keep what it learned."""
 
     def stage(self, task: Task, n: int) -> Task:
         return task.replace(heads=tuple(m for m in self.ns if m <= n))
@@ -105,20 +105,21 @@ class MultiHead(Curriculum):
     def check(self, task: Task) -> None:
         if "heads" not in task.parameters():
             raise ValueError(f"needs a task with heads, and {task.name} has none")
-        for n in self.ns:  # a task that takes each of them takes any number
+        for n in self.ns:  # a task that accepts every single head accepts any set of them
             task.replace(heads=(n,))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlidingWindow(MultiHead):
-    """The latest few N at once: small N may be forgotten, but not at every step.
+    """The latest few N at once: the network may forget an N once it has left the window.
 
-    A window of ``window`` neighbouring N, moved on by ``shift`` of them when it is solved; at the end by as many as are
-    left. Readouts go by N: what two windows share keeps its readout (the published code re-uses them by position).
+    A stage has ``window`` neighbouring N. When it is solved, the window moves on by ``shift`` N; the last move is
+    shorter where fewer are left. Readouts belong to an N: an N in two windows keeps its readout (the published code
+    re-uses readouts by position).
 
     Attributes:
-        window: heads of a stage, w.
-        shift: heads that are replaced from one stage to the next, f.
+        window: the number of heads in a stage, w in the paper.
+        shift: the number of heads that are replaced from one stage to the next, f in the paper.
     """
 
     window: int = 10
@@ -141,7 +142,7 @@ class SlidingWindow(MultiHead):
 
 @dataclass(frozen=True, kw_only=True)
 class NoneSingle(SingleHead):
-    """No curriculum, a control: ``n_max`` from the start and alone. Published to fail on parity beyond N = 10."""
+    """Control without a curriculum: ``n_max`` alone from the start. The paper reports failure on parity for N > 10."""
 
     def stages(self) -> Sequence[int]:
         return (self.n_max,)
@@ -149,7 +150,7 @@ class NoneSingle(SingleHead):
 
 @dataclass(frozen=True, kw_only=True)
 class NoneMulti(MultiHead):
-    """No curriculum, a control: all N at once from the start. Published to find a curriculum by itself."""
+    """Control without a curriculum: all N from the start. In the paper, networks then learn smaller N first."""
 
     def stages(self) -> Sequence[int]:
         return (self.n_max,)

@@ -1,4 +1,4 @@
-"""Figures of runs."""
+"""The figure of a training run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ Rows = list[dict[str, float]]
 
 
 def training_figure(path: Path) -> Path:
-    """Draw the training of the run at ``path`` into its ``training.png``: accuracy of each head, and tau over N.
+    """Draw ``training.png`` in a run folder: the accuracy of each head, and the time constants tau where there are any.
+
+    Args:
+        path: the run folder.
 
     Returns:
-        Where the figure is.
+        The path of the figure.
 
     Raises:
         RunError: the folder holds no metrics.
@@ -42,10 +45,10 @@ def training_figure(path: Path) -> Path:
 
 
 def _accuracy(axes: Axes, rows: Rows, threshold: float) -> None:
-    """Accuracy over updates, one line a head, coloured by its N; a tick on the axis where a stage was solved."""
+    """Accuracy over updates: one line per head, coloured by its N. Ticks on the axis mark solved stages."""
     heads = [name for name in dict.fromkeys(name for row in rows for name in row) if name.startswith("accuracy_")]
     demands = {name: float(name.removeprefix("accuracy_")) for name in heads}
-    by_stage = len(heads) == 1  # one readout re-used: its N is the stage's
+    by_stage = len(heads) == 1  # a single readout serves all stages, so N is that of the stage
     largest = max(row["N"] for row in rows) if by_stage else max(demands.values())
     smallest = min(row["N"] for row in rows) if by_stage else min(demands.values())
     scale = ScalarMappable(Normalize(smallest, max(largest, smallest + 1)), colormaps["viridis"])
@@ -66,7 +69,7 @@ def _accuracy(axes: Axes, rows: Rows, threshold: float) -> None:
 
 
 def _tau(axes: Axes, rows: Rows) -> None:
-    """Mean time constant and its standard deviation over units, at the moment each N was solved."""
+    """Mean and standard deviation over units of the time constant, when each N was solved."""
     solved = [row for row in rows if row["solved"]] or rows[-1:]
     demands = [row["N"] for row in solved]
     mean = [row["tau_mean"] for row in solved]

@@ -1,4 +1,4 @@
-"""Backpropagation through time: ``train()``, a generator of reports. It knows nothing of files or of printing.
+"""Backpropagation through time: ``train()`` is a generator of reports. It writes no files and prints nothing.
 
 Axes: T steps, B trials, I inputs, H heads.
 """
@@ -27,20 +27,20 @@ from memory_envs import Task, Trials, task_from_dict
 
 @dataclass(frozen=True)
 class Report:
-    """One test, and what training was like since the one before.
+    """The result of one test, with averages over the training updates since the test before.
 
     Attributes:
-        update: updates so far.
-        steps: environment steps so far, see ``Learner``.
-        task: the stage that was tested.
-        scores: accuracy of each of its H heads in the test, by the name of its readout.
-        loss: mean since the last test of what is minimised: the weighted sum of the terms.
-        losses: mean of each loss term since the last test, without its weight.
-        gradient_norm: mean norm of the gradient since the last test, before clipping.
-        readings: what the cell tells of itself now.
-        solved: the stage is solved, and the curriculum has gone on.
-        finished: it was the last one.
-        diverged_at: the first update since the last test whose loss or gradient was not finite; None: there is none.
+        update: the number of updates so far.
+        steps: the number of environment steps so far; see ``Learner``.
+        task: the task of the stage that was tested.
+        scores: the accuracy of each of the task's H heads in the test, by the name of the readout.
+        loss: the mean of the minimised loss (the weighted sum of the terms) since the last test.
+        losses: the mean of each loss term since the last test, without its weight.
+        gradient_norm: the mean norm of the gradient since the last test, before clipping.
+        readings: quantities that the cell reports about itself now, such as its mean time constant.
+        solved: whether the stage is solved; the curriculum has then moved on.
+        finished: whether the solved stage was the last one.
+        diverged_at: the first update since the last test whose loss or gradient was not finite; None if all were.
     """
 
     update: int
@@ -59,24 +59,26 @@ class Report:
 class Learner:
     """Everything that training changes: weights, the optimiser's moments, the stage, the running test, the counters.
 
-    An environment step is one time step of one trial that was trained on: what an agent that plays these trials would
-    have been shown. Each trial of a batch counts with its own length, without the padding behind it. Batches drawn for
-    tests alone do not count; those trained on count once, though they are a test too, and however often they are
-    trained on (the recipe's ``epochs``).
+    An environment step is one time step of one training trial, as an agent that plays the trial would see it. Each
+    trial of a batch counts with its own length, without padding. A training batch counts once, even if the recipe's
+    ``epochs`` train on it several times. Batches that are only tested on do not count.
 
     Args:
-        network: what is trained, on the device where it is to be trained.
-        task: the first stage.
-        recipe: settings of the optimisation.
-        seed: of the trials, the initial states and the new readouts.
-        terms: loss terms, of which the weighted sum is minimised. None: the loss of the task alone.
-        weights: of the terms, by name; 1 where there is none.
+        network: the network to train, already on its device.
+        task: the task of the first stage.
+        recipe: the settings of the optimisation.
+        seed: the seed of the run, for trials, initial states and new readouts.
+        terms: the loss terms by name; their weighted sum is minimised. None: the loss of the task alone.
+        weights: the weight of each term, by name. A missing weight is 1.
+
+    Raises:
+        ValueError: the task has inactive heads.
     """
 
     _sums: dict[str, Tensor]
-    """Sums over the batches since the last test."""
+    """Sums over the updates since the last test, by name."""
     _tested: int
-    """How many these are."""
+    """The number of updates since the last test."""
 
     def __init__(
         self,
@@ -100,12 +102,16 @@ class Learner:
         self.set_task(task)
 
     def set_task(self, task: Task) -> None:
-        """Go on with this task from the next update. Nothing is re-initialised; readouts that are missing are added."""
+        """Train on this task from the next update on. Weights are kept; missing readouts are added.
+
+        Raises:
+            ValueError: the task has inactive heads.
+        """
         if not all(task.active):
             raise ValueError(f"task must have all of its heads active, got {task}")
         self.task, self.heads = task, head_keys(task)
         self.practice = Practice(task, self.recipe, self.seed)
-        (group,) = self.optimizer.param_groups  # there is one: each costs the optimiser a call of its own
+        (group,) = self.optimizer.param_groups  # one group for all: each group costs the optimiser a separate call
         group["lr"] = self.recipe.learning_rate_at(task.N)
         for key in self.heads:
             if key not in self.network.readouts:
@@ -123,11 +129,11 @@ class Learner:
 
     @property
     def next_steps(self) -> int:
-        """Environment steps that the trials drawn for the next update add: 0 where it goes over trials again."""
+        """Environment steps of the trials drawn for the next update: 0 where it trains on the same trials again."""
         return int(self._next.lengths.sum()) if self._next is not None and self._fresh else 0
 
     def learn(self) -> None:
-        """One update. Waits for no result: a GPU is kept busy."""
+        """Make one update. It never waits for a result, so that a GPU is kept busy."""
         network, fresh = self.network, self._fresh
         trials = self.draw()
         self.steps += self.next_steps
@@ -140,7 +146,7 @@ class Learner:
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip_norm)
         self.optimizer.step()
         self.update += 1
-        if self._fresh:  # those of the update after this one are others
+        if self._fresh:  # the next update takes new trials
             self._next = None
         with torch.no_grad():
             if fresh and not self.recipe.test_batches:
@@ -155,9 +161,9 @@ class Learner:
         self._tested += 1
 
     def test(self) -> Report:
-        """What a test says, on fresh batches or on those since the last test; the next one begins.
+        """Report accuracy, on fresh batches or on the training batches since the last test, and begin the next test.
 
-        The host waits for the device.
+        The host waits for the device here.
         """
         count = self.recipe.test_batches
         with torch.no_grad():
@@ -181,12 +187,15 @@ class Learner:
         return report
 
     def diverged_at(self) -> int | None:
-        """The first update since the last test whose loss or gradient was not finite, or None. Waits for the device."""
+        """The first update since the last test whose loss or gradient was not finite, or None.
+
+        The host waits for the device here.
+        """
         finite = int(self._sums["finite"].item()) if self._tested else 0
         return None if finite == self._tested else self.update - self._tested + finite + 1
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that training changes: named tensors, and the rest as plain JSON data."""
+        """Everything that training changes: tensors by name, and all other data in a form that JSON can hold."""
         names: dict[Tensor, str] = {parameter: name for name, parameter in self.network.named_parameters()}
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         for parameter, moments in self.optimizer.state.items():
@@ -199,7 +208,12 @@ class Learner:
         return tensors, counters | plain
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
-        """Go on from where ``state`` was taken of a learner that was made with the same arguments."""
+        """Continue from a ``state`` that was taken from a learner with the same arguments.
+
+        Args:
+            tensors: the tensors of the state, by name.
+            plain: the other data of the state.
+        """
         for key in plain["readouts"]:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key)
@@ -215,13 +229,13 @@ class Learner:
         self._sums = _under("test.", tensors, device)
 
     def _adopt(self, readout: nn.Module) -> None:
-        """Let the optimiser learn a new readout too, in the one group that there is."""
+        """Add a new readout to the optimiser's only parameter group."""
         self.optimizer.param_groups[0]["params"].extend(readout.parameters())
         self._begin_momentum(readout)
 
     def _begin_momentum(self, module: nn.Module) -> None:
-        # Torch's fused step cannot have momentum for some parameters and none yet for others, as after a new readout.
-        # From zeros the first step is the same: its momentum is the gradient.
+        # Torch's fused step fails where some parameters have momentum and others have none yet, as after a new readout.
+        # Zeros change nothing: the momentum of the first step is then the gradient, as without them.
         if self.optimizer.param_groups[0].get("momentum"):
             for parameter in module.parameters():
                 self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
@@ -232,7 +246,11 @@ class Learner:
         return (self.update - self._stage_began) % self.recipe.epochs == 0
 
     def _roll_out(self, trials: Trials, name: str, index: int) -> tuple[Rollout, Tensor, Tensor]:
-        """What the network does in some trials, and their targets and mask: from the first step that counts on."""
+        """Run the network on trials.
+
+        Returns:
+            The rollout, the targets (T', B, H) and the mask (T', B): the T' steps from the first that counts on.
+        """
         network = self.network
         counted = trials.mask.any(axis=1)
         first = int(counted.argmax()) if counted.any() else 0
@@ -257,7 +275,7 @@ class Learner:
     def _to_device(self, array: npt.NDArray[Any]) -> Tensor:
         device = next(self.network.parameters()).device
         tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
-        if device.type == "cuda":  # a copy from pinned memory does not wait for what the device is doing
+        if device.type == "cuda":  # a copy from pinned memory does not wait until the device is idle
             tensor = tensor.pin_memory()
         return tensor.to(device, non_blocking=True)
 
@@ -268,12 +286,12 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     before_update: Callable[[], None] = lambda: None,
 ) -> Iterator[Report]:
-    """Train through the stages of a curriculum until the last is solved or ``stop()`` says so.
+    """Train through the stages of a curriculum until the last one is solved or ``stop()`` is true.
 
     Args:
-        learner: what is trained; between two reports, and after the last, it is the caller's to read and save.
-        curriculum: which stage follows.
-        stop: asked before every update, whose trials have been drawn.
+        learner: the learner to train. The caller may read and save it after each report and after the last update.
+        curriculum: chooses the next task after each test.
+        stop: called before every update, whose trials have been drawn; training ends once it returns True.
         before_update: called before every update that is made; the learner can be saved here too.
 
     Yields:
@@ -296,14 +314,14 @@ def train(
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor], device: torch.device | str | None = None) -> dict[str, Tensor]:
-    """Copies of the tensors whose names begin with ``prefix``, by the rest of the name, on ``device``."""
+    """Copies on ``device`` of the tensors whose names begin with ``prefix``, by their names without it."""
     own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     return {name: value.detach().clone().to(device or value.device) for name, value in own.items()}
 
 
 def _optimizer(network: RecurrentNetwork, recipe: Recipe) -> torch.optim.Optimizer:
-    # Fused: one pass over each tensor. Moments and step counts are kept tensor by tensor, so that a new readout starts
-    # with its own and leaves the others' alone.
+    # Fused: one pass over each tensor. Moments and step counts are kept for each tensor, so that a new readout starts
+    # from nothing and does not change those of the others.
     if recipe.optimizer == "adam":
         return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
     nesterov = recipe.optimizer == "nesterov"

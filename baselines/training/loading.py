@@ -1,4 +1,4 @@
-"""What a run folder holds of its network, read: checkpoints, and the network of one."""
+"""Reading the checkpoints of a run folder, and rebuilding the network of a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from memory_envs import Task, task_from_dict
 
 
 def load_network(path: Path, n: int | None = None, update: int | None = None) -> tuple[RecurrentNetwork, Task]:
-    """The network of the run at ``path``, on the CPU, and the task of its stage.
+    """The network of a run, on the CPU, and the task of the stage it was in.
 
     Args:
         path: the run folder.
         n: take the checkpoint that was kept when this N was solved.
-        update: or the one kept after so many updates. Neither: the latest.
+        update: or take the checkpoint that was kept after this number of updates. With neither, the latest is taken.
 
     Raises:
         RunError: the folder holds no run of ``train``, or the checkpoint cannot be read.
@@ -36,13 +36,13 @@ def load_network(path: Path, n: int | None = None, update: int | None = None) ->
 def network_of(
     plan: Plan, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], n: int | None = None
 ) -> tuple[RecurrentNetwork, Task]:
-    """The network of a checkpoint, and the task of its stage.
+    """The network of a checkpoint, and the task of the stage it was in.
 
     Args:
-        plan: the plan of its run.
+        plan: the plan of the run.
         tensors: the tensors of the checkpoint, by name.
-        plain: the plain data of the checkpoint.
-        n: the N that the checkpoint was kept for, if it was: then the task is that of the stage of this N.
+        plain: the other data of the checkpoint.
+        n: the N whose solution the checkpoint was kept for, if any: the task is then that of this N's stage.
     """
     network = plan.new_network()
     for key in plain["readouts"]:
@@ -55,12 +55,15 @@ def network_of(
 def read_checkpoint(
     path: Path, n: int | None = None, update: int | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the plain data of a checkpoint of the run at ``path``, on the CPU.
+    """The tensors of a checkpoint, on the CPU, and its other data.
 
     Args:
         path: the run folder.
-        n: the one kept when this N was solved.
-        update: or the one kept after so many updates. Neither: the latest.
+        n: read the checkpoint that was kept when this N was solved.
+        update: or read the checkpoint that was kept after this number of updates. With neither, the latest is read.
+
+    Raises:
+        RunError: the checkpoint cannot be read, has another format, or belongs to another run.
     """
     file = checkpoint_file(path, n, update)
     try:

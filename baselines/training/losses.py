@@ -1,8 +1,8 @@
-"""Loss terms: a term is (rollout, targets, mask) -> scalar. Training minimises their sum, each times its weight.
+"""Loss terms: a term is a function (rollout, targets, mask) -> scalar. Training minimises their weighted sum.
 
-Terms and weights are dictionaries by name; a weight is a function of the update, 1 where none is given.
+Terms and weights are dictionaries by name. A weight is a function of the update; a missing weight is 1.
 
-Axes: T steps, B trials, H heads, K numbers a head, U units.
+Axes: T steps, B trials, H heads, K numbers per head, U units.
 """
 
 from __future__ import annotations
@@ -23,29 +23,43 @@ LossTerm: TypeAlias = Callable[[Rollout, Tensor, Tensor], Tensor]
 """(rollout, targets (T, B, H), mask (T, B) bool) -> scalar, without its weight."""
 
 Reader: TypeAlias = Callable[[Rollout], Tensor]
-"""Which activity of a rollout is meant, (T, B, any size)."""
+"""Selects an activity of a rollout; its shape is (T, B, any size)."""
 
 
 def cross_entropy(rollout: Rollout, targets: Tensor, mask: Tensor, last_head: float = 0.0) -> Tensor:
-    """Cross-entropy of labels 0 and 1 in nats, averaged over counted steps, trials and heads: guessing costs ln 2.
+    """Cross-entropy of labels 0 and 1 in nats, averaged over counted steps, trials and heads. Guessing costs ln 2.
 
-    Each of H heads weighs 1 / H, the last one ``last_head`` where that is more.
+    It is computed from the difference of the two logits: -log softmax(l)[y] = softplus(l[1 - y] - l[y]).
 
-    Of two logits only the difference matters: -log softmax(l)[y] = softplus(l[1 - y] - l[y]).
+    Args:
+        rollout: what the network did; its answers are the logits, (T, B, H, 2).
+        targets: the labels, (T, B, H).
+        mask: whether a step counts, (T, B) bool.
+        last_head: the weight of the last head where it exceeds 1 / H; every other head has the weight 1 / H.
     """
     lead = rollout.answers[..., 1] - rollout.answers[..., 0]
     return _mean(softplus(lead * (1 - 2 * targets)), mask, last_head)
 
 
 def squared_error(rollout: Rollout, targets: Tensor, mask: Tensor, last_head: float = 0.0) -> Tensor:
-    """Squared error of real-valued answers, averaged over counted steps, trials and heads as ``cross_entropy`` is."""
+    """Squared error of real-valued answers, averaged as ``cross_entropy`` is.
+
+    Args:
+        rollout: what the network did; its answers have the shape (T, B, H, 1).
+        targets: the right answers, (T, B, H).
+        mask: whether a step counts, (T, B) bool.
+        last_head: the weight of the last head where it exceeds 1 / H; every other head has the weight 1 / H.
+    """
     return _mean((rollout.answers[..., 0] - targets).square(), mask, last_head)
 
 
 def task_loss(task: Task, over_heads: str = "mean", last_head: float = 0.0) -> LossTerm:
-    """The loss that a task's kind of answer asks for, the ``"mean"`` or the ``"sum"`` over heads.
+    """The loss for a task: squared error where its answers are real-valued, cross-entropy where they are labels.
 
-    Of their mean the last head has the weight ``last_head``, where that is more than its part.
+    Args:
+        task: the task.
+        over_heads: ``"mean"`` or ``"sum"`` over heads.
+        last_head: the weight of the last head in the mean over heads, where it exceeds 1 / H.
     """
     averaged = squared_error if task.real_valued else cross_entropy
     if last_head:
@@ -58,14 +72,14 @@ def task_loss(task: Task, over_heads: str = "mean", last_head: float = 0.0) -> L
 def evaluate(
     terms: Mapping[str, LossTerm], weights: Mapping[str, float], rollout: Rollout, targets: Tensor, mask: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss, and each term's value by its name.
+    """The loss, and the value of each term by name.
 
     Args:
-        terms: by name.
-        weights: of each term, now. A term of weight 0 is measured all the same, without a gradient.
+        terms: the loss terms, by name.
+        weights: the present weight of each term, by name. A term of weight 0 is measured too, without a gradient.
         rollout: what the network did.
-        targets: (T, B, H).
-        mask: (T, B) bool, when an answer counts.
+        targets: the right answers, (T, B, H).
+        mask: whether a step counts, (T, B) bool.
     """
     values, parts = {}, []
     for name, term in terms.items():
@@ -81,7 +95,7 @@ def activity_reader(cell: Cell, name: str) -> Reader:
     """The activity called ``name``: ``"output"``, ``"state"`` (all of it), or one of the cell's ``state_parts``.
 
     Raises:
-        ValueError: the cell has none of this name.
+        ValueError: the cell has no such activity.
     """
     parts = cell.state_parts()
     if name == "output":
@@ -97,10 +111,10 @@ def activity_reader(cell: Cell, name: str) -> Reader:
 def temporal_consistency(read: Reader) -> LossTerm:
     """Temporal consistency: the mean over trials and steps t >= 1 of |r(t) - r(t-1)|^2, summed over units.
 
-    The change of the activity r from step to step, whatever is asked (after Haputhanthri et al., arXiv 2502.07256; the
-    formula is ours, that of temporal activation regularisation, Merity et al. 2017). Steps past a trial's end do not
-    count, the step into the trial (from the initial state) does not either; every trial weighs by its steps. A weight
-    on this sum over units equals U times that weight on the mean over units.
+    It penalises the change of the activity r from step to step, at every step of a trial (after Haputhanthri et al.,
+    arXiv 2502.07256; the formula is that of temporal activation regularisation, Merity et al. 2017, and our choice).
+    Steps after a trial's end do not count, nor does the change from the initial state to step 0. Every trial weighs as
+    much as it has steps. A weight on this sum over units equals U times that weight on the mean over units.
     """
 
     def term(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
@@ -111,9 +125,9 @@ def temporal_consistency(read: Reader) -> LossTerm:
 
 
 def activity_size(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
-    """L2 on activity: the mean over trials and steps of |r(t)|^2, summed over units, r the cell's output.
+    """L2 on activity: the mean over trials and steps of |r(t)|^2, summed over units; r is the cell's output.
 
-    Steps past a trial's end do not count. The same normalisation as ``temporal_consistency``.
+    Steps after a trial's end do not count. The normalisation is that of ``temporal_consistency``.
     """
     return _over_steps(rollout.outputs.square().sum(-1), rollout, first=0)
 
@@ -121,14 +135,14 @@ def activity_size(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
 def manifold_attractor(cell: Cell) -> LossTerm:
     """Manifold-attractor regularisation of a PLRNN (Schmidt et al., ICLR 2021), on the first half of its units.
 
-    For z(t) = A z(t-1) + W relu(z(t-1)) + C x(t) + h it is mean (A_ii - 1)^2 + mean W_ij^2 + mean h_i^2 over i in the
-    first half of the units and all j other than i: at 0 each of these units keeps its value for ever.
+    For z(t) = A z(t-1) + W relu(z(t-1)) + C x(t) + h it is mean (A_ii - 1)^2 + mean W_ij^2 + mean h_i^2, over i in the
+    first half of the units and all j other than i. Where it is 0, each of these units keeps its value for ever.
 
     Args:
-        cell: it has the attributes ``A`` (U,), ``W`` (U, U) with a diagonal of zeros, and ``h`` (U,).
+        cell: a cell with the attributes ``A`` (U,), ``W`` (U, U) with a zero diagonal, and ``h`` (U,).
 
     Raises:
-        ValueError: it has not.
+        ValueError: the cell lacks one of them.
     """
     if missing := [name for name in ("A", "W", "h") if not isinstance(getattr(cell, name, None), Tensor)]:
         raise ValueError(f"needs a cell with the parameters A, W and h of a PLRNN, and this one has no {missing[0]}")
@@ -136,14 +150,14 @@ def manifold_attractor(cell: Cell) -> LossTerm:
     def term(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
         a, w, h = (getattr(cell, name) for name in ("A", "W", "h"))
         half = max(len(a) // 2, 1)
-        others = max(half * (len(a) - 1), 1)  # the diagonal is zero and no part of the mean
+        others = max(half * (len(a) - 1), 1)  # the zero diagonal is left out of the mean
         return (a[:half] - 1).square().mean() + w[:half].square().sum() / others + h[:half].square().mean()
 
     return term
 
 
 def _over_steps(values: Tensor, rollout: Rollout, first: int) -> Tensor:
-    """Mean of values (T - first, B), of the steps from ``first`` on, over the steps within the trials."""
+    """Mean over the steps within the trials of values (T - first, B), which begin at step ``first``."""
     if rollout.lengths is None:
         return values.sum() / max(values.numel(), 1)
     time = torch.arange(first, first + len(values), device=values.device)
@@ -152,9 +166,9 @@ def _over_steps(values: Tensor, rollout: Rollout, first: int) -> Tensor:
 
 
 def _mean(values: Tensor, mask: Tensor, last_head: float) -> Tensor:
-    """Mean of values (T, B, H) over heads and the steps that count: products only, for indexing would stop a GPU."""
+    """Mean of values (T, B, H) over heads and counted steps. It only multiplies: indexing would make a GPU wait."""
     weights = mask.to(values.dtype)
-    # A batch in which no step counts (sums of evidence that all end in a tie) teaches nothing.
+    # A batch in which no step counts (all sums of evidence end in a tie) has the loss 0.
     heads, number = values.mean(-1), values.shape[-1]
     if last_head > 1 / number:
         heads = heads + (last_head - 1 / number) * values[..., -1]

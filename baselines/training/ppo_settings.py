@@ -1,7 +1,7 @@
-"""What a run of reinforcement learning is asked to do, checked and resolved before anything is written.
+"""The settings of a run of reinforcement learning, checked and resolved before anything is written.
 
-It needs neither Stable-Baselines3 nor sb3-contrib, and mostly not torch: a wrong option is found before a missing
-package.
+This module needs neither Stable-Baselines3 nor sb3-contrib, and hardly torch, so that a wrong option is reported
+before a missing package.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CRITICS = ("separate", "shared", "feedforward")
 
 @dataclass(frozen=True, kw_only=True)
 class RLSettings(RunSettings):
-    """A run of reinforcement learning, as it is asked for."""
+    """The settings of a run of reinforcement learning."""
 
     METHOD, LIMITS = "train-rl", ("steps",)
 
@@ -40,25 +40,23 @@ class RLSettings(RunSettings):
     threshold: float = field(
         default=0.95,
         metadata={
-            "help": "accuracy of the answers drawn in training above which a stage is solved, as in train",
+            "help": "accuracy of the sampled answers in training above which a stage is solved, as in train",
             "check": fraction,
         },
     )
     recipe: str = field(
         default="fast", metadata={"help": "settings of PPO; options below replace them", "choices": tuple(PPO_RECIPES)}
     )
-    episodes: int = field(
-        default=500, metadata={"help": "fresh trials that each evaluation plays", "range": (2, 100_000)}
-    )
+    episodes: int = field(default=500, metadata={"help": "fresh trials in each evaluation", "range": (2, 100_000)})
     steps: int = field(
         default=500_000,
-        metadata={"help": "environment steps, of all columns, after which it stops", "range": (1, 10**12)},
+        metadata={"help": "environment steps, of all environments together, to train for", "range": (1, 10**12)},
     )
     critic: str = field(
         default="shared",
         metadata={
-            "help": "a network of its own; one that reads the actor's cell, without a gradient to it; or one that sees "
-            "the current input only. One of",
+            "help": "the critic. separate: a recurrent network of its own; shared: it reads the actor's cell but "
+            "sends no gradient to it; feedforward: it sees only the current input. One of",
             "choices": CRITICS,
         },
     )
@@ -70,7 +68,9 @@ class RLSettings(RunSettings):
         curriculum = self._curriculum(task)
         if self.tcr_on != "output" and not self.tcr:
             raise SettingsError("tcr_on", f"tcr_on needs tcr above 0, got tcr_on {self.tcr_on!r} with tcr 0")
-        if recipe.layers > 1:  # the parts of ``baselines.ppo.recurrence.Recurrence``, which needs Stable-Baselines3
+        # The same names as in ``baselines.ppo.recurrence.Recurrence``, which cannot be imported without
+        # Stable-Baselines3.
+        if recipe.layers > 1:
             parts = ("output", "state", *(f"layer{i}" for i in range(1, recipe.layers + 1)))
             check("tcr_on", checks.choice, self.tcr_on, parts)
         return task, curriculum, recipe
@@ -84,7 +84,7 @@ class RLSettings(RunSettings):
         cell = blame_cell(make_cell, self.cell, inputs, recipe.units, generator=generator, options=options)
         if cell.output_size != recipe.units:
             said = (
-                f"cell must have as many outputs as units, got output_size {cell.output_size} of {recipe.units} units"
+                f"cell must have as many outputs as units, got output_size {cell.output_size} and {recipe.units} units"
             )
             raise SettingsError("cell", said)
         if recipe.layers == 1:
@@ -99,10 +99,10 @@ class RLPlan:
     """A run of reinforcement learning, resolved into its parts.
 
     Attributes:
-        settings: what was asked for.
+        settings: the settings of the run.
         task: the task before the curriculum sets its N.
         curriculum: the stages.
-        recipe: the optimisation, with what was asked for put in.
+        recipe: the settings of PPO, overrides included.
     """
 
     settings: RLSettings
@@ -112,5 +112,5 @@ class RLPlan:
 
     @property
     def cell_options(self) -> dict[str, Any]:
-        """The cell's arguments: those asked for, and the recipe's where there are none."""
+        """The arguments of the cell: the recipe's, replaced by those that the settings give."""
         return {**self.recipe.cell_defaults, **self.settings.cell_args}

@@ -1,4 +1,4 @@
-"""Recipes: how a cell is trained on a task. ``Recipe`` says what there is to set; the rest is data, not code."""
+"""Recipes: how a cell is trained on a task. ``Recipe`` declares the settings; the recipes are data, not code."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ OPTIMIZERS = ("adam", "sgd", "nesterov")
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Settings of the optimisation. A field's ``help`` is the command line's, its ``range`` inclusive."""
+    """Settings of the optimisation. The command line shows a field's ``help``; its ``range`` includes both ends."""
 
     units: int = field(metadata={"help": "units of the cell", "range": (1, 20_000)})
-    batch_size: int = field(metadata={"help": "trials in an update", "range": (1, 1_000_000)})
+    batch_size: int = field(metadata={"help": "trials per update", "range": (1, 1_000_000)})
     learning_rate: float = field(metadata={"help": "step size of the optimizer", "range": (1e-9, 10)})
     decay_from: int = field(
         default=0,
         metadata={
-            "help": "beyond this N the step size is times decay_from / N; 0: it is always the same",
+            "help": "in stages with a larger N than this, the step size is multiplied by decay_from / N; 0: never",
             "range": (0, 1_000_000),
         },
     )
@@ -29,7 +29,7 @@ class Recipe:
     test_every: int = field(metadata={"help": "updates between tests", "range": (1, 1_000_000)})
     epochs: int = field(
         default=1,
-        metadata={"help": "updates on each batch: more of them make more of an environment step", "range": (1, 1_000)},
+        metadata={"help": "updates on each batch; more of them save environment steps", "range": (1, 1_000)},
     )
     trial_length: float = field(
         default=2.0,
@@ -41,58 +41,63 @@ class Recipe:
     optimizer: str = field(
         default="adam",
         metadata={
-            "help": "Adam, or SGD with heavy-ball or Nesterov momentum; otherwise torch's",
+            "help": "Adam, SGD (with heavy-ball momentum where --momentum is given) or SGD with Nesterov momentum, "
+            "as in torch. One of",
             "choices": OPTIMIZERS,
         },
     )
-    momentum: float = field(default=0.0, metadata={"help": "of sgd and nesterov", "range": (0, 0.9999)})
+    momentum: float = field(default=0.0, metadata={"help": "momentum of sgd and nesterov", "range": (0, 0.9999)})
     supervision: str = field(
         default="counted",
         metadata={
-            "help": "steps that train: those that the task counts, or the last one alone, in batches of one length "
-            "each, drawn from [N + 2, 4 N + 1] where the task lets one choose (the published way)",
+            "help": "steps with a loss. counted: those that the task counts; last-step: only the last step, as in the "
+            "paper. The trials of a batch then have one length, drawn from [N + 2, 4 N + 1] where the task lets one "
+            "choose. One of",
             "choices": ("counted", "last-step"),
         },
     )
     head_loss: str = field(
         default="mean",
-        metadata={"help": "the loss over heads (the mean over steps and trials)", "choices": ("mean", "sum")},
+        metadata={
+            "help": "how the losses of the heads are combined (over steps and trials it is the mean)",
+            "choices": ("mean", "sum"),
+        },
     )
     last_head: float = field(
         default=0.0,
         metadata={
-            "help": "weight of the last head (the largest N) in the mean over heads, where it is more than its part",
+            "help": "weight of the last head (the largest N) in the mean over the H heads, where it exceeds 1 / H",
             "range": (0, 1e9),
         },
     )
     test_batches: int = field(
         default=0,
         metadata={
-            "help": "fresh batches that a test takes; 0: those trained on since the last test",
+            "help": "fresh batches in each test; 0: test on the training batches since the last test",
             "range": (0, 1_000_000),
         },
     )
     input_code: str = field(
         default="shown",
         metadata={
-            "help": "what the network gets for an input of 0 or 1: it as it is shown, or -1 and 1",
+            "help": "what the network gets for an input of 0 or 1. shown: 0 or 1; signed: -1 or 1. One of",
             "choices": ("shown", "signed"),
         },
     )
     task_defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the task where none are asked for."""
+    """Arguments of the task that the user does not set."""
     cell_defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the cell where none are asked for."""
+    """Arguments of the cell that the user does not set."""
 
     def learning_rate_at(self, n: int) -> float:
-        """Step size in a stage with this N."""
+        """The step size in the stage with this N."""
         return self.learning_rate * min(1.0, self.decay_from / n) if self.decay_from else self.learning_rate
 
 
 ANY = "*"
 
-# Khajehabdollahi et al., ICLR 2024, update for update (SCIENCE.md sections 5 and 6 of the project's notes; the authors'
-# public code). The cells' own defaults are the published initialisations.
+# The published training of Khajehabdollahi et al., ICLR 2024, followed update for update. Sources: the authors' public
+# code, and sections 5 and 6 of SCIENCE.md in the project's notes. The cells are initialised as published by default.
 _PAPER_LEAKY = Recipe(
     units=500,
     batch_size=256,
@@ -106,8 +111,8 @@ _PAPER_LEAKY = Recipe(
     test_batches=50,
     task_defaults={"p": "uniform"},
 )
-# The published LSTM. Whether its gradients were clipped is not known to us: they are not. The settings of the paper's
-# GRUs were not published: they have the LSTM's.
+# The published LSTM. We do not know whether its gradients were clipped; here they are not. The settings of the paper's
+# GRUs were not published; here they are those of the LSTM.
 _PAPER_GATED = Recipe(
     units=500,
     batch_size=64,
@@ -131,22 +136,22 @@ def _lean(**own: Any) -> Recipe:
 
 
 RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
-    # Ours; docs/decisions/0006-fast-recipes.md says what made the difference, and where each was tried.
+    # Our own recipes. docs/decisions/0006-fast-recipes.md says which settings matter, and where each was tried.
     "fast": {
         ("parity", "leaky"): _fast(units=256, decay_from=20),
-        # Errors of real-valued answers have larger gradients, which a small clip holds back.
+        # The squared error of real-valued answers has larger gradients; a small clip would slow training.
         ("delayed-addition", ANY): _fast(
             learning_rate=1e-3, decay_from=0, clip_norm=1.0, trial_length=4.0, test_every=10, last_head=0.0
         ),
-        # Its heads are channels, of which none is newer than another.
+        # Its heads are channels; none of them belongs to the newest N, so none weighs more.
         ("flip-flop", ANY): _fast(last_head=0.0),
         (ANY, ANY): _fast(),
     },
-    # The same for few environment steps instead of few seconds: small batches, and several updates on each of them;
-    # docs/decisions/0010-few-environment-steps.md has the numbers.
+    # Like "fast", but made for few environment steps instead of few seconds: small batches, and several updates on
+    # each batch. docs/decisions/0010-few-environment-steps.md has the numbers.
     "lean": {
         ("delayed-addition", ANY): _lean(batch_size=32, learning_rate=1e-3, decay_from=0, clip_norm=1.0, last_head=0.0),
-        # Answers of one trial are much alike: more trials a test.
+        # The answers of one trial are correlated, so a test needs more trials.
         ("evidence-accumulation", ANY): _lean(test_every=32),
         ("flip-flop", ANY): _lean(test_every=32, last_head=0.0),
         (ANY, ANY): _lean(),
@@ -157,19 +162,19 @@ RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
         for cell, recipe in {"leaky": _PAPER_LEAKY, "lstm": _PAPER_GATED, "gru": _PAPER_GATED}.items()
     },
 }
-"""Name of the recipe -> (task, cell) -> settings; ``ANY`` stands for all that have none of their own."""
+"""Name of the recipe -> (task, cell) -> settings; ``ANY`` stands for all tasks or cells without an own entry."""
 
 
 def options() -> list[Declared]:
-    """What of a recipe can be asked for by name and value."""
+    """The values of a recipe that a user can replace, as declared."""
     return [setting for setting in declared(Recipe) if "help" in setting.metadata]
 
 
 def find(name: str, task: str, cell: str) -> Recipe:
-    """The settings of a recipe for a task and a cell.
+    """The settings of the recipe ``name`` for a task and a cell.
 
     Raises:
-        ValueError: the recipe has none for them.
+        ValueError: the recipe has no settings for this task and cell.
     """
     table = RECIPES[name]
     for key in ((task, cell), (task, ANY), (ANY, cell), (ANY, ANY)):

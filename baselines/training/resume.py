@@ -1,4 +1,4 @@
-"""What every run does, whatever trains it: it goes on from its folder, and sums up at its end."""
+"""The part of a run that does not depend on the training method: resuming from its folder, and its summary."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ R = TypeVar("R", bound="ResumableRun[Any]")
 
 
 class ResumableRun(ABC, Generic[S]):
-    """What ``train`` and ``train-rl`` share: going on from the latest checkpoint of a folder, and the summary.
+    """A run that can be resumed from the latest checkpoint of its folder; the base of ``train`` and ``train-rl``.
 
     Attributes:
-        folder: where the run is written.
-        seed: of the run; fresh trials have its evaluation seed.
-        status: how it ended, or ``"running"``.
-        played: how the trained network played fresh trials; None where it has not.
-        seconds, cpu_seconds: of training so far.
+        folder: the run folder, open for writing.
+        seed: the seed of the run; the evaluation seed of fresh trials is derived from it.
+        status: how the run ended, or ``"running"``.
+        played: the evaluation of the trained network on fresh trials; None before it.
+        seconds, cpu_seconds: the wall time and the CPU time of training so far, in seconds.
     """
 
     KIND: ClassVar[type[RunSettings]]
-    """Of its settings."""
+    """The class of the run's settings."""
     folder: RunFolder
     seed: int
     status: str
@@ -39,16 +39,16 @@ class ResumableRun(ABC, Generic[S]):
 
     @classmethod
     def resume(cls: type[R], path: Path, changes: Mapping[str, Any] | None = None) -> R:
-        """The run in a folder, to go on exactly from its latest checkpoint.
+        """The run in a folder, ready to continue from its latest checkpoint with the same numbers.
 
         Args:
             path: the run folder.
-            changes: settings (and values of the recipe) by name. They must be those of the run, but for its limits
-                (``budget`` and ``steps``) and its ``episodes``.
+            changes: settings and values of the recipe, by name. Only the limits (``budget`` and ``steps``) and
+                ``episodes`` may differ from those of the run.
 
         Raises:
-            SettingsError: a change goes against the run.
-            RunError: it has ended, it is in use, or its folder is damaged. Nothing has been changed.
+            SettingsError: a change contradicts the run.
+            RunError: the run has ended, is in use, or its folder is damaged. Nothing has been changed.
         """
         changes = changes or {}
         run = cls.__new__(cls)
@@ -63,7 +63,7 @@ class ResumableRun(ABC, Generic[S]):
         return run
 
     def finish(self) -> dict[str, Any]:
-        """Write ``summary.json``, let go of the folder, and return what was written."""
+        """Write ``summary.json``, release the folder, and return what was written."""
         played = self.played
         summary: dict[str, Any] = {
             "status": self.status,
@@ -86,16 +86,16 @@ class ResumableRun(ABC, Generic[S]):
 
     @abstractmethod
     def _results(self) -> dict[str, Any]:
-        """What the summary says of the training."""
+        """The results of training, as entries of the summary."""
 
     @abstractmethod
     def _prepare(self, settings: S) -> None:
-        """Everything as it is before training."""
+        """Set everything to its state before training."""
 
     @abstractmethod
     def _columns(self) -> list[str]:
-        """Of ``metrics.csv``."""
+        """The columns of ``metrics.csv``."""
 
     @abstractmethod
     def _restore(self, path: Path) -> None:
-        """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
+        """Check that the run can continue from its latest checkpoint, then go back to it."""

@@ -1,4 +1,4 @@
-"""A training run from its settings to its run folder: trains, measures, saves, plays, sums up. It prints nothing."""
+"""A training run, from its settings to its run folder: training, checkpoints, evaluation, summary. Prints nothing."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Progress:
     """Where a run stands after a report.
 
     Attributes:
-        report: the latest one.
-        seconds: of training so far.
-        cpu_seconds: of training so far.
-        largest_n: N of the largest stage solved; None before the first.
+        report: the latest report.
+        seconds: the wall time of training so far, in seconds.
+        cpu_seconds: the CPU time of training so far, in seconds.
+        largest_n: the largest N whose stage is solved; None before the first.
     """
 
     report: Report
@@ -39,32 +39,34 @@ class Progress:
 
 
 class TrainingRun(ResumableRun[Settings]):
-    """One run. Call ``train`` to its end, then ``play`` if there is something to play, then ``finish``.
+    """One run. Iterate over ``train`` to its end, then call ``play`` if a stage was tested, then ``finish``.
 
-    The numbers of a run depend on the number of torch's threads; the command line takes one.
+    The numbers of a run depend on the number of torch's threads; the command line uses one thread.
 
-    A checkpoint is written at the start, whenever a stage is solved, at the end, and in between as soon as the last one
-    is ``SAVE_SECONDS`` old, between two reports too, which may be minutes apart: so much work a killed run loses at
-    most, and writing takes a share that nobody notices (a checkpoint of 500 units is 3 MB; one with every report would
-    cost more than training small networks does). Where a checkpoint takes long to write, that share is at most
-    ``SAVE_SHARE``.
+    A checkpoint is written at the start, whenever a stage is solved, and at the end. In between, also between two
+    reports, it is written as soon as the last one is ``SAVE_SECONDS`` old: reports may be minutes apart, and a killed
+    run should lose little work. (A checkpoint of 500 units is 3 MB. With every report, writing would take longer than
+    the training of small networks.) Where writing is slow, it takes at most the share ``SAVE_SHARE`` of the time.
 
     Attributes:
-        plan: what is run.
-        folder: where it is written.
-        status: ``"running"``; then ``"solved"`` (the last stage is), ``"updates"`` (all of them are done), ``"budget"``
-            (time ran out), ``"steps"`` (the next update would take more than are allowed), ``"interrupted"`` or
-            ``"diverged"`` (the loss or its gradient is NaN or infinite; the checkpoint is the one before).
-        tested: the stage that was last tested; None before the first report.
-        seconds, cpu_seconds: of training so far. What a killed process did after its last checkpoint is not counted.
-        saved_update: of the latest checkpoint.
-        diverged_at: the first update whose loss or gradient was not finite.
+        plan: the plan of the run.
+        folder: the run folder, open for writing.
+        status: ``"running"``; then ``"solved"`` (the last stage is solved), ``"updates"`` (all updates are done),
+            ``"budget"`` (the time is used up), ``"steps"`` (the next update would exceed the allowed steps),
+            ``"interrupted"`` or ``"diverged"`` (the loss or its gradient is NaN or infinite; the checkpoint is an
+            earlier one).
+        tested: the task of the stage that was last tested; None before the first report.
+        seconds, cpu_seconds: the wall time and the CPU time of training so far, in seconds. What a killed process did
+            after its last checkpoint is not counted.
+        saved_update: the update of the latest checkpoint.
+        diverged_at: the first update whose loss or gradient was not finite; None if all were.
 
     Args:
-        settings: what is asked for, of a new run.
+        settings: the settings of a new run.
 
     Raises:
-        SettingsError, RunError: it cannot be; nothing has been written.
+        SettingsError: a setting is not possible; nothing has been written.
+        RunError: the run folder cannot be written, or another process holds it.
     """
 
     SAVE_SECONDS = 5.0
@@ -78,7 +80,7 @@ class TrainingRun(ResumableRun[Settings]):
         self._save(keep=settings.keep_every is not None)
 
     def _prepare(self, settings: Settings) -> None:
-        """Everything as it is before the first update."""
+        """Set everything to its state before the first update."""
         self.plan = plan = settings.plan()
         self.seed = settings.seed
         first = plan.curriculum.first(plan.task)
@@ -97,9 +99,9 @@ class TrainingRun(ResumableRun[Settings]):
         self._save_due = 0.0
 
     def _restore(self, path: Path) -> None:
-        """Go back to the latest checkpoint, once it is sure that the run can go on from it."""
+        """Check that the run can continue from its latest checkpoint, then go back to it."""
         run_files.check_goes_on(self.plan.settings, path)
-        if not run_files.is_begun(path):  # killed before it was
+        if not run_files.is_begun(path):  # killed before its first checkpoint
             self.folder.go_back(0, 0)
             self._save(keep=self.plan.settings.keep_every is not None)
             return
@@ -123,22 +125,24 @@ class TrainingRun(ResumableRun[Settings]):
         return self.learner.steps
 
     def train(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
-        """Train until the last stage is solved, the updates, the budget or the steps are used up, or ``interrupted()``
-        says so.
+        """Train until the last stage is solved, a limit is reached, training diverges, or ``interrupted()`` is true.
+
+        Args:
+            interrupted: called before every update; training ends once it returns True.
 
         Yields:
             Where the run stands, after every report.
 
         Raises:
-            RunError: the folder cannot be written. What is there can be gone on with.
+            RunError: the folder cannot be written. The run can be resumed from its latest checkpoint.
         """
         began, cpu_began = time.monotonic() - self.seconds, time.process_time() - self.cpu_seconds
         asked = self.plan.settings
         self._save_due = time.monotonic() + self.SAVE_SECONDS
 
         def reason() -> str:
-            """Why to stop now, as a status, or "running"."""
-            if self.status != "running":  # a run that was killed when all was trained
+            """The status with which to stop now, or "running"."""
+            if self.status != "running":  # resumed after a kill that came between the end of training and the summary
                 return self.status
             if interrupted():
                 return "interrupted"
@@ -178,7 +182,7 @@ class TrainingRun(ResumableRun[Settings]):
             yield self.progress
         self.status = reason()
         clock()
-        if (diverged := self.learner.diverged_at()) is not None:  # since the last report
+        if (diverged := self.learner.diverged_at()) is not None:  # after the last report
             self.status, self.diverged_at = "diverged", diverged
         else:
             self._save()
@@ -210,7 +214,7 @@ class TrainingRun(ResumableRun[Settings]):
         began = time.monotonic()
         tensors, plain = self.learner.state()
         own = {
-            # Why training stopped does not matter to one who goes on, unless there is nothing left to train.
+            # A resumed run trains on, whatever stopped it, unless there is nothing left to train.
             "status": self.status if self.status in ("solved", "updates") else "running",
             "tested": self.tested and self.tested.to_dict(),
             "scores": self.scores,
@@ -224,7 +228,7 @@ class TrainingRun(ResumableRun[Settings]):
         self._save_due = ended + max(self.SAVE_SECONDS, (ended - began) / self.SAVE_SHARE)
 
     def _note(self, report: Report) -> None:
-        """Keep the latest accuracy of every N, and when its stage was solved."""
+        """Remember the latest accuracy of every N, and the update at which its stage was solved."""
         self.tested = report.task
         heads = report.task.heads
         values = list(report.scores.values())
@@ -237,7 +241,7 @@ class TrainingRun(ResumableRun[Settings]):
 
     @property
     def moving_weights(self) -> list[str]:
-        """The loss terms whose weight a schedule changes: the metrics say what it was in the update before."""
+        """The loss terms whose weight a schedule changes; the metrics hold the weight in the latest update."""
         return list(self.learner.weights) if self.plan.settings.tcr_schedule != "constant" else []
 
     def _columns(self) -> list[str]:
@@ -256,7 +260,7 @@ class TrainingRun(ResumableRun[Settings]):
         if taken := [name for name in readings if columns.count(name) > 1]:
             raise SettingsError(
                 "cell",
-                f"cell {plan.settings.cell}: readings() must leave alone the names of other metrics, has {taken}",
+                f"cell {plan.settings.cell}: readings() must not use the names of other metrics, got {taken}",
             )
         return columns
 

@@ -1,13 +1,13 @@
-"""The files of a run folder, read; nothing here imports torch.
+"""Reading the files of a run folder. Nothing here imports torch.
 
-- ``config.json``: what was asked for, what it was resolved to, and the versions it ran with
-- ``metrics.csv``: one row a report
-- ``events/``: the same for TensorBoard
-- ``checkpoint.safetensors``: all that training changes, its tensors and (as JSON in the header) the rest
-- ``checkpoints/N012.safetensors``: the same as it was when N = 12 was solved, one for each N
-- ``checkpoints/U0000500.safetensors``: the same as it was after 500 updates, where a run keeps such
-- ``summary.json``: how it ended, written last
-- ``lock``: held by the process that writes here, if there is one
+- ``config.json``: the settings, the recipe and the task they were resolved into, and the versions of the software
+- ``metrics.csv``: one row for each report
+- ``events/``: the same numbers for TensorBoard
+- ``checkpoint.safetensors``: the latest checkpoint, all that training changes: tensors, and JSON in the header
+- ``checkpoints/N012.safetensors``: the checkpoint from when N = 12 was solved; there is one for each solved N
+- ``checkpoints/U0000500.safetensors``: the checkpoint after 500 updates, if the run keeps such checkpoints
+- ``summary.json``: how the run ended; it is written last
+- ``lock``: held by the process that writes to the folder, if there is one
 
 ``run_folder`` writes them, ``loading`` reads checkpoints.
 """
@@ -30,47 +30,55 @@ from baselines.training.settings import RunSettings
 S = TypeVar("S", bound=RunSettings)
 
 FORMAT = 2
-"""Of the folder; a change that older readers would misread raises it."""
+"""The version of the folder's format. It rises with every change that older readers would misread."""
 
 CHANGEABLE = ("budget", "steps", "episodes")
-"""Settings that may change when a run goes on: no number of the training up to there depends on them."""
+"""Settings that may change when a run is resumed: no number of its training so far depends on them."""
 
 
 def checkpoint_file(path: Path, n: int | None = None, update: int | None = None) -> Path:
-    """Where the run at ``path`` keeps the checkpoint of a solved N or of an update, or the latest one."""
+    """The file of the checkpoint for a solved N or for an update, in the run folder ``path``; otherwise the latest."""
     if n is None and update is None:
         return path / "checkpoint.safetensors"
     return path / "checkpoints" / (f"U{update:07}.safetensors" if n is None else f"N{n:03}.safetensors")
 
 
 def kept_checkpoints(path: Path, letter: str = "N") -> list[int]:
-    """Each N (or, with the letter U, each update) of which the run at ``path`` keeps a checkpoint."""
+    """Each N (or, with the letter U, each update) for which the run folder ``path`` holds a checkpoint, increasing."""
     files = (path / "checkpoints").glob(f"{letter}*.safetensors")
     return sorted(int(file.stem[1:]) for file in files if file.stem[1:].isdigit())
 
 
 def is_run(path: Path) -> bool:
-    """Whether there is a run at ``path``, be it that it has not begun to train."""
+    """Whether there is a run at ``path``, even if its training has not begun."""
     return (path / "config.json").exists()
 
 
 def is_begun(path: Path) -> bool:
-    """Whether the run at ``path`` has a checkpoint, or a report: before both it can be begun anew."""
+    """Whether the run at ``path`` has a checkpoint or a report. Without either, it can be started again."""
     return checkpoint_file(path).exists() or len(whole_rows(path / "metrics.csv")) > 1
 
 
 def read_versions(path: Path) -> dict[str, str]:
-    """Versions of what decided the numbers of the run at ``path``, where it was begun."""
+    """The versions of all software that determines the numbers of the run at ``path``, when the run began."""
     return {name: str(value) for name, value in read_config(path)["versions"].items()}
 
 
 def read_summary(path: Path) -> dict[str, Any]:
-    """How the run at ``path`` ended."""
+    """The contents of ``summary.json``: how the run at ``path`` ended.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
     return read_json(path / "summary.json")
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The reports of the run at ``path``, one dictionary each; numbers that a report lacks are left out."""
+    """The reports of the run at ``path``, each a dictionary by column; empty cells are left out.
+
+    Raises:
+        RunError: ``metrics.csv`` cannot be read.
+    """
     try:
         with open(path / "metrics.csv", newline="", encoding="utf-8") as file:
             return [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
@@ -79,20 +87,24 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 
 
 def read_method(path: Path) -> str:
-    """The command that the run at ``path`` was begun with."""
+    """The command that started the run at ``path``: ``train`` or ``train-rl``."""
     return str(read_config(path).get("method", Settings.METHOD))
 
 
 def read_settings(path: Path) -> Settings:
-    """What was asked for in the run of ``train`` at ``path``; see ``read_settings_as``."""
+    """The settings of the run of ``train`` at ``path``; see ``read_settings_as``."""
     return read_settings_as(Settings, path)
 
 
 def read_settings_as(kind: type[S], path: Path) -> S:
-    """What was asked for in the run at ``path``, with every value of its recipe put in: recipes may change.
+    """The settings of a run. All values of its recipe are among the overrides, since recipes may change later.
+
+    Args:
+        kind: the class of the settings.
+        path: the run folder.
 
     Raises:
-        RunError: it is not a run with this kind of settings.
+        RunError: the folder holds no run with this kind of settings.
     """
     config = read_config(path)
     if (method := read_method(path)) != kind.METHOD:
@@ -132,16 +144,16 @@ def check_goes_on(settings: Settings, path: Path) -> None:
 
 
 def settings_to_go_on(kind: type[S], path: Path, changes: Mapping[str, Any]) -> S:
-    """The settings with which the run at ``path`` goes on.
+    """The settings with which a run is resumed.
 
     Args:
-        kind: its class of settings.
+        kind: the class of the settings.
         path: the run folder.
-        changes: settings, and values of the recipe, by name. They must be those of the run, but for ``CHANGEABLE``.
+        changes: settings and values of the recipe, by name. Only those in ``CHANGEABLE`` may differ from the run's.
 
     Raises:
-        RunError: it is not a run with this kind of settings.
-        SettingsError: a change goes against the run, or cannot be.
+        RunError: the folder holds no run with this kind of settings.
+        SettingsError: a change contradicts the run, or is not possible.
     """
     settings = read_settings_as(kind, path)
     _check_changes(settings, changes)
@@ -151,10 +163,10 @@ def settings_to_go_on(kind: type[S], path: Path, changes: Mapping[str, Any]) -> 
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """What ``config.json`` of the run at ``path`` holds.
+    """The contents of ``config.json`` of the run at ``path``.
 
     Raises:
-        RunError: it is missing, of another format, or not that of a run.
+        RunError: the file is missing, has another format, or does not belong to a run.
     """
     file = path / "config.json"
     if not file.exists():
@@ -168,10 +180,10 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def check_empty(path: Path) -> None:
-    """Refuse a folder that holds something already; one that does not exist yet is empty.
+    """Refuse a path for a new run unless it is an empty folder or does not exist yet.
 
     Raises:
-        SettingsError: it is not a folder, or what it holds.
+        SettingsError: the path is no folder, or the folder holds a file; the message names it.
     """
     # A process that was killed before it had written its config may leave a lock and a half-written file behind.
     try:
@@ -184,7 +196,11 @@ def check_empty(path: Path) -> None:
 
 
 def whole_rows(file: Path) -> list[str]:
-    """The rows of ``metrics.csv``, their ends included, without a last one that was cut short."""
+    """The rows of ``metrics.csv`` with their line ends, without an incomplete last row; none if there is no file.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
     try:
         with open(file, newline="", encoding="utf-8") as opened:
             return [line for line in opened if line.endswith("\n")]
@@ -195,14 +211,14 @@ def whole_rows(file: Path) -> list[str]:
 
 
 def identity(config: Mapping[str, Any]) -> str:
-    """What tells a run's checkpoints from those of others: a hash of all that decides its numbers."""
+    """A hash of everything that determines the numbers of a run; it tells its checkpoints from those of other runs."""
     decisive = {name: value for name, value in config["settings"].items() if name not in CHANGEABLE}
     text = json.dumps([decisive, config["recipe"], config["task"]], sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
 
 
 def _check_changes(settings: RunSettings, changes: Mapping[str, Any]) -> None:
-    """Refuse what goes against a run: these are its settings, every value of its recipe among the overrides."""
+    """Refuse changes that contradict a run's settings, whose overrides hold every value of its recipe."""
     for name, value in changes.items():
         own = settings.overrides[name] if name in settings.overrides else getattr(settings, name)
         if name not in CHANGEABLE and value != own:

@@ -1,4 +1,4 @@
-"""A run folder, for writing: ``RunFolder``. ``run_files`` says what is in it and reads it."""
+"""Writing a run folder: ``RunFolder``. ``run_files`` lists its files and reads them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from baselines.training.settings import RunPlan
 
 
 class RunFolder:
-    """The folder of one run, for writing: held until ``close``, or until the process ends, however it ends.
+    """The folder of one run, for writing. It is locked until ``close`` or the end of the process, even a kill.
 
     Args:
-        path: of the folder, which is there.
-        columns: of ``metrics.csv``; the first counts: updates, or steps of the environment.
+        path: the run folder, which exists.
+        columns: the columns of ``metrics.csv``; the first one counts updates or environment steps.
 
     Raises:
-        RunError: another process holds it, or it cannot be written.
+        RunError: another process holds the folder, or it cannot be written.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -50,11 +50,16 @@ class RunFolder:
 
     @classmethod
     def new(cls, path: Path, plan: RunPlan, columns: Sequence[str]) -> RunFolder:
-        """A folder for a new run of ``plan``, made with its parents where it is missing.
+        """The folder of a new run; missing folders are made.
+
+        Args:
+            path: the run folder, which must be empty or missing.
+            plan: the plan of the run.
+            columns: the columns of ``metrics.csv``.
 
         Raises:
-            SettingsError: it is a file, holds something, or cannot be made. Nothing has been written.
-            RunError: it cannot be written, or another process holds it.
+            SettingsError: the path is a file, the folder holds something, or it cannot be made. Nothing was written.
+            RunError: the folder cannot be written, or another process holds it.
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -64,7 +69,7 @@ class RunFolder:
                 "out", f"out must be a folder that can be made, got {path} ({error.strerror})"
             ) from None
         folder = cls(path, columns)
-        check_empty(path)  # now that nobody else can begin here
+        check_empty(path)  # again, under the lock: another process may have started a run here since the first check
         config = {
             "format": FORMAT,
             "method": plan.settings.METHOD,
@@ -80,10 +85,14 @@ class RunFolder:
 
     @classmethod
     def old(cls, path: Path, columns: Sequence[str]) -> RunFolder:
-        """The folder of a run that is to go on. Nothing is changed yet.
+        """The folder of a run that is resumed. Nothing in it is changed yet.
+
+        Args:
+            path: the run folder.
+            columns: the columns of ``metrics.csv``.
 
         Raises:
-            RunError: there is no run, or another process holds it.
+            RunError: the folder holds no run, or another process holds it.
         """
         config = read_config(path)
         folder = cls(path, columns)
@@ -91,14 +100,14 @@ class RunFolder:
         return folder
 
     def go_back(self, update: int, reports: int) -> None:
-        """Undo what was written after a checkpoint: rows of ``metrics.csv``, its events, the summary.
+        """Undo what was written after a checkpoint: rows of ``metrics.csv``, TensorBoard events, the summary.
 
         Args:
-            update: of the checkpoint.
-            reports: rows up to there.
+            update: the checkpoint's value of the first column (updates, or environment steps).
+            reports: the number of reports up to the checkpoint.
 
         Raises:
-            RunError: ``metrics.csv`` is not that of the checkpoint; nothing has been changed.
+            RunError: ``metrics.csv`` does not fit the checkpoint; nothing has been changed.
         """
         file = self.path / "metrics.csv"
         rows = whole_rows(file)
@@ -112,20 +121,20 @@ class RunFolder:
         if len(kept) != reports:
             raise RunError(f"{file} must have {reports} rows up to update {update} of the checkpoint, has {len(kept)}")
         replace_file(file, "".join([header, *kept]).encode())
-        # TensorBoard leaves out what files before this one say of later steps.
+        # TensorBoard then ignores what earlier event files say about later steps.
         self._events = self._open_events(purge_step=update + 1)
         with writing(self.path / "summary.json"):
             (self.path / "summary.json").unlink(missing_ok=True)
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
-        """Write into ``config.json`` what of ``changes`` is ``CHANGEABLE``."""
+        """Write those of the changes that are in ``CHANGEABLE`` into ``config.json``."""
         if new := {name: changes[name] for name in CHANGEABLE if name in changes}:
             config = read_config(self.path)
             config["settings"] |= new
             self._write_json("config.json", config)
 
     def add_metrics(self, row: Mapping[str, float]) -> None:
-        """Append one row, and tell TensorBoard; what is missing stays empty."""
+        """Append a row to ``metrics.csv`` and to the TensorBoard events; missing columns stay empty."""
         self._write_row(row)
         with writing(self.path / "events"):
             events = self._events = self._events or self._open_events()
@@ -142,13 +151,16 @@ class RunFolder:
         solved: int | None = None,
         update: int | None = None,
     ) -> None:
-        """Replace the checkpoint, all at once: a reader sees the old one or the new one.
+        """Replace the latest checkpoint atomically: any reader sees the old one or the new one.
 
         Args:
-            tensors: what it holds, by name.
-            plain: and the rest, as JSON data.
-            solved: keep one for this N as well.
-            update: keep one for this update as well.
+            tensors: the tensors of the checkpoint, by name.
+            plain: its other data, in a form that JSON can hold.
+            solved: also keep the checkpoint under this solved N.
+            update: also keep the checkpoint under this number of updates.
+
+        Raises:
+            RunError: a file cannot be written.
         """
         data = self._checkpoint(tensors, plain)
         if self._events is not None:
@@ -159,16 +171,16 @@ class RunFolder:
             *([(None, update)] if update is not None else []),
         ]:
             self._keep(data, *kept)
-        # Last: a run that is killed before goes on from the one before and writes the others again.
+        # Last: a run that is killed before this line resumes from the checkpoint before and writes the others again.
         replace_file(checkpoint_file(self.path), data)
 
     def keep_checkpoint(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], solved: int) -> None:
-        """Keep one for a solved N that is not the latest; the latest has to be saved after it."""
+        """Keep a checkpoint under a solved N without making it the latest; the latest must be saved after it."""
         self._keep(self._checkpoint(tensors, plain), solved, None)
 
     def _checkpoint(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> bytes:
         header = {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)}
-        # Copies, for safetensors refuses what shares memory: weights that a cell uses twice, parts of one buffer.
+        # Copies, because safetensors refuses tensors that share memory: weights used twice, or parts of one buffer.
         own = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
         return save(own, header)
 
@@ -179,18 +191,18 @@ class RunFolder:
         replace_file(file, data)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Say how the run ended."""
+        """Write ``summary.json``: how the run ended."""
         self._write_json("summary.json", summary)
 
     def close(self) -> None:
-        """Let others write here."""
+        """Release the folder, so that other processes can write to it."""
         if self._events is not None:
-            with suppress(OSError):  # the disk was full, and somebody has been told
+            with suppress(OSError):  # the disk is full, which an earlier error has reported
                 self._events.close()
         self._release()
 
     def _open_events(self, purge_step: int | None = None) -> SummaryWriter:
-        # It is flushed with every checkpoint, and by nobody else: so a full disk is found here, not in its thread.
+        # Only ``save_checkpoint`` flushes it, so that a full disk raises an error there and not in the writer's thread.
         return SummaryWriter(self.path / "events", purge_step=purge_step, flush_secs=10**6)
 
     def _line(self, row: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""How the weight of a loss term goes with the update. Plain numbers: nothing here needs torch."""
+"""Schedules: the weight of a loss term as a function of the update. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -6,19 +6,30 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 Weight: TypeAlias = Callable[[int], float]
-"""Number of the update, from 0 -> what a term is multiplied by in it."""
+"""The number of the update, from 0 -> the weight of a loss term in this update."""
 
 SCHEDULES = ("constant", "linear-decay", "cut-off", "freeze-in")
-"""How the weight of the temporal consistency term goes with the update; see ``schedule``."""
+"""The schedules for the weight of the temporal consistency term; see ``schedule``."""
 
 
 def schedule(name: str, weight: float, updates: int) -> tuple[Weight, Weight]:
-    """The weight of the temporal consistency term, and what the weights of all other terms are multiplied by.
+    """The weight of the temporal consistency term, and a factor for the weights of all other terms.
 
-    - ``"constant"``: ``weight``, and 1
-    - ``"linear-decay"``: from ``weight`` at update 0 in a straight line to 0 at update ``updates``, and 0 from then on
-    - ``"cut-off"``: ``weight`` in the first ``updates`` updates, 0 from then on
-    - ``"freeze-in"``: ``weight`` throughout, but in the first ``updates`` updates alone: all other terms weigh 0
+    - ``"constant"``: the weight is always ``weight``
+    - ``"linear-decay"``: the weight falls linearly from ``weight`` at update 0 to 0 at update ``updates``, then stays 0
+    - ``"cut-off"``: the weight is ``weight`` in the first ``updates`` updates, then 0
+    - ``"freeze-in"``: the weight is always ``weight``; the factor of the other terms is 0 in the first ``updates``
+      updates, then 1
+
+    The factor of the other terms is 1 except in ``"freeze-in"``.
+
+    Args:
+        name: the name of the schedule.
+        weight: the weight of the temporal consistency term.
+        updates: the number of updates of the schedule; ``"constant"`` does not use it.
+
+    Returns:
+        Two functions of the update: the weight, and the factor.
 
     Raises:
         ValueError: there is no such schedule.

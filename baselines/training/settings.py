@@ -1,7 +1,7 @@
-"""What every training run is asked for, whatever trains it: ``RunSettings``, a base of settings.
+"""The settings that all training runs share, whatever the training method: the base class ``RunSettings``.
 
-The command line is generated from these fields, and each is checked from its declaration. Nothing here imports torch:
-a wrong value is found before that has been paid for.
+The command line is generated from these fields, and each field is checked against its declaration. Nothing here
+imports torch, so that a wrong value is reported at once.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ CELL_HELP = f"recurrent cell: {', '.join(CELLS)}, or a class of yours as package
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings(ABC):
-    """What every training run is asked for, whatever trains it."""
+    """The settings that all training runs share, whatever the training method."""
 
     METHOD: ClassVar[str]
-    """What trains it, the name of its command."""
+    """The training method: the name of the command."""
     LIMITS: ClassVar[tuple[str, ...]]
-    """The settings that end a run; a run that goes on may be given more of them."""
+    """The settings that limit how long a run trains; they may be raised when a run is resumed."""
 
     task: str = field(default="parity", metadata={"help": "task", "choices": tuple(TASKS)})
     cell: str = field(default="leaky", metadata={"help": CELL_HELP, "check": check_cell_name})
@@ -54,11 +54,11 @@ class RunSettings(ABC):
         default=None,
         metadata={"help": "N of the first stage (default: 2, or the task's least N)", "range": (1, 1_000)},
     )
-    step: int = field(default=1, metadata={"help": "by how much N grows", "range": (1, 1_000)})
+    step: int = field(default=1, metadata={"help": "by how much N grows per stage", "range": (1, 1_000)})
     window: int | None = field(
         default=None,
         metadata={
-            "help": f"heads of a stage of the sliding window (default: {SlidingWindow.window})",
+            "help": f"heads in the sliding window (default: {SlidingWindow.window})",
             "range": (1, 1_000),
         },
     )
@@ -72,14 +72,14 @@ class RunSettings(ABC):
     threshold: float = field(
         default=0.98,
         metadata={
-            "help": "accuracy above which a stage is solved: the mean over heads, and the last head's",
+            "help": "accuracy above which a stage is solved; the mean over heads and the last head must exceed it",
             "check": fraction,
         },
     )
     last_threshold: float | None = field(
         default=None,
         metadata={
-            "help": "the same for the last stage, the end of the run (default: --threshold)",
+            "help": "threshold of the last stage, whose solution ends the run (default: --threshold)",
             "check": fraction,
         },
     )
@@ -108,29 +108,29 @@ class RunSettings(ABC):
     tcr: float = field(
         default=0.0,
         metadata={
-            "help": "weight of temporal consistency: |r(t) - r(t-1)|^2, summed over units, mean over steps",
+            "help": "weight of the temporal consistency loss: |r(t) - r(t-1)|^2, summed over units, mean over steps",
             "range": (0.0, 1e9),
         },
     )
     tcr_on: str = field(
         default="output",
-        metadata={"help": "the activity r of --tcr: output, state, or a part of the state that the cell names"},
+        metadata={"help": "the activity r in --tcr: output, state, or the name of a part of the cell's state"},
     )
 
     @abstractmethod
     def parts(self) -> tuple[Task, Curriculum, Any]:
-        """The task before the curriculum sets its N, the curriculum and the recipe. Needs no torch.
+        """The task before the curriculum sets its N, the curriculum and the recipe. This does not import torch.
 
         Raises:
-            SettingsError: a value is unknown, out of range, or does not go with the others.
+            SettingsError: a value is unknown, out of range, or does not fit the other settings.
         """
 
     @abstractmethod
     def plan(self) -> RunPlan:
-        """The parts of the run, once the cell has been made and tried.
+        """The plan of the run. The cell is made and tried once, so that a broken cell is found here.
 
         Raises:
-            SettingsError: as of ``parts``, and where the cell or its arguments are to blame.
+            SettingsError: as in ``parts``; or the device, the cell or its arguments are not possible.
         """
 
     def __post_init__(self) -> None:
@@ -194,9 +194,9 @@ class RunSettings(ABC):
 
     @property
     def folder(self) -> Path:
-        """The run folder: ``out``, or a name made of what was asked for."""
+        """The run folder: ``out``, or a new folder under ``runs`` whose name is made from the settings."""
         if self.out is not None:
-            return Path(self.out)  # a string serves in Python
+            return Path(self.out)  # callers from Python may have given a string
         words = [self.task, file_word(self.cell), self.curriculum, f"n{self.n_max}", f"seed{self.seed}"]
         if self.METHOD != "train":
             words.insert(0, self.METHOD.removeprefix("train-"))
@@ -212,18 +212,18 @@ class RunSettings(ABC):
         return next(path for path in _numbered(usual_name) if not path.exists())
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as plain JSON data, without the folder that holds them."""
+        """The settings in a form that JSON can hold, without ``out``."""
         plain = dataclasses.asdict(self)
         del plain["out"]
         return plain
 
 
 class RunPlan(Protocol):
-    """Settings resolved into the parts of a run."""
+    """The plan of a run: its settings, resolved into parts."""
 
     @property
     def settings(self) -> RunSettings:
-        """What was asked for."""
+        """The settings of the run."""
 
     @property
     def task(self) -> Task:
@@ -231,11 +231,15 @@ class RunPlan(Protocol):
 
     @property
     def recipe(self) -> Any:
-        """The optimisation, a dataclass, with what was asked for put in."""
+        """The settings of the optimisation, a dataclass; overrides are included."""
 
 
 def blame_cell(make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """The cell that ``make(...)`` gives, where ``cell`` or ``cell_args`` is to blame for what goes wrong."""
+    """The result of ``make(*args, **kwargs)``, which makes a cell.
+
+    Raises:
+        SettingsError: it names ``cell`` where the cell breaks its contract, ``cell_args`` for any other wrong value.
+    """
     from baselines.cells.contract import ContractError
 
     try:
@@ -247,7 +251,7 @@ def blame_cell(make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 
 def _numbered(path: Path) -> Iterator[Path]:
-    """The path, then path-2, path-3 and so on: the same command run again makes a run of its own."""
+    """The path, then path-2, path-3 and so on, so that the same command run again makes a new folder."""
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.name}-{number}")

@@ -1,1 +1,1 @@
-"""What a person sees while a command runs, and what it prints at the end."""
+"""The live displays of running commands, and the tables that they print at the end."""

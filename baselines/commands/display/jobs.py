@@ -1,4 +1,4 @@
-"""What a person sees of jobs side by side, the runs of a sweep or the climbs of a benchmark."""
+"""The displays of jobs that run in parallel: the runs of a sweep, or the climbs of a benchmark."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ from baselines.training.sweep.folder import SweepFolder
 D = TypeVar("D", bound="JobsDisplay")
 
 PLAIN_SECONDS = 30.0
-"""Seconds between two plain lines of a run, but for its start and its end."""
+"""Seconds between two plain lines about a run; its end is always printed."""
 
 MOST_NAME = 60
-"""Columns that the name of a job may take; what the job says has the rest."""
+"""The largest width of a job's name, in characters; the latest line of its output gets the rest."""
 
 COLOURS = {"solved": "green", "failed": "yellow", "unsolved": "yellow", "diverged": "red", "interrupted": "yellow"}
 
 SHOWN_FAULTS = 10
-"""Faults that are printed below the table."""
+"""The largest number of faults printed below the table."""
 
 
 class JobsDisplay(LiveDisplay):
-    """Shows jobs as they go; use as a context manager, and hand it each event once the folder has taken it in.
+    """Shows running jobs. Use it as a context manager, and pass it each event after the folder has processed it.
 
-    On a terminal each running job has a line at the bottom, which changes.
+    On a terminal, each running job has a line at the bottom that is updated.
 
     Args:
-        console: what is printed to.
+        console: the console to print to.
     """
 
     STOPPING: ClassVar[str]
-    """What Ctrl-C does, in words."""
+    """The message after Ctrl-C: what happens now."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, transient=True)
@@ -60,10 +60,10 @@ class JobsDisplay(LiveDisplay):
 
     @abstractmethod
     def show(self, event: Event) -> None:
-        """Take in an event."""
+        """Show an event."""
 
     def heed(self, interrupted: bool) -> bool:
-        """Say what Ctrl-C does, once it has come; returns whether it has."""
+        """Print what happens now after the first Ctrl-C; returns ``interrupted``."""
         if interrupted and not self._stopping:
             self._stopping = True
             self._print(self.STOPPING)
@@ -71,22 +71,22 @@ class JobsDisplay(LiveDisplay):
 
     @abstractmethod
     def _before(self) -> str:
-        """What had ended before, in words; nothing where nothing had."""
+        """What had already ended at the start, in words; empty if nothing had."""
 
     @abstractmethod
     def _running(self) -> Iterable[tuple[str, str]]:
-        """The running jobs, and what each of them says."""
+        """The name of each running job, and the latest line of its output."""
 
     @abstractmethod
     def _footer(self) -> str:
-        """How far all jobs are."""
+        """The progress of all jobs together, in words."""
 
     def _print(self, line: str, style: str = "") -> None:
         self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
         table = Table.grid(padding=(0, 2), expand=True)
-        # What a job says is cut before its name is.
+        # On a narrow terminal the output of a job is cut, not its name.
         table.add_column(no_wrap=True, max_width=MOST_NAME)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in list(self._running()):
@@ -95,10 +95,10 @@ class JobsDisplay(LiveDisplay):
 
 
 class SweepDisplay(JobsDisplay):
-    """Shows a sweep as it goes. Where there is no terminal, running jobs have a line now and then.
+    """Shows a running sweep. Without a terminal, it prints a line about each run from time to time.
 
     Args:
-        console: what is printed to.
+        console: the console to print to.
         folder: the folder of the sweep.
     """
 
@@ -111,14 +111,14 @@ class SweepDisplay(JobsDisplay):
         self._due: dict[str, float] = {}
 
     def show(self, event: Event) -> None:
-        """Take in an event."""
+        """Show an event."""
         run = event.job.name
         if isinstance(event, Started):
             self.running[run] = "starting"
             self._due[run] = time.monotonic() + PLAIN_SECONDS
         elif isinstance(event, Progressed):
             self._said[run] = event.line
-            # Other lines come after training: a table of scores, where the run is saved.
+            # All lines that do not begin with "update" come after training: the scores, and where the run is saved.
             self.running[run] = event.line if event.line.startswith("update ") else "trained"
             if self._live is None and time.monotonic() >= self._due[run]:
                 self._due[run] = time.monotonic() + PLAIN_SECONDS
@@ -129,7 +129,7 @@ class SweepDisplay(JobsDisplay):
 
     def _before(self) -> str:
         done = sum(status != "waiting" for status in self.folder.statuses.values())
-        return f"{done} of {len(self.folder.statuses)} runs have ended before" if done else ""
+        return f"{done} of {len(self.folder.statuses)} runs have already ended" if done else ""
 
     def _running(self) -> Iterable[tuple[str, str]]:
         return self.running.items()
@@ -140,7 +140,7 @@ class SweepDisplay(JobsDisplay):
     def _end(self, ended: Ended) -> str:
         run = ended.job.name
         if ended.again:
-            return f"{run}: killed by signal {-ended.code}, goes on from its folder"
+            return f"{run}: killed by signal {-ended.code}, resumes from its folder"
         status, row = self.folder.statuses[run], self.folder.row(run)
         if "updates" in row:
             largest = "none" if row["largest_n"] is None else row["largest_n"]
@@ -148,11 +148,11 @@ class SweepDisplay(JobsDisplay):
             return f"{run}: {status} {numbers}"
         if status == "interrupted":
             return f"{run}: interrupted"
-        return f"{run}: {status}: {self._said.get(run, 'it said nothing')} (all in {ended.job.log})"
+        return f"{run}: {status}: {self._said.get(run, 'no output')} (log: {ended.job.log})"
 
 
 def sweep_line(folder: SweepFolder) -> str:
-    """How the runs ended, where the table is, and how to go on."""
+    """How the runs ended, where the table is, and how to continue the sweep."""
     line = f"{len(folder.statuses)} runs: {_status_counts(folder)}. Table in {folder.path / 'results.csv'}"
     return line if folder.complete else f"{line}\nGo on with: python -m baselines sweep {shlex.quote(str(folder.path))}"
 
@@ -163,7 +163,7 @@ def _status_counts(folder: SweepFolder) -> str:
 
 
 def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) -> None:
-    """Print the largest N solved and the interquartile mean of each contestant, and the first faults of each."""
+    """Print a table with the largest N solved and the interquartile mean of each contestant, and the first faults."""
     table = Table(title="largest N solved (each seed's), and ladder score", box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("agent", overflow="fold")
     for task in rungs:
@@ -182,18 +182,18 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
     for words in faults[:SHOWN_FAULTS]:
         console.print(words, soft_wrap=True, highlight=False, markup=False)
     if len(faults) > SHOWN_FAULTS:
-        console.print(f"and {len(faults) - SHOWN_FAULTS} faults more: the table of results has all reasons")
+        console.print(f"and {len(faults) - SHOWN_FAULTS} more faults; results.csv has all reasons")
 
 
 class BenchmarkDisplay(JobsDisplay):
-    """Shows a benchmark as it goes.
+    """Shows a running benchmark.
 
     Args:
-        console: what is printed to.
+        console: the console to print to.
         folder: the folder of the benchmark.
     """
 
-    STOPPING = "stopping: rungs that have ended are kept, those being played are given up"
+    STOPPING = "stopping: finished rungs are kept, unfinished ones are lost"
 
     def __init__(self, console: Console, folder: BenchmarkFolder) -> None:
         super().__init__(console)
@@ -201,7 +201,7 @@ class BenchmarkDisplay(JobsDisplay):
         self._shown = {name: len(rows) for name, rows in folder.rows.items()}
 
     def show(self, event: Event) -> None:
-        """Take in an event."""
+        """Show an event."""
         name = event.job.name
         if isinstance(event, Progressed):
             self._said[name] = event.line
@@ -212,12 +212,12 @@ class BenchmarkDisplay(JobsDisplay):
             self._said.pop(name, None)
         self._shown[name] = len(rows)
         if isinstance(event, Ended) and not self.folder.has_ended(name):
-            said = self._said.get(name, "it said nothing")
-            self._print(f"{climb}: not ended: {said} (all in {climb_folder(self.folder.path, name) / 'log.txt'})")
+            said = self._said.get(name, "no output")
+            self._print(f"{climb}: not ended: {said} (log: {climb_folder(self.folder.path, name) / 'log.txt'})")
 
     def _before(self) -> str:
         rungs = sum(self._shown.values())
-        return f"{rungs} rungs of {self._footer()} have been played before" if rungs else ""
+        return f"already played: {rungs} rungs; ended: {self._footer()}" if rungs else ""
 
     def _running(self) -> Iterable[tuple[str, str]]:
         for name in sorted(self.folder.running):
@@ -230,7 +230,7 @@ class BenchmarkDisplay(JobsDisplay):
 
 
 def benchmark_line(folder: BenchmarkFolder) -> str:
-    """How many climbs have ended, where the table is, and how to go on."""
+    """How many climbs have ended, where the table is, and how to continue the benchmark."""
     ended = sum(map(folder.has_ended, folder.rows))
     faults = sum(row["status"] in FAULTS for rows in folder.rows.values() for row in rows)
     line = f"{ended} of {len(folder.rows)} climbs have ended"

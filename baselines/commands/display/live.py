@@ -1,4 +1,4 @@
-"""A display that a terminal draws anew, four times a second; elsewhere there is none."""
+"""A display that is redrawn four times a second on a terminal. Without a terminal nothing is drawn."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ D = TypeVar("D", bound="LiveDisplay")
 
 
 class LiveDisplay(ABC):
-    """Draws itself while its block runs; use as a context manager.
+    """Redraws itself while its block runs. Use it as a context manager.
 
     Args:
-        console: where to.
-        transient: whether it goes away at the end.
+        console: the console to draw on.
+        transient: whether the display disappears at the end.
     """
 
     def __init__(self, console: Console, *, transient: bool) -> None:
         self.console = console
-        # None: lines are printed instead.
+        # None without a terminal: the subclasses then print lines.
         self._live: Live | None = None
         if console.is_terminal:
             self._live = Live(self, console=console, refresh_per_second=4, transient=transient)
@@ -40,4 +40,4 @@ class LiveDisplay(ABC):
 
     @abstractmethod
     def __rich__(self) -> RenderableType:
-        """What is shown now."""
+        """The present content of the display."""

@@ -1,4 +1,4 @@
-"""How an agent played, as tables on the screen."""
+"""Tables of an agent's scores in the environment."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from rich.table import Table
 from baselines.evaluation import Evaluation
 
 WIDTH = 90
-"""Columns that a table of scores needs."""
+"""The width of a table of scores, in characters."""
 
 
 def print_scores(console: Console, played: Evaluation, *, memory: bool = False, lags: bool = False) -> None:
-    """Print tables with all of their digits, also where the terminal or the pipe is narrower than they are.
+    """Print the tables of an evaluation. No digit is cut off, even if the terminal is narrower than the tables.
 
     Args:
-        console: where to.
-        played: what is shown.
-        memory: the normalised score and equivalent memory as well. Long trials of evidence need seconds for them.
-        lags: accuracy by lag as well.
+        console: the console to print to.
+        played: the evaluation.
+        memory: also print the normalised score and the equivalent memory. They take seconds to compute for long trials
+            of evidence accumulation.
+        lags: also print accuracy by lag.
     """
     width = console.width
     console.width = max(width, WIDTH)
@@ -32,14 +33,14 @@ def print_scores(console: Console, played: Evaluation, *, memory: bool = False, 
 
 
 def score_table(played: Evaluation, memory: bool = False) -> Table:
-    """How each head did on fresh trials in the environment, beside chance and the perfect score."""
+    """A table of the accuracy and the score of each head on fresh trials, with chance and the perfect score."""
     task = played.task
     title = f"{task.env_id}: {played.episodes} fresh trials of {task.num_steps} steps"
     table = _table(title, "head", "accuracy", "95 %", "score", "95 %", "chance", "perfect")
     limits = (f"{task.chance_score:.3f}", f"{task.perfect_score:.3f}")
     for label, accuracy in played.accuracy.items():
         interval = played.intervals[label]
-        # A label pays 2 correct - 1; what a real-valued answer pays is in the return alone.
+        # The score of labels is 2 accuracy - 1. For real-valued answers only the mean return is known.
         points = ("", "") if task.real_valued else _words(2 * accuracy - 1, [2 * end - 1 for end in interval])
         table.add_row(label, *_words(accuracy, interval), *points, *limits)
     table.add_section()
@@ -54,7 +55,7 @@ def score_table(played: Evaluation, memory: bool = False) -> Table:
 
 
 def lag_table(played: Evaluation) -> Table:
-    """How accuracy falls with the age of the oldest input that an answer needs."""
+    """A table of accuracy by lag, the age in steps of the oldest input that an answer needs."""
     table = _table("accuracy by lag", "lag (steps)", "answers", "accuracy", "95 %")
     for lag in played.by_lag:
         table.add_row(str(lag.lag), str(lag.answers), *_words(lag.accuracy, lag.interval))

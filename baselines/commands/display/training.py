@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live display on a terminal, plain lines elsewhere, and a table at the end."""
+"""The display of a training run: live on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from baselines.training.bptt_settings import Plan
 from baselines.training.run import Progress
 
 SHOWN_HEADS = 24
-"""Of more heads than these the display shows the last ones, and the worst of the others."""
+"""The largest number of heads shown. With more, the display shows the last ones and the worst of the others."""
 
 PACE_STAGES = 4
-"""The estimated end goes by the time that the latest stages took, as many as these."""
+"""The number of latest stages whose mean time gives the estimated end."""
 
 PACE_REPORTS = 10
-"""The updates a second are those since the report this many before."""
+"""The number of latest reports over which updates per second are averaged."""
 
 PLAIN_SECONDS = 5.0
-"""Seconds between plain lines, unless a stage is solved."""
+"""Seconds between plain lines. A solved stage is printed at once."""
 
 
 class Display(LiveDisplay):
-    """Shows a run as it goes; use as a context manager and hand it each ``Progress``.
+    """Shows a training run. Use it as a context manager and pass each ``Progress`` to ``show``.
 
     Args:
-        console: where to.
-        plan: of the run, for its names, its last N, its threshold and its budget.
-        spent: seconds of the budget that are used up already.
+        console: the console to print to.
+        plan: the plan of the run; its names, stages, threshold and limits are shown.
+        spent: the seconds of the budget that are already used up.
     """
 
     def __init__(self, console: Console, plan: Plan, spent: float = 0.0) -> None:
@@ -53,7 +53,7 @@ class Display(LiveDisplay):
         return super().__enter__()
 
     def show(self, progress: Progress) -> None:
-        """Take in a report."""
+        """Show a report."""
         self.latest = progress
         self._reports.append((progress.report.update, progress.seconds))
         if progress.report.solved:
@@ -99,13 +99,13 @@ class Display(LiveDisplay):
         return words
 
     def _estimate(self) -> list[str]:
-        """When the last stage would be solved, at the pace of the latest ones."""
+        """When the last stage will be solved at the pace of the latest stages, as a list of at most one phrase."""
         if self.latest is None or len(self._solved_at) < 2:
             return []
         marks, stages = list(self._solved_at), self.plan.curriculum.stages()
         pace = (marks[-1] - marks[0]) / (len(marks) - 1)
         left = sum(n > (self.latest.largest_n or 0) for n in stages)
-        # The stage at hand takes what the latest ones took, and nobody knows how much longer once it has.
+        # The present stage is assumed to take as long as the latest ones; after that time, its end is taken to be now.
         seconds = max(pace * left - (self.latest.seconds - marks[-1]), pace * (left - 1))
         return [f"N = {stages[-1]} in about {_duration(int(seconds))} at this pace"] if left else []
 
@@ -119,7 +119,7 @@ def _duration(seconds: int) -> str:
 
 
 def plain_line(progress: Progress, pace: Sequence[str]) -> str:
-    """A report in one line, ``pace`` at its end."""
+    """A report as one line of text that ends with the phrases in ``pace``."""
     report = progress.report
     scores = list(report.scores.values())
     stage = f"N = {report.task.N}{' solved' if report.solved else ''}"

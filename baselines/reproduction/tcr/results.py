@@ -26,7 +26,7 @@ class Run:
         plateau: updates until the task's loss was first under half of what the best constant answer costs; the limit
             where it never was.
         loss, tcr_term: the task's loss and the unweighted TCR term, means over the last 25 updates.
-        cpu_seconds: of the run.
+        cpu_seconds: the CPU seconds of the run.
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""Sweeps: the product of settings, as runs side by side, in one folder with one table."""
+"""Sweeps: one training run for each combination of settings, several in parallel, in one folder with one table."""
 
 from __future__ import annotations
 

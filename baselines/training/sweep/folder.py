@@ -1,10 +1,10 @@
-"""A sweep's folder: a run folder for each combination, what was asked for, and one table of how the runs ended.
+"""The folder of a sweep: its settings, a run folder for each combination, and one table of how the runs ended.
 
-- ``sweep.json``: the fixed settings, the axes and what is left out
-- ``results.csv``: one row a run, replaced whenever a run ends
+- ``sweep.json``: the fixed settings, the axes and the excluded combinations
+- ``results.csv``: one row for each run; the file is replaced whenever a run ends
 - ``cell=leaky_seed=0/`` and so on: the run folders
-- ``logs/``: what each run printed, after the command line that it was started with
-- ``lock``: held by the process that sweeps here, if there is one
+- ``logs/``: the command line and the output of each run
+- ``lock``: held by the process that runs the sweep, if there is one
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from baselines.training.sweep.product import SETTINGS, Sweep
 from memory_envs import task_from_dict
 
 FORMAT = 1
-"""Of ``sweep.json``."""
+"""The version of the format of ``sweep.json``."""
 
 ENDS = {"solved": "solved", **dict.fromkeys(("updates", "budget", "steps"), "unsolved"), "diverged": "diverged"}
-"""How a run ends that is not gone on with: its own word -> that of the table."""
+"""The status of a run that has ended for good -> its status in the table."""
 
 RESULTS = (
     *("status", "largest_n", "updates", "seconds", "cpu_seconds"),
@@ -42,23 +42,23 @@ RESULTS = (
 """Columns of ``results.csv`` after the name of the run and the axes, and before ``solved_at_<N>``."""
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "FORCE_COLOR": "", "TTY_COMPATIBLE": "0"}
-"""One thread a run, and no display of a terminal in its log, whatever this process was told."""
+"""Variables of every run: one thread, and no terminal control codes in its log, whatever the user's environment."""
 
 
 class SweepFolder:
     """The folder of a sweep, held until ``close`` or the end of the process.
 
     Args:
-        path: of the folder; made, with its parents, where it is missing.
-        sweep: what was asked for. Where the folder holds a sweep, it must be that one, but for new limits and
+        path: the folder of the sweep; missing folders are made.
+        sweep: the sweep to run. Where the folder already holds a sweep, only its limits may differ, and there may be
             more runs on the same axes.
 
     Attributes:
-        statuses: the status of every run by name, as in the table.
+        statuses: the status of every run by its name, as in the table.
 
     Raises:
         SettingsError: the folder holds something else; nothing has been written.
-        RunError: another process holds it, or it cannot be read or written.
+        RunError: another process holds the folder, or it cannot be read or written.
     """
 
     def __init__(self, path: Path, sweep: Sweep) -> None:
@@ -85,7 +85,7 @@ class SweepFolder:
             raise
 
     def close(self) -> None:
-        """Let others sweep here."""
+        """Release the folder, so that other processes can use it."""
         self._release()
 
     @property
@@ -94,7 +94,7 @@ class SweepFolder:
         return len(self._ends) == len(self.sweep.runs)
 
     def jobs(self) -> list[Job]:
-        """What is left to do: a job for each run that has not ended, named as it is."""
+        """One job for each run that has not ended, with the name of the run."""
         return [
             Job(run, tuple(self._command(run)), self.path / "logs" / f"{run}.log", ENVIRONMENT, restarts=1)
             for run in self.sweep.runs
@@ -102,17 +102,17 @@ class SweepFolder:
         ]
 
     def run(self, engine: Engine, interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
-        """Run what is left to do. A failure of one run is not one of the sweep.
+        """Run the jobs that are left. The sweep goes on when a single run fails.
 
         Args:
-            engine: that runs the jobs.
+            engine: the engine that runs the jobs.
             interrupted: see ``Engine.run``.
 
         Yields:
-            What happens, once it has been taken in.
+            Every event of the engine, after the statuses and the table have been updated.
 
         Raises:
-            RunError: the folder, or that of a run, cannot be read or written.
+            RunError: the folder of the sweep or of a run cannot be read or written.
         """
         with writing(self.path / "logs"), closing(engine.run(self.jobs(), interrupted)) as events:
             for event in events:
@@ -129,14 +129,14 @@ class SweepFolder:
             self.statuses[run] = end["status"]
         elif ended.code < 0 and -ended.code != signal.SIGINT:
             self.statuses[run] = f"died (signal {-ended.code})"
-        elif ended.code in (130, -signal.SIGINT):  # the second: before it listened
+        elif ended.code in (130, -signal.SIGINT):  # the second: the signal came before the run handled it
             self.statuses[run] = "interrupted"
         else:
             self.statuses[run] = f"failed (exit code {ended.code})"
         self.write_results()
 
     def write_results(self) -> None:
-        """Replace ``results.csv``, all at once."""
+        """Replace ``results.csv`` atomically."""
         rows = [self.row(run) for run in self.sweep.runs]
         axes = [name for row in rows for name in row if name not in RESULTS and not name.startswith("solved_at_")]
         solved_at = sorted({int(n) for end in self._ends.values() for n in end["solved_at"]})
@@ -148,7 +148,7 @@ class SweepFolder:
         replace_file(self.path / "results.csv", text.getvalue().encode())
 
     def row(self, run: str) -> dict[str, Any]:
-        """The row of a run in ``results.csv``. Where it has not ended, there are but its axes and its status."""
+        """The row of a run in ``results.csv``. A run that has not ended has only its axes and its status."""
         row: dict[str, Any] = {"run": run}
         for name, value in self.sweep.values(run).items():
             row |= {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
@@ -159,7 +159,7 @@ class SweepFolder:
         return row
 
     def _end(self, run: str) -> dict[str, Any] | None:
-        """How a run ended, as columns and ``solved_at``; None where it is still to be gone on with."""
+        """How a run ended, as columns of the table and ``solved_at``; None where the run is not finished."""
         path, asked = self.path / run, self.sweep.runs[run]
         if not (path / "summary.json").exists():
             return None
@@ -180,13 +180,13 @@ class SweepFolder:
             raise RunError(f"{path / 'summary.json'} is not that of a run: {error!r}") from None
 
     def _command(self, run: str) -> list[str]:
-        """The same one begins a run and goes on with it."""
+        """The command line of a run. The same one starts the run and resumes it."""
         settings, path = self.sweep.runs[run], self.path / run
         return [sys.executable, "-m", "baselines", "train", "--go-on", f"--out={path}", *options(settings)]
 
 
 def options(settings: Settings) -> list[str]:
-    """The options of ``train`` that ask for these settings; its defaults and ``out`` are left out."""
+    """The options of ``train`` for these settings, without ``out`` and without those that are at their defaults."""
     usual = Settings()
     words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.overrides.items()]
     for setting in fields(settings):
@@ -202,12 +202,16 @@ def options(settings: Settings) -> list[str]:
 
 
 def is_sweep(path: Path) -> bool:
-    """Whether a sweep's folder is at ``path``."""
+    """Whether ``path`` is the folder of a sweep."""
     return (path / "sweep.json").is_file()
 
 
 def read_sweep(path: Path) -> Sweep:
-    """What was asked for in the sweep at ``path``."""
+    """The sweep in the folder ``path``.
+
+    Raises:
+        RunError: ``sweep.json`` cannot be read.
+    """
     file = path / "sweep.json"
     plain = read_format(file, FORMAT)
     try:
@@ -217,7 +221,7 @@ def read_sweep(path: Path) -> Sweep:
 
 
 def _check_extends(path: Path, old: Sweep, new: Sweep) -> None:
-    """Refuse a sweep that is another one than that of its folder, and not that one with more runs."""
+    """Refuse a new sweep unless it is the old one of the folder, possibly with higher limits or more runs."""
     if list(old.axes) != list(new.axes):
         raise SettingsError(
             "out",

@@ -1,4 +1,4 @@
-"""What a sweep is asked to do: settings that are fixed, settings that are axes, and what their product leaves out."""
+"""The runs of a sweep: fixed settings, axes (settings with several values), and excluded combinations."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from baselines.training.bptt_settings import Settings
 
 RECIPE = {setting.name: setting for setting in recipes.options()}
 
-# In the order in which axes name the runs and make the rows, whatever the order they are asked for in: the same command
-# with its options turned round is the same sweep. The seed varies fastest.
+# This order sets the names of the runs and the order of the rows. It does not depend on the order of the options, so
+# that the same options in another order are the same sweep. The seed varies fastest.
 SETTINGS = {one.name: one for one in declared(Settings) if one.name not in ("out", "overrides", "seed")}
 SETTINGS |= RECIPE
 SETTINGS |= {one.name: one for one in declared(Settings) if one.name == "seed"}
-"""What can be fixed or made an axis, by name: the settings of a run and the values of its recipe."""
+"""Everything that can be fixed or made an axis, by name: the settings of a run and the values of its recipe."""
 
 WORDS = {str: "a string", int: "an integer", float: "a number", bool: "true or false", dict: "a table"}
-"""Kind of a setting -> what it is called in a file."""
+"""The type of a setting -> its name in messages, in the words of TOML and JSON."""
 
 MOST_RUNS = 10_000
 LONGEST_NAME = 150
@@ -34,13 +34,14 @@ LONGEST_NAME = 150
 
 @dataclass(frozen=True)
 class Sweep:
-    """A product of settings.
+    """A sweep: the product of the axes, without the excluded combinations.
 
     Attributes:
-        fixed: name -> value, of the settings that are given and the same for every run.
-        axes: name -> values, in the order of ``SETTINGS``.
-        exclude: each leaves out the runs whose values are all among its own, by the name of the axis.
-        runs: name -> settings of every run, without their ``out``; each of them is possible.
+        fixed: name -> value of the settings that are given and equal in all runs.
+        axes: name -> values of the settings that vary, in the order of ``SETTINGS``.
+        exclude: each entry maps names of axes to values; it excludes the runs that have one of these values on each
+            of these axes.
+        runs: name -> settings of every run, without ``out``. They have been checked.
     """
 
     fixed: dict[str, Any]
@@ -50,15 +51,15 @@ class Sweep:
 
     @classmethod
     def of(cls, given: Mapping[str, Any], exclude: Sequence[Mapping[str, Any]] = ()) -> Sweep:
-        """The sweep that is asked for.
+        """The sweep over the given settings.
 
         Args:
-            given: name -> a value, which is then fixed, or a list of values, which makes an axis. ``"0..4"`` among the
-                values of an integer setting is the list 0, 1, 2, 3, 4.
-            exclude: tables of axes with a value or a list of values each.
+            given: name -> a value, which is then fixed, or a list of values, which makes an axis. For an integer
+                setting, the string ``"0..4"`` stands for the values 0, 1, 2, 3, 4.
+            exclude: the combinations to leave out; each maps names of axes to a value or a list of values.
 
         Raises:
-            SettingsError: it cannot be; one of its runs cannot be.
+            SettingsError: the sweep, or one of its runs, is not possible.
         """
         for name in given:
             if name not in SETTINGS:
@@ -82,17 +83,17 @@ class Sweep:
         return cls.of({**plain["fixed"], **plain["axes"]}, plain["exclude"])
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON data."""
+        """The sweep in a form that JSON can hold."""
         return {"fixed": self.fixed, "axes": self.axes, "exclude": self.exclude}
 
     @property
     def name(self) -> str:
-        """A name made of the axes and the fixed settings, but not of the axes' values: it stays the same with more."""
+        """A name made from the axes and the fixed settings. It stays the same when an axis gets more values."""
         words = [f"{name}={_word(name, value)}" for name, value in self.fixed.items() if name not in Settings.LIMITS]
         return _short("_".join(["sweep", *self.axes, *words]))
 
     def values(self, run: str) -> dict[str, Any]:
-        """The values on the axes of one of the runs."""
+        """The value of a run on each axis, by the name of the axis."""
         settings = self.runs[run]
         return {name: _value_of(settings, name) for name in self.axes}
 
@@ -121,14 +122,14 @@ def _runs(
         overrides = {name: everything.pop(name) for name in RECIPE if name in everything}
         settings = found[run] = Settings(**everything, overrides=overrides)
         _check(settings.parts, values)
-        # Networks of many units take their time to make, and what is possible with one seed is so with all of them.
+        # Only one seed of each combination is tried: making a large network takes time, and the seed does not matter.
         if not possible or replace(settings, seed=possible[-1][0].seed) != possible[-1][0]:
             possible.append((settings, values))
     if not found:
         raise SettingsError("exclude", "exclude must leave a run, got entries that leave none")
-    with importing():  # which takes seconds, and the cells need it
+    with importing():  # after all checks that do not need torch
         import torch  # noqa: F401
-    for settings, values in possible:  # once all is right that can be told without torch
+    for settings, values in possible:
         _check(settings.plan, values)
     return found
 
@@ -157,7 +158,7 @@ def _exclusion(entry: object, axes: Mapping[str, list[Any]]) -> dict[str, list[A
 
 
 def _values(name: str, given: object) -> list[Any]:
-    """The values that a setting is given, ranges written out."""
+    """The given values of a setting as a list, with ranges written out."""
     found = list[Any]()
     for value in given if isinstance(given, list) else [given]:
         if SETTINGS[name].kind is int and isinstance(value, str) and (bounds := RANGE.fullmatch(value)):
@@ -176,7 +177,7 @@ def _values(name: str, given: object) -> list[Any]:
 
 
 def _checked(name: str, value: object) -> Any:
-    """The value, if it is of the setting's type; which numbers and names are allowed is for ``Settings`` to say."""
+    """The value, if it has the type of the setting. ``Settings`` checks which numbers and names are allowed."""
     kind = SETTINGS[name].kind
     if kind is float and type(value) is int:
         value = float(value)
@@ -190,7 +191,7 @@ def _checked(name: str, value: object) -> Any:
 
 
 def _word(name: str, value: object) -> str:
-    """A value as a part of a file's name."""
+    """A value as part of a file name."""
     text = str(value)
     if isinstance(value, dict):
         text = "+".join(f"{key}-{item}" for key, item in value.items()) or "none"
@@ -198,5 +199,5 @@ def _word(name: str, value: object) -> str:
 
 
 def _short(name: str) -> str:
-    """The name, where it is long cut and made one of its own by a hash."""
+    """The name; a long one is cut, and a hash keeps it unique."""
     return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{sha256(name.encode()).hexdigest()[:8]}"

@@ -272,7 +272,7 @@ def test_a_process_that_dies_is_the_result_of_its_rung(tmp_path: Path) -> None:
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert f"{AGENTS}:remembers, parity, seed 0: N = 2 error (its process ended with exit code 0)" in said
-    assert f"{AGENTS}:remembers, parity, seed 51: not ended: it said nothing (all in" in said
+    assert f"{AGENTS}:remembers, parity, seed 51: not ended: no output (log: " in said
     assert benchmark_line(folder).endswith(f"\nGo on with: python -m baselines benchmark --out {tmp_path}")
     folder.close()
 
@@ -321,7 +321,7 @@ def test_a_benchmark_from_the_command_line(
     monkeypatch.setattr(style, "save", lambda figure, path: [])
     code, said, _ = command(f"--out runs/{path.name} --agent {AGENTS}:RaisesAtOnce --tasks parity", monkeypatch, capsys)
     assert code == 0
-    assert "12 rungs of 4 of 8 climbs have been played before\n" in said
+    assert "already played: 12 rungs; ended: 4 of 8 climbs\n" in said
     assert "8 of 8 climbs have ended, 4 of them with an error or a timeout. Results," in said
     code, said, _ = command(f"--out runs/{path.name}", monkeypatch, capsys)
     assert (code, InPlaceEngine.ran) == (0, [])

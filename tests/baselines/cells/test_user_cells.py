@@ -139,7 +139,7 @@ def test_one_with_buffers_goes_on_exactly_and_is_evaluated(module: Path, capsys:
 
 def test_readings_with_the_names_of_other_metrics_are_refused(module: Path) -> None:
     module.write_text(GOOD + "    def readings(self): return {'loss': torch.tensor(1.0)}\n")
-    with pytest.raises(SettingsError, match=r"mine:Drawn: readings\(\) must leave alone the names .* has \['loss'\]"):
+    with pytest.raises(SettingsError, match=r"mine:Drawn: readings\(\) must not use the names .* got \['loss'\]"):
         TrainingRun(Settings(cell="mine:Drawn", n_max=2, out=Path("run")))
     assert not Path("run").exists()
 

@@ -75,7 +75,7 @@ BAD = [
     ("--budget soon", "--budget: must be a number, got 'soon'"),
     ("--episodes 1", "--episodes: episodes must be an integer from 2 to 100000, got 1"),
     ("--device tpu", "--device: device must be cpu, cuda or cuda:<number>, got 'tpu'"),
-    ("--device cuda:77", "--device: device must be a device that there is, got 'cuda:77'"),
+    ("--device cuda:77", "--device: device must be a device of this machine, got 'cuda:77'"),
     ("--units 0", "--units: units must be an integer from 1 to 20000, got 0"),
     ("--learning-rate inf", "--learning-rate: learning_rate must be a number from 1e-09 to 10, got inf"),
     ("--cell-args form=slow", "--cell-args: form must be 'default' or 'mod', got 'slow'"),
@@ -249,7 +249,9 @@ def test_out_of_memory_is_one_line(
 
     monkeypatch.setattr(Learner, "learn", learn)
     assert main([*QUICK, "--out", str(tmp_path / "run")]) == 1
-    assert re.fullmatch(r"python -m baselines: error: out of memory \(.*\): fewer units.*\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"python -m baselines: error: out of memory \(.*\): use fewer units.*\n", capsys.readouterr().err
+    )
 
 
 def test_another_runtime_error_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

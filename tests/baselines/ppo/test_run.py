@@ -313,7 +313,7 @@ def test_without_stable_baselines3_everything_else_works(tmp_path: Path) -> None
     )
     assert done.returncode == 1
     wanted = (
-        r"python -m baselines: error: train-rl needs (stable_baselines3|sb3_contrib), of the extra 'rl': "
+        r"python -m baselines: error: train-rl needs (stable_baselines3|sb3_contrib), which the extra 'rl' installs: "
         r'pip install "memory-envs\[rl\]" \(from a checkout: "\.\[rl\]"\)\n'
     )
     assert re.fullmatch(wanted, done.stderr)

@@ -323,4 +323,4 @@ def test_runs_are_trained_in_processes_and_gone_on_with(
     assert main(command) == 0
     assert "2 solved" in capsys.readouterr().out
     assert main(command) == 0
-    assert "2 of 2 runs have ended before" in capsys.readouterr().out
+    assert "2 of 2 runs have already ended" in capsys.readouterr().out

@@ -259,7 +259,7 @@ def test_the_command_sweeps_and_goes_on(
     (tmp_path / name / "seed=1" / "summary.json").unlink()
     assert main(["sweep", name, "--seed", "0..2"]) == 0
     said = capsys.readouterr().out
-    assert "1 of 3 runs have ended before" in said
+    assert "1 of 3 runs have already ended" in said
     assert "3 runs: 3 solved." in said
     assert (tmp_path / name / "logs" / "seed=1.log").read_text().count("solved after") == 2
     assert (tmp_path / name / "logs" / "seed=0.log").read_text().count("solved after") == 1
@@ -329,7 +329,7 @@ def test_the_display_has_a_line_for_each_run(terminal: bool, tmp_path: Path, mon
     assert shown[3] == [f"seed=0  {LONG_LINE}"[:89] + "…", "seed=1  trained", "2 running"]
     assert shown[-1] == ["1 died (signal 9), 1 interrupted"]
     for line in (
-        "seed=0: killed by signal 9, goes on from its folder",
+        "seed=0: killed by signal 9, resumes from its folder",
         "seed=0: died (signal 9): update 40: N = 4, loss 0.5, ",
         "seed=1: interrupted",
         "stopping: the runs save and end; Ctrl-C again kills them",

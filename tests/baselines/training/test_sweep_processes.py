@@ -53,7 +53,7 @@ def test_a_killed_worker_goes_on_exactly_and_the_others_do_not_notice(tmp_path: 
         assert run_files.kept_checkpoints(victim) != [*range(2, 8)]  # it was not done
         said, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, said
-    assert "seed=1: killed by signal 9, goes on from its folder\n" in said
+    assert "seed=1: killed by signal 9, resumes from its folder\n" in said
     assert "2 runs: 2 solved." in said
     assert [row["status"] for row in table(path).values()] == ["solved"] * 2
     for seed in range(2):
