@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.benchmark.budgets import SOLVED
+from baselines.core.settings import SettingsError
 from baselines.training import ppo_recipes
 from baselines.training.batches import with_length
 from baselines.training.bptt_settings import Settings
@@ -107,7 +108,16 @@ def bptt_ladder(task: str, cell: str, n: int) -> dict[str, Any]:
         task: the short name of the task.
         cell: the name of the cell, or its class as package.module:ClassName.
         n: N of the rung, that of the last stage.
+
+    Raises:
+        SettingsError: ``BPTT_LADDER`` has no entry for the task.
     """
+    if task not in BPTT_LADDER:
+        raise SettingsError(
+            "tasks",
+            f"tasks must have ladder settings, {list(BPTT_LADDER)}, got {task!r}: BPTT_LADDER in "
+            "baselines/benchmark/cell_settings.py lacks it",
+        )
     settings: dict[str, Any] = {"task": task, "cell": cell, "n_max": n, "recipe": "lean", **BPTT_LADDER[task]}
     if "first_n" in settings:
         settings["first_n"] = min(settings["first_n"], n)

@@ -79,6 +79,9 @@ def _read_toml(file: Path) -> dict[str, Any]:
     else:  # installed by an extra; imported only here, so that help works without it
         import tomli as tomllib
 
+    if file.is_dir():
+        words = f"file must be a TOML file or the folder of a sweep, got {file}, a folder without sweep.json"
+        raise SettingsError("file", words)
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -68,9 +68,13 @@ def what_is_missing(kind: type[Task]) -> list[str]:
         ),
         (
             any(kind.env_id in line for line in lines_of("examples/01_play.py")),
-            "examples/01_play.py: give the parameters of a short trial, and show in README.md what it draws",
+            "examples/01_play.py: give the parameters of a short trial",
         ),
         (any(kind.env_id in line for line in lines_of("CHANGELOG.md")), f"CHANGELOG.md: name {kind.env_id}"),
+        (
+            any(f'"{name}"' in line for line in lines_of("baselines/benchmark/cell_settings.py")),
+            "baselines/benchmark/cell_settings.py: say in BPTT_LADDER how its N grows",
+        ),
     ]
     return [f"task {name} lacks {what}" for there, what in places if not there]
 

@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 
 from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -172,7 +173,9 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
         table.add_column(column, justify="right", no_wrap=True)
     for one in standings:
         table.add_row(*summary_row(one, rungs))
-    console.print(table)
+    # A pipe or a log file has no width: there a narrow table would only break the names.
+    natural = Measurement.get(console, console.options.update(max_width=1_000), table).maximum
+    console.print(table, width=None if console.is_terminal else max(natural, console.width), crop=False)
     faults = [
         f"{one.name}, {climb.task}, seed {climb.seed}, {climb.fault}"
         for one in standings

@@ -56,7 +56,10 @@ BAD = [
 ]
 WORSE = [
     ("--out damaged", "damaged/settings.json cannot be read: .*"),
-    ("--agent gru", "method ppo needs stable-baselines3 and sb3-contrib, which the extra 'rl' installs: pip install .*"),
+    (
+        "--agent gru",
+        "method ppo needs stable-baselines3 and sb3-contrib, which the extra 'rl' installs: .*",
+    ),
 ]
 """What is wrong is not in the command line."""
 
