@@ -359,5 +359,5 @@ def test_the_live_display_says_which_rung_is_played(tmp_path: Path) -> None:
     said = console.file.getvalue()
     assert "N = 2  loss 0.5" in said
     assert "0 of 1 climbs" in said
-    assert said.count("stopping: rungs that have ended are kept") == 1
+    assert said.count("stopping: finished rungs are kept") == 1
     folder.close()
