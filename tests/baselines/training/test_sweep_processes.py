@@ -1,6 +1,7 @@
 """Sweeps as people run them: real processes, a real ``kill -9``, a real Ctrl-C."""
 
 import csv
+import fcntl
 import os
 import signal
 import subprocess
@@ -112,4 +113,15 @@ def test_no_worker_outlives_its_sweep(signals: list[signal.Signals], tmp_path: P
     assert process.returncode == (130 if len(signals) == 2 else -signals[0]), said
     wait_until_gone(workers)
     assert [row["status"] for row in table(path).values()][2] == "waiting"
+    # The leader of a killed process can be gone while its threads, and so the lock, are there for another moment.
+    until(lambda: is_free(path / "seed=0" / "lock"))
     TrainingRun.resume(path / "seed=0").folder.close()
+
+
+def is_free(file: Path) -> bool:
+    with open(file) as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
