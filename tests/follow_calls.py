@@ -1,7 +1,7 @@
 """Follows a command from file to file: which of our files run, and the longest chain of them that call one another.
 
     python -m tests.follow_calls step
-    python -m tests.follow_calls train --n-max 2 --units 8 --max-updates 5 --episodes 2 --out /tmp/run
+    python -m tests.follow_calls train --n-max 2 --units 8 --max-updates 5 --episodes 2 --out runs/followed
 
 ``step`` follows one step of ``gym.make("MemoryParity-v0")``; ``rung FOLDER CLIMB`` the process that plays the rungs of
 a climb; anything else is a command of ``python -m baselines``. What runs while modules are imported is left out, and
