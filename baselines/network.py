@@ -35,12 +35,14 @@ class Rollout:
         answers: (T, B, H, K), the logits of the two labels (K = 2) or the real value (K = 1). Only the last steps,
             fewer than T, if the caller asked for no others (``first_answer``).
         lengths: (B,), the number of steps in each trial; later steps are padding. None: every trial has T steps.
+        ahead: how many of the H heads, the last ones, are learned ahead of their stage.
     """
 
     outputs: Tensor
     states: Tensor
     answers: Tensor
     lengths: Tensor | None = None
+    ahead: int = 0
 
 
 def head_keys(task: Task) -> tuple[str, ...]:

@@ -71,6 +71,14 @@ class Cell(nn.Module, ABC):
         """Numbers that the cell adds to each training report: name -> scalar tensor, on the cell's device."""
         return {}
 
+    def unit_axes(self) -> dict[str, tuple[int, ...]]:
+        """How the cell grows: name of each parameter -> for each of its axes, the blocks of U entries that it has.
+
+        An axis of 0 blocks has nothing to do with the units. A GRU's ``weight_hh`` (3U, U) has (3, 1), its ``weight_ih``
+        (3U, I) has (3, 0). Empty: the cell cannot grow.
+        """
+        return {}
+
     def state_parts(self) -> dict[str, slice]:
         """The named parts of the state: name -> slice of its S numbers. An LSTM has the parts h and c."""
         return {}

@@ -48,6 +48,10 @@ class GatedCell(Cell):
         self.weight_ih, self.weight_hh = drawn(rows, input_size), drawn(rows, units)
         self.bias_ih, self.bias_hh = drawn(rows), drawn(rows)
 
+    def unit_axes(self) -> dict[str, tuple[int, ...]]:
+        gates = self.GATES
+        return {"weight_ih": (gates, 0), "weight_hh": (gates, 1), "bias_ih": (gates,), "bias_hh": (gates,)}
+
     @classmethod
     def from_torch(cls: type[G], module: nn.GRU | nn.LSTM) -> G:
         """A cell with a copy of the weights of torch's module.

@@ -139,3 +139,7 @@ class LeakyTauRNN(Cell):
             return {}
         tc = self.time_constants.detach()
         return {"tau_mean": tc.mean(), "tau_sd": tc.std(correction=0)}
+
+    def unit_axes(self) -> dict[str, tuple[int, ...]]:
+        axes = {"weight": (1, 1), "bias": (1,), "input_weight": (1, 0), "input_bias": (1,), "tau": (1,), "theta": (1,)}
+        return {name: axes[name] for name, _ in self.named_parameters()}

@@ -21,6 +21,7 @@ from memory_envs import Task
 if TYPE_CHECKING:
     from baselines.cells import Cell
     from baselines.network import RecurrentNetwork
+    from baselines.training.growth import Growth
     from baselines.training.losses import LossTerm
 
 
@@ -147,12 +148,24 @@ class Plan:
         options = {**self.recipe.cell_defaults, **self.settings.cell_args}
         return make_cell(self.settings.cell, self.task.num_inputs, units, generator=generator, options=options)
 
-    def new_network(self) -> RecurrentNetwork:
-        """The untrained network on the run's device; it has no readouts yet."""
+    def growth(self) -> Growth | None:
+        """When the cell grows, and to what; None: never."""
+        if not self.recipe.grow_to:
+            return None
+        from baselines.training.growth import Growth
+
+        return Growth(self.recipe.grow_at, self.recipe.grow_to, self.new_cell)
+
+    def new_network(self, units: int | None = None) -> RecurrentNetwork:
+        """The untrained network on the run's device; it has no readouts yet.
+
+        Args:
+            units: the units of its cell, where it has grown. None: as many as it starts with.
+        """
         from baselines.network import RecurrentNetwork, answer_width
 
         signed = self.recipe.input_code == "signed"
-        network = RecurrentNetwork(self.new_cell(self.recipe.units), answer_width(self.task), signed)
+        network = RecurrentNetwork(self.new_cell(units or self.recipe.units), answer_width(self.task), signed)
         return network.to(self.settings.device)
 
     def terms(self, cell: Cell) -> tuple[dict[str, LossTerm], dict[str, Weight]]:
@@ -166,7 +179,15 @@ class Plan:
         asked = self.settings
         consistency, others = schedule(asked.tcr_schedule, asked.tcr, asked.tcr_updates or 0)
         terms, weights = (
-            {"task": losses.task_loss(self.task, self.recipe.head_loss, self.recipe.last_head)},
+            {
+                "task": losses.task_loss(
+                    self.task,
+                    self.recipe.head_loss,
+                    self.recipe.last_head,
+                    self.recipe.ahead_weight if self.recipe.heads_ahead else 0.0,
+                    self.recipe.smoothing,
+                )
+            },
             {"task": others},
         )
         if asked.tcr:

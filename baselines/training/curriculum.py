@@ -83,8 +83,16 @@ class Curriculum(ABC):
         threshold = self.threshold_at(task.N)
         if not (sum(scores) / len(scores) > threshold and scores[-1] > threshold):
             return task
+        return self.after(task)
+
+    def after(self, task: Task) -> Task | None:
+        """The task of the stage after that of this one, or None after the last."""
         later = [n for n in self.stages() if n > task.N]
         return self.stage(task, later[0]) if later else None
+
+    def ahead(self, task: Task, count: int) -> tuple[int, ...]:
+        """The next N, up to ``count`` of them, whose heads may be learned ahead of their stage: none by default."""
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +109,9 @@ class MultiHead(Curriculum):
 
     def stage(self, task: Task, n: int) -> Task:
         return task.replace(heads=tuple(m for m in self.ns if m <= n))
+
+    def ahead(self, task: Task, count: int) -> tuple[int, ...]:
+        return tuple(n for n in self.ns if n > task.N)[:count]
 
     def check(self, task: Task) -> None:
         if "heads" not in task.parameters():

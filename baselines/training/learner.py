@@ -5,7 +5,9 @@ Axes: T steps, B trials, I inputs, H heads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +16,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from baselines.cells import Cell
 from baselines.core import seeds
 from baselines.network import RecurrentNetwork, Rollout, head_keys
 from baselines.training import losses
+from baselines.training.averaging import AveragedWeights
 from baselines.training.batches import Practice
 from baselines.training.curriculum import Curriculum
+from baselines.training.growth import Enlargement, Growth
 from baselines.training.losses import LossTerm
+from baselines.training.passing import SequentialTest
 from baselines.training.recipes import Recipe
 from baselines.training.schedules import Weight
+from baselines.training.streams import Streams
 from memory_envs import Task, Trials, task_from_dict
 
 
@@ -41,6 +48,7 @@ class Report:
         solved: whether the stage is solved; the curriculum has then moved on.
         finished: whether the solved stage was the last one.
         diverged_at: the first update since the last test whose loss or gradient was not finite; None if all were.
+        passed: what a sequential test found; the scores are then those of its trials. None: the recipe has no such test.
     """
 
     update: int
@@ -54,6 +62,7 @@ class Report:
     solved: bool = False
     finished: bool = False
     diverged_at: int | None = None
+    passed: bool | None = None
 
 
 class Learner:
@@ -70,10 +79,15 @@ class Learner:
         seed: the seed of the run, for trials, initial states and new readouts.
         terms: the loss terms by name; their weighted sum is minimised. None: the loss of the task alone.
         weights: the weight of each term, by name. A missing weight is 1.
+        growth: when the cell grows, and to what; None: never.
+        new_terms: makes the loss terms for a cell that has grown. None: the terms do not depend on the cell.
 
     Raises:
         ValueError: the task has inactive heads.
     """
+
+    PATIENCE = 0.15
+    """By which share of its age a stage must grow older after a test that it failed."""
 
     _sums: dict[str, Tensor]
     """Sums over the updates since the last test, by name."""
@@ -89,8 +103,12 @@ class Learner:
         seed: int,
         terms: Mapping[str, LossTerm] | None = None,
         weights: Mapping[str, Weight] | None = None,
+        growth: Growth | None = None,
+        new_terms: Callable[[Cell], Mapping[str, LossTerm]] | None = None,
+        ahead: Sequence[int] = (),
     ) -> None:
         self.network = network
+        self.growth, self._new_terms = growth, new_terms
         self.recipe = recipe
         self.seed = seed
         self.terms = {"task": losses.task_loss(task)} if terms is None else dict(terms)
@@ -99,10 +117,16 @@ class Learner:
         self._drawn = 0
         self.optimizer = _optimizer(network, recipe)
         self._begin_momentum(network)
-        self.set_task(task)
+        self.averaged = AveragedWeights(network, recipe.averaged) if recipe.averaged else None
+        self.streams: Streams | None = None
+        self.set_task(task, ahead)
 
-    def set_task(self, task: Task) -> None:
+    def set_task(self, task: Task, ahead: Sequence[int] = ()) -> None:
         """Train on this task from the next update on. Weights are kept; missing readouts are added.
+
+        Args:
+            task: the task of the stage.
+            ahead: further N whose heads are learned ahead of their stage.
 
         Raises:
             ValueError: the task has inactive heads.
@@ -110,21 +134,70 @@ class Learner:
         if not all(task.active):
             raise ValueError(f"task must have all of its heads active, got {task}")
         self.task, self.heads = task, head_keys(task)
+        self.trained = task.replace(heads=(*(task.heads or ()), *ahead)) if ahead else task
         self.practice = Practice(task, self.recipe, self.seed)
+        self.training_practice = Practice(self.trained, self.recipe, self.seed)
+        if self.growth is not None and task.N >= self.growth.at:
+            self.grow(self.growth.units)
         (group,) = self.optimizer.param_groups  # one group for all: each group costs the optimiser a separate call
         group["lr"] = self.recipe.learning_rate_at(task.N)
-        for key in self.heads:
+        for key in head_keys(self.trained):
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
                 self._adopt(readout)
+        if self.averaged is not None:
+            self.averaged.adopt()
+        if self.recipe.stream_steps:
+            self._set_streams()
         self._next: Trials | None = None
-        self._stage_began = self.update
+        self._stage_began = self._check_due = self.update
         self._begin_test()
+
+    def grow(self, units: int) -> None:
+        """Give the cell more units. Answers stay what they are, and the optimiser's moments are kept."""
+        if self.network.cell.output_size >= units:
+            return
+        assert self.growth is not None
+        cell = self.growth.new_cell(units)
+        state = None if self.streams is None else self._carried
+        names = {id(parameter): name for name, parameter in self.network.named_parameters()}
+        moments = {names[id(parameter)]: moment for parameter, moment in self.optimizer.state.items()}
+        larger = Enlargement(self.network, cell)
+        self.optimizer = _optimizer(self.network, self.recipe)
+        for name, parameter in self.network.named_parameters():
+            self.optimizer.state[parameter] = {
+                key: larger.moments(name, value) if isinstance(value, Tensor) else value
+                for key, value in moments.get(name, {}).items()
+            }
+        if self.averaged is not None:
+            parameters = dict(self.network.named_parameters())
+            self.averaged.weights = {
+                name: larger.weights(name, value, parameters[name]) for name, value in self.averaged.weights.items()
+            }
+        if state is not None:
+            drawn = self.network.cell.training_state(len(state), seeds.generator(self.seed, "grown", self.update))
+            self._carried = larger.state(state, drawn)
+        if self._new_terms is not None:
+            self.terms = dict(self._new_terms(self.network.cell))
+
+    def _set_streams(self) -> None:
+        """Ask the questions of the stage of the streams; begin them if there are none yet."""
+        if self.streams is None:
+            recipe = self.recipe
+            self.streams = Streams(
+                self.trained, recipe.batch_size, recipe.stream_steps, recipe.stream_length, self.seed
+            )
+            self._carried = self.network.cell.initial_state(recipe.batch_size).detach()
+        else:
+            self.streams.set_task(self.trained)
 
     def draw(self) -> Trials:
         """The trials of the next update, drawn now if they have not been."""
         if self._next is None:
-            self._next = self.practice.batch(self._drawn if self._fresh else self._drawn - 1)
+            if self.streams is not None:
+                self._next, self._begun = self.streams.draw()
+            else:
+                self._next = self.training_practice.batch(self._drawn if self._fresh else self._drawn - 1)
         return self._next
 
     @property
@@ -138,19 +211,31 @@ class Learner:
         trials = self.draw()
         self.steps += self.next_steps
         self._drawn += fresh
-        rollout, targets, mask = self._roll_out(trials, "state", self.update)
+        state = self._start(len(trials.lengths), "state", self.update)
+        if self.streams is not None:
+            begun = torch.from_numpy(self._begun[:, None]).to(state.device)
+            state = torch.where(begun, state, self._carried)
+        heads = head_keys(self.trained)
+        rollout, targets, mask = self._roll_out(trials, heads, state)
+        rollout = replace(rollout, ahead=len(heads) - len(self.heads))
         weights = {name: self.weights[name](self.update) if name in self.weights else 1.0 for name in self.terms}
         loss, terms = losses.evaluate(self.terms, weights, rollout, targets, mask)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip_norm)
         self.optimizer.step()
+        if self.averaged is not None:
+            self.averaged.update(self.update - self._stage_began)
         self.update += 1
+        if self.streams is not None:
+            self.streams.advance()
+            self._carried = rollout.states[-1].detach()
         if self._fresh:  # the next update takes new trials
             self._next = None
         with torch.no_grad():
             if fresh and not self.recipe.test_batches:
-                self._score(rollout, targets, mask)
+                own = len(self.heads)
+                self._score(replace(rollout, answers=rollout.answers[..., :own, :]), targets[..., :own], mask)
             self._add("gradient_norm", norm)
             self._add("loss", loss)
             # Updates before the first non-finite loss or gradient.
@@ -160,15 +245,19 @@ class Learner:
                 self._add(f"loss_{name}", value)
         self._tested += 1
 
-    def test(self) -> Report:
+    def test(self, threshold: float = 0.0) -> Report:
         """Report accuracy, on fresh batches or on the training batches since the last test, and begin the next test.
 
         The host waits for the device here.
+
+        Args:
+            threshold: the accuracy of a sequential test, where the recipe has one.
         """
         count = self.recipe.test_batches
         with torch.no_grad():
             for index in range(self.update * count, (self.update + 1) * count):
-                self._score(*self._roll_out(self.practice.test_batch(index), "test state", index))
+                self._score(*self._roll_out_test(index))
+        passed = self._check(threshold) if self.recipe.sequential_test else None
         correct = self._sums["correct"].tolist()
         sums = {name: value.item() for name, value in self._sums.items() if name != "correct"}
         readings = {name: value.item() for name, value in self.network.cell.readings().items()}
@@ -182,9 +271,37 @@ class Learner:
             gradient_norm=sums["gradient_norm"] / self._tested,
             readings=readings,
             diverged_at=self.diverged_at(),
+            passed=passed,
         )
         self._begin_test()
         return report
+
+    def _check(self, threshold: float) -> bool:
+        """Whether the network passes the stage by a sequential test; the scores become those of the test's trials.
+
+        A test takes as long as some updates. So it is made only where the training trials look promising, and after a
+        test that was failed not before the stage is older by ``PATIENCE``.
+        """
+        sums = self._sums
+        latest = float(sums["correct"][-1]) / max(float(sums["counted"]), 1)
+        if self.update < self._check_due or latest < 1 - max(5 * (1 - threshold), 0.1):
+            return False
+        newest, mean = SequentialTest(threshold), SequentialTest(threshold)
+        correct = counted = torch.zeros(())
+        with self.averaged.in_use() if self.averaged is not None else nullcontext(), torch.no_grad():
+            for index in range(self.recipe.sequential_test):
+                rollout, targets, mask = self._roll_out_test(self.update * self.recipe.sequential_test + index)
+                right = self.network.correct(rollout.answers, targets) & mask[..., None]
+                answers = mask.sum(0)
+                newest.add(answers.tolist(), right[..., -1].sum(0).tolist())
+                mean.add((answers * right.shape[-1]).tolist(), right.sum((0, 2)).tolist())
+                correct, counted = correct + right.sum((0, 1)), counted + mask.sum()
+                decided = [test for test in (newest, mean) if test.decided]
+                if len(decided) == 2 or any(not test.passed for test in decided):
+                    break
+        sums["correct"], sums["counted"] = correct, counted
+        self._check_due = self.update + math.ceil(self.PATIENCE * (self.update - self._stage_began))
+        return newest.passed and mean.passed
 
     def diverged_at(self) -> int | None:
         """The first update since the last test whose loss or gradient was not finite, or None.
@@ -204,7 +321,22 @@ class Learner:
             }
         tensors |= {f"test.{name}": value for name, value in self._sums.items()}
         counters = {"update": self.update, "steps": self.steps, "drawn": self._drawn, "stage_began": self._stage_began}
-        plain = {"tested": self._tested, "task": self.task.to_dict(), "readouts": list(self.network.readouts)}
+        plain: dict[str, Any] = {
+            "tested": self._tested,
+            "task": self.task.to_dict(),
+            "readouts": list(self.network.readouts),
+        }
+        if self.averaged is not None:
+            tensors |= {f"averaged.{name}": value for name, value in self.averaged.weights.items()}
+        if self.streams is not None:
+            tensors["carried"] = self._carried
+            plain["streams"] = self.streams.state()
+        if self.growth is not None:
+            plain["units"] = self.network.cell.output_size
+        if self.recipe.heads_ahead:
+            plain["ahead"] = list(self.trained.heads or ())[len(self.heads) :]
+        if self.recipe.sequential_test:
+            plain["check_due"] = self._check_due
         return tensors, counters | plain
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
@@ -218,7 +350,9 @@ class Learner:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key)
                 self._adopt(readout)
-        self.set_task(task_from_dict(plain["task"]))
+        if self.growth is not None:
+            self.grow(plain["units"])
+        self.set_task(task_from_dict(plain["task"]), plain.get("ahead", ()))
         self.network.load_state_dict(_under("network.", tensors))
         device = next(self.network.parameters()).device
         for name, parameter in self.network.named_parameters():
@@ -227,6 +361,12 @@ class Learner:
         self.update, self.steps, self._tested = plain["update"], plain["steps"], plain["tested"]
         self._drawn, self._stage_began = plain["drawn"], plain["stage_began"]
         self._sums = _under("test.", tensors, device)
+        self._check_due = plain.get("check_due", 0)
+        if self.averaged is not None:
+            self.averaged.restore(_under("averaged.", tensors, device))
+        if self.streams is not None:
+            self.streams.restore(plain["streams"])
+            self._carried = tensors["carried"].to(device)
 
     def _adopt(self, readout: nn.Module) -> None:
         """Add a new readout to the optimiser's only parameter group."""
@@ -245,19 +385,24 @@ class Learner:
         """Whether the next update is the first one on its batch."""
         return (self.update - self._stage_began) % self.recipe.epochs == 0
 
-    def _roll_out(self, trials: Trials, name: str, index: int) -> tuple[Rollout, Tensor, Tensor]:
+    def _start(self, trials: int, name: str, index: int) -> Tensor:
+        return self.network.cell.training_state(trials, seeds.generator(self.seed, name, index))
+
+    def _roll_out_test(self, index: int) -> tuple[Rollout, Tensor, Tensor]:
+        trials = self.practice.test_batch(index)
+        return self._roll_out(trials, self.heads, self._start(len(trials.lengths), "test state", index))
+
+    def _roll_out(self, trials: Trials, heads: Sequence[str], state: Tensor) -> tuple[Rollout, Tensor, Tensor]:
         """Run the network on trials.
 
         Returns:
             The rollout, the targets (T', B, H) and the mask (T', B): the T' steps from the first that counts on.
         """
-        network = self.network
         counted = trials.mask.any(axis=1)
         first = int(counted.argmax()) if counted.any() else 0
-        state = network.cell.training_state(trials.inputs.shape[1], seeds.generator(self.seed, name, index))
         arrays = (trials.inputs, trials.targets[first:], trials.mask[first:], trials.lengths)
         inputs, targets, mask, lengths = map(self._to_device, arrays)
-        rollout = network(inputs, self.heads, state, first_answer=first)
+        rollout = self.network(inputs, heads, state, first_answer=first)
         return replace(rollout, lengths=lengths), targets, mask
 
     def _score(self, rollout: Rollout, targets: Tensor, mask: Tensor) -> None:
@@ -304,10 +449,13 @@ def train(
         before_update()
         learner.learn()
         if learner.update % learner.recipe.test_every == 0:
-            report = learner.test()
-            task = curriculum(report.task, list(report.scores.values()))
+            report = learner.test(curriculum.threshold_at(learner.task.N))
+            if report.passed is None:
+                task = curriculum(report.task, list(report.scores.values()))
+            else:
+                task = curriculum.after(report.task) if report.passed else report.task
             if task is not None and task != report.task:
-                learner.set_task(task)
+                learner.set_task(task, curriculum.ahead(task, learner.recipe.heads_ahead))
             yield replace(report, solved=task != report.task, finished=task is None)
             if task is None:
                 return

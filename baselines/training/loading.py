@@ -44,11 +44,14 @@ def network_of(
         plain: the other data of the checkpoint.
         n: the N whose solution the checkpoint was kept for, if any: the task is then that of this N's stage.
     """
-    network = plan.new_network()
+    network = plan.new_network(plain.get("units"))
     for key in plain["readouts"]:
         network.add_readout(key)
     own = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
     network.load_state_dict(own)
+    for name, value in network.named_parameters():
+        if f"averaged.{name}" in tensors:
+            value.data = tensors[f"averaged.{name}"]
     return network, task_from_dict(plain["task"]) if n is None else plan.curriculum.stage(plan.task, n)
 
 

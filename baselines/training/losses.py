@@ -26,7 +26,14 @@ Reader: TypeAlias = Callable[[Rollout], Tensor]
 """Selects an activity of a rollout; its shape is (T, B, any size)."""
 
 
-def cross_entropy(rollout: Rollout, targets: Tensor, mask: Tensor, last_head: float = 0.0) -> Tensor:
+def cross_entropy(
+    rollout: Rollout,
+    targets: Tensor,
+    mask: Tensor,
+    last_head: float = 0.0,
+    ahead_weight: float = 0.0,
+    smoothing: float = 0.0,
+) -> Tensor:
     """Cross-entropy of labels 0 and 1 in nats, averaged over counted steps, trials and heads. Guessing costs ln 2.
 
     It is computed from the difference of the two logits: -log softmax(l)[y] = softplus(l[1 - y] - l[y]).
@@ -35,13 +42,21 @@ def cross_entropy(rollout: Rollout, targets: Tensor, mask: Tensor, last_head: fl
         rollout: what the network did; its answers are the logits, (T, B, H, 2).
         targets: the labels, (T, B, H).
         mask: whether a step counts, (T, B) bool.
-        last_head: the weight of the last head where it exceeds 1 / H; every other head has the weight 1 / H.
+        last_head: the weight of the last head where it exceeds 1 / H; every other head has the weight 1 / H. Heads
+            that are learned ahead of their stage are not among the H.
+        ahead_weight: the weight of each head that is learned ahead of its stage.
+        smoothing: label smoothing as torch's, epsilon: the right label has the probability 1 - epsilon / 2.
     """
-    lead = rollout.answers[..., 1] - rollout.answers[..., 0]
-    return _mean(softplus(lead * (1 - 2 * targets)), mask, last_head)
+    against = (rollout.answers[..., 1] - rollout.answers[..., 0]) * (1 - 2 * targets)
+    values = softplus(against)
+    if smoothing:
+        values = values - smoothing / 2 * against
+    return _mean(values, mask, last_head, rollout.ahead, ahead_weight)
 
 
-def squared_error(rollout: Rollout, targets: Tensor, mask: Tensor, last_head: float = 0.0) -> Tensor:
+def squared_error(
+    rollout: Rollout, targets: Tensor, mask: Tensor, last_head: float = 0.0, ahead_weight: float = 0.0
+) -> Tensor:
     """Squared error of real-valued answers, averaged as ``cross_entropy`` is.
 
     Args:
@@ -49,21 +64,28 @@ def squared_error(rollout: Rollout, targets: Tensor, mask: Tensor, last_head: fl
         targets: the right answers, (T, B, H).
         mask: whether a step counts, (T, B) bool.
         last_head: the weight of the last head where it exceeds 1 / H; every other head has the weight 1 / H.
+        ahead_weight: the weight of each head that is learned ahead of its stage.
     """
-    return _mean((rollout.answers[..., 0] - targets).square(), mask, last_head)
+    return _mean((rollout.answers[..., 0] - targets).square(), mask, last_head, rollout.ahead, ahead_weight)
 
 
-def task_loss(task: Task, over_heads: str = "mean", last_head: float = 0.0) -> LossTerm:
+def task_loss(
+    task: Task, over_heads: str = "mean", last_head: float = 0.0, ahead_weight: float = 0.0, smoothing: float = 0.0
+) -> LossTerm:
     """The loss for a task: squared error where its answers are real-valued, cross-entropy where they are labels.
 
     Args:
         task: the task.
         over_heads: ``"mean"`` or ``"sum"`` over heads.
         last_head: the weight of the last head in the mean over heads, where it exceeds 1 / H.
+        ahead_weight: the weight of each head that is learned ahead of its stage.
+        smoothing: label smoothing; without effect where answers are real-valued.
     """
-    averaged = squared_error if task.real_valued else cross_entropy
-    if last_head:
-        averaged = partial(averaged, last_head=last_head)
+    averaged: LossTerm = squared_error if task.real_valued else cross_entropy
+    if smoothing and not task.real_valued:
+        averaged = partial(cross_entropy, smoothing=smoothing)
+    if last_head or ahead_weight:
+        averaged = partial(averaged, last_head=last_head, ahead_weight=ahead_weight)
     if over_heads == "mean":
         return averaged
     return lambda rollout, targets, mask: averaged(rollout, targets, mask) * targets.shape[-1]
@@ -165,11 +187,14 @@ def _over_steps(values: Tensor, rollout: Rollout, first: int) -> Tensor:
     return (values * within).sum() / within.sum().clamp(min=1)
 
 
-def _mean(values: Tensor, mask: Tensor, last_head: float) -> Tensor:
+def _mean(values: Tensor, mask: Tensor, last_head: float, ahead: int, ahead_weight: float) -> Tensor:
     """Mean of values (T, B, H) over heads and counted steps. It only multiplies: indexing would make a GPU wait."""
     weights = mask.to(values.dtype)
     # A batch in which no step counts (all sums of evidence end in a tie) has the loss 0.
-    heads, number = values.mean(-1), values.shape[-1]
+    number = values.shape[-1] - ahead
+    heads = values[..., :number].mean(-1)
     if last_head > 1 / number:
-        heads = heads + (last_head - 1 / number) * values[..., -1]
+        heads = heads + (last_head - 1 / number) * values[..., number - 1]
+    if ahead:
+        heads = heads + ahead_weight * values[..., number:].sum(-1)
     return (heads * weights).sum() / weights.sum().clamp(min=1)

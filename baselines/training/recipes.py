@@ -70,11 +70,74 @@ class Recipe:
             "range": (0, 1e9),
         },
     )
+    heads_ahead: int = field(
+        default=0,
+        metadata={
+            "help": "heads that are learned ahead of their stage, where the curriculum adds heads",
+            "range": (0, 100),
+        },
+    )
+    ahead_weight: float = field(
+        default=0.05,
+        metadata={"help": "weight of each head that is learned ahead, added to the mean over heads", "range": (0, 1e9)},
+    )
+    smoothing: float = field(
+        default=0.0,
+        metadata={
+            "help": "label smoothing E: the right one of two labels has the probability 1 - E / 2",
+            "range": (0, 0.9),
+        },
+    )
+    stream_steps: int = field(
+        default=0,
+        metadata={
+            "help": "steps of a long stream that an update goes back through; the state is carried over to the next "
+            "update. 0: whole trials",
+            "range": (0, 1_000_000),
+        },
+    )
+    stream_length: float = field(
+        default=8.0,
+        metadata={
+            "help": "steps of a stream, in multiples of N, after which another one begins (at least 8 updates)",
+            "range": (2, 1_000_000),
+        },
+    )
+    averaged: int = field(
+        default=0,
+        metadata={
+            "help": "most updates over which a moving average of the weights reaches; the averaged network is the one "
+            "that is tested, played and analysed. 0: no average",
+            "range": (0, 1_000_000),
+        },
+    )
+    grow_to: int = field(
+        default=0, metadata={"help": "units that the cell grows to; 0: it does not grow", "range": (0, 20_000)}
+    )
+    grow_at: int = field(
+        default=50, metadata={"help": "N of the stage at whose start the cell grows", "range": (1, 1_000)}
+    )
+    decay_power: float = field(
+        default=1.0,
+        metadata={
+            "help": "power p of the step size's decay: (decay_from / N)^p",
+            "range": (0, 10),
+        },
+    )
     test_batches: int = field(
         default=0,
         metadata={
             "help": "fresh batches in each test; 0: test on the training batches since the last test",
             "range": (0, 1_000_000),
+        },
+    )
+    sequential_test: int = field(
+        default=0,
+        metadata={
+            "help": "most fresh batches, from their start, of a sequential test that decides whether a stage is solved "
+            "(it passes a network at the threshold plus a quarter of what is missing to 1 in 95 % of tests, and one at "
+            "the threshold less half of it in 5 %). 0: no such test",
+            "range": (0, 1_000),
         },
     )
     input_code: str = field(
@@ -91,7 +154,9 @@ class Recipe:
 
     def learning_rate_at(self, n: int) -> float:
         """The step size in the stage with this N."""
-        return self.learning_rate * min(1.0, self.decay_from / n) if self.decay_from else self.learning_rate
+        if not self.decay_from:
+            return self.learning_rate
+        return self.learning_rate * min(1.0, (self.decay_from / n) ** self.decay_power)
 
 
 ANY = "*"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,17 @@ class TrainingRun(ResumableRun[Settings]):
         first = plan.curriculum.first(plan.task)
         network = plan.new_network()
         terms, weights = plan.terms(network.cell)
-        self.learner = Learner(network, first, plan.recipe, seed=settings.seed, terms=terms, weights=weights)
+        self.learner = Learner(
+            network,
+            first,
+            plan.recipe,
+            seed=settings.seed,
+            terms=terms,
+            weights=weights,
+            growth=plan.growth(),
+            new_terms=lambda cell: plan.terms(cell)[0],
+            ahead=plan.curriculum.ahead(first, plan.recipe.heads_ahead),
+        )
         self.status = "running"
         self.progress: Progress | None = None
         self.played: Evaluation | None = None
@@ -192,7 +203,9 @@ class TrainingRun(ResumableRun[Settings]):
         task = self.tested or self.learner.task
         settings = self.plan.settings
         agent = NetworkAgent(self.learner.network, task)
-        self.played = evaluate(agent, task, episodes=settings.episodes, seed=seeds.evaluation_seed(settings.seed))
+        averaged = self.learner.averaged
+        with nullcontext() if averaged is None else averaged.in_use():
+            self.played = evaluate(agent, task, episodes=settings.episodes, seed=seeds.evaluation_seed(settings.seed))
         return self.played
 
     def _results(self) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""Long streams that training goes through window by window, the network's state carried over from each to the next.
+
+Axes: T steps of a window, B streams, H heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from memory_envs import Task, Trials, keys
+
+
+class Streams:
+    """B streams of a task, shown in windows of a few steps. A stream that ends is followed by a new one.
+
+    A stream is a long trial of the task, drawn by its key like any other. It outlives a stage: the next stage asks
+    other questions of the same bits. The first streams have different lengths, so that streams end one after another,
+    and the network meets fresh starts all along.
+
+    Args:
+        task: the task of the stage.
+        size: B, the number of streams.
+        steps: T, the steps of a window.
+        length: the steps of a stream, in multiples of N. A stream has at least 8 windows, and only whole ones.
+        seed: the seed of the run.
+    """
+
+    def __init__(self, task: Task, size: int, steps: int, length: float, seed: int) -> None:
+        self.size, self.steps, self.multiple, self.seed = size, steps, length, seed
+        self.task = task
+        self.begun = size
+        """The number of streams begun so far; the next stream has this number."""
+        self.numbers = np.arange(size)
+        self.at = np.zeros(size, np.int64)
+        self.ends = self._length() * np.arange(1, size + 1) // size // steps * steps + steps
+        self._write(np.arange(size))
+
+    def set_task(self, task: Task) -> None:
+        """Ask the questions of another stage from the next window on; the streams go on."""
+        self.task = task
+        self._write(np.arange(self.size))
+
+    def draw(self) -> tuple[Trials, npt.NDArray[np.bool_]]:
+        """The next window: trials of T steps, and which streams begin with it, (B,)."""
+        rows, columns = self.at + np.arange(self.steps)[:, None], np.arange(self.size)
+        window = Trials(
+            self._inputs[rows, columns],
+            self._targets[rows, columns],
+            self._mask[rows, columns],
+            np.full(self.size, self.steps),
+        )
+        return window, self.at == 0
+
+    def advance(self) -> None:
+        """Go to the next window."""
+        self.at = self.at + self.steps
+        if (over := np.flatnonzero(self.at >= self.ends)).size:
+            self.at[over] = 0
+            self.numbers[over] = self.begun + np.arange(over.size)
+            self.begun += over.size
+            self.ends[over] = self._length()
+            self._write(over)
+
+    def state(self) -> dict[str, Any]:
+        """Where each stream is, in a form that JSON can hold."""
+        return {
+            "begun": self.begun,
+            "numbers": self.numbers.tolist(),
+            "at": self.at.tolist(),
+            "ends": self.ends.tolist(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``state`` of streams with the same arguments."""
+        self.begun = int(state["begun"])
+        self.numbers, self.at, self.ends = (np.array(state[name], np.int64) for name in ("numbers", "at", "ends"))
+        self._write(np.arange(self.size))
+
+    def _length(self) -> int:
+        windows = max(8, round(self.multiple * self.task.N / self.steps))
+        return windows * self.steps
+
+    def _write(self, columns: npt.NDArray[np.int64]) -> None:
+        """Write whole streams ahead: what is shown and asked in these columns, from their first step on."""
+        longest = int(self.ends.max())
+        numbers = keys.trial_keys(keys.stream(self.seed), self.numbers[columns].astype(np.uint64))
+        new = self.task.replace(num_steps=int(self.ends[columns].max()), scoring="dense").sample(numbers)
+        if len(columns) == self.size:
+            shapes = {name: getattr(new, name) for name in ("inputs", "targets", "mask")}
+            self._inputs, self._targets, self._mask = (
+                np.zeros((longest, *array.shape[1:]), array.dtype) for array in shapes.values()
+            )
+        elif longest > len(self._inputs):
+            self._inputs, self._targets, self._mask = (
+                np.concatenate([array, np.zeros((longest - len(array), *array.shape[1:]), array.dtype)])
+                for array in (self._inputs, self._targets, self._mask)
+            )
+        for array, fresh in ((self._inputs, new.inputs), (self._targets, new.targets), (self._mask, new.mask)):
+            array[: len(fresh), columns] = fresh
