@@ -72,3 +72,6 @@ class PLRNN(Cell):
         return kernels.piecewise_linear(
             inputs, state, self.diagonal, self.recurrent_weight.t(), self.input_weight.t(), self.bias
         )
+
+    def unit_axes(self) -> dict[str, tuple[int, ...]]:
+        return {"diagonal": (1,), "weight": (1, 1), "input_weight": (1, 0), "bias": (1,)}

@@ -101,3 +101,7 @@ class RateRNN(Cell):
             kernels.ACTIVATIONS["tanh"],
         )
         return states, states
+
+    def unit_axes(self) -> dict[str, tuple[int, ...]]:
+        # W of low rank is divided by U, so a larger one is another function.
+        return {"weight": (1, 1), "input_weight": (1, 0), "bias": (1,)} if self.rank is None else {}
