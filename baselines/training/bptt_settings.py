@@ -85,6 +85,7 @@ class Settings(RunSettings):
         task = self._task(recipe.task_defaults)
         curriculum = self._curriculum(task)
         self._check_consistency()
+        self._check_streams(task, recipe)
         return task, curriculum, recipe
 
     def plan(self) -> Plan:
@@ -111,6 +112,24 @@ class Settings(RunSettings):
             raise SettingsError("tcr_updates", f"tcr_updates must be given with tcr_schedule {self.tcr_schedule}")
         if self.tcr_schedule == "constant" and self.tcr_updates is not None:
             raise SettingsError("tcr_updates", "tcr_updates must be left out with tcr_schedule constant")
+
+    @staticmethod
+    def _check_streams(task: Task, recipe: Recipe) -> None:
+        if recipe.heads_ahead and recipe.head_loss == "sum":
+            raise SettingsError("heads_ahead", "heads_ahead must be 0 with head_loss 'sum': their weight is in the mean")
+        if not recipe.stream_steps:
+            return
+        for name, value, needed in (("epochs", recipe.epochs, 1), ("supervision", recipe.supervision, "counted")):
+            if value != needed:
+                raise SettingsError(name, f"{name} must be {needed} with stream_steps, got {value}")
+        if not task.free_length:
+            raise SettingsError(
+                "stream_steps",
+                f"stream_steps must be 0 for {task.name}, whose trials have a length of their own, got "
+                f"{recipe.stream_steps}",
+            )
+        if task.scoring != "dense":
+            raise SettingsError("stream_steps", f"stream_steps must be 0 with scoring {task.scoring!r}")
 
     def _recipe(self) -> Recipe:
         recipe: Recipe = self._replaced(blame("recipe", recipes.find, self.recipe, self.task, self.cell))

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,30 @@ def test_cross_entropy_is_torchs_over_the_steps_that_count() -> None:
     targets = torch.randint(2, (T, B, H), generator=torch.Generator().manual_seed(2))
     expected = torch.nn.functional.cross_entropy(done.answers[mask].reshape(-1, 2), targets[mask].reshape(-1))
     torch.testing.assert_close(losses.cross_entropy(done, targets, mask), expected)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_smoothing_is_torchs(smoothing: float) -> None:
+    done, mask = rollout(2), some_mask()
+    targets = torch.randint(2, (T, B, H), generator=torch.Generator().manual_seed(2))
+    expected = torch.nn.functional.cross_entropy(
+        done.answers[mask].reshape(-1, 2), targets[mask].reshape(-1), label_smoothing=smoothing
+    )
+    torch.testing.assert_close(losses.cross_entropy(done, targets, mask, smoothing=smoothing), expected)
+    torch.testing.assert_close(losses.task_loss(Parity(), smoothing=smoothing)(done, targets, mask), expected)
+
+
+def test_heads_ahead_add_their_weight_to_the_mean_over_the_others() -> None:
+    done, mask = rollout(2), some_mask()
+    targets = torch.randint(2, (T, B, H), generator=torch.Generator().manual_seed(2))
+    one = [
+        losses.cross_entropy(replace(done, answers=done.answers[:, :, [head]]), targets[..., [head]], mask)
+        for head in range(H)
+    ]
+    term = losses.task_loss(Parity(), last_head=0.7, ahead_weight=0.2)
+    expected = 0.5 * one[0] + 0.7 * one[1] + 0.2 * one[2]
+    torch.testing.assert_close(term(replace(done, ahead=1), targets, mask), expected)
+    torch.testing.assert_close(term(replace(done, ahead=2), targets, mask), one[0] + 0.2 * (one[1] + one[2]))
 
 
 def test_guessing_costs_the_logarithm_of_two() -> None:

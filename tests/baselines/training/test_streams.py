@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 
+from baselines.cells import Cell
+from baselines.evaluation import evaluate
+from baselines.network import NetworkAgent, RecurrentNetwork
+from baselines.training.curriculum import MultiHead
+from baselines.training.growth import Growth
+from baselines.training.learner import Learner, train
+from baselines.training.losses import task_loss
 from baselines.training.streams import Streams
 from memory_envs import DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, keys
+from tests.baselines.small import RECIPE, make_cell
 
 TASKS = [
     Parity(heads=(2, 3, 5)),
@@ -76,3 +88,63 @@ def test_streams_restored_go_on_as_if_never_stopped() -> None:
     other = Streams(second, size=6, steps=4, length=8, seed=1)
     other.restore(streams.state())
     np.testing.assert_array_equal(windows(streams, 80), windows(other, 80))
+
+
+def everything(seed: int = 0) -> tuple[Learner, MultiHead]:
+    """A learner with every setting that streams are made for, which grows at N = 3."""
+    recipe = replace(
+        RECIPE,
+        stream_steps=8,
+        stream_length=4.0,
+        smoothing=0.1,
+        heads_ahead=2,
+        averaged=20,
+        sequential_test=5,
+        grow_to=60,
+        grow_at=3,
+        test_every=5,
+    )
+    curriculum = MultiHead(n_max=5)
+
+    def new_cell(units: int) -> Cell:
+        return make_cell("leaky", {}, inputs=1, units=units, seed=seed)
+
+    term = task_loss(Parity(), last_head=0.3, ahead_weight=recipe.ahead_weight, smoothing=recipe.smoothing)
+    first = curriculum.first(Parity())
+    learner = Learner(
+        RecurrentNetwork(new_cell(recipe.units), 2),
+        first,
+        recipe,
+        seed=seed,
+        terms={"task": term},
+        growth=Growth(recipe.grow_at, recipe.grow_to, new_cell),
+        ahead=curriculum.ahead(first, recipe.heads_ahead),
+    )
+    return learner, curriculum
+
+
+def test_streams_learn_and_the_cell_grows_on_the_way() -> None:
+    learner, curriculum = everything()
+    reports = list(itertools.islice(train(learner, curriculum), 200))
+    assert reports[-1].finished
+    assert [report.task.N for report in reports if report.solved] == [2, 3, 4, 5]
+    assert learner.network.cell.output_size == 60
+    assert learner.steps == learner.update * 32 * 8
+    task = Parity(heads=(2, 3, 4, 5))
+    assert learner.averaged is not None
+    with learner.averaged.in_use():
+        played = evaluate(NetworkAgent(learner.network, task), task, episodes=300, seed=5)
+    assert min(played.accuracy.values()) > 0.97
+
+
+@pytest.mark.parametrize("updates", [0, 7, 43, 90])
+def test_a_learner_on_streams_restored_goes_on_as_if_never_stopped(updates: int) -> None:
+    straight = list(itertools.islice(train(*everything()), 30))
+    assert {report.task.N for report in straight} >= {2, 3}
+    learner, curriculum = everything()
+    reports = list(train(learner, curriculum, lambda: learner.update >= updates))
+    tensors, plain = learner.state()
+    resumed, _ = everything()
+    resumed.restore({name: tensor.clone() for name, tensor in tensors.items()}, json.loads(json.dumps(plain)))
+    reports += itertools.islice(train(resumed, curriculum), 30 - len(reports))
+    assert [asdict(a) for a in reports] == [asdict(b) for b in straight]
