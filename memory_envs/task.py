@@ -30,6 +30,10 @@ UNSET: int = cast(int, None)
 CORRECT_WITHIN = 0.04
 """A real-valued answer is called correct if its error is smaller: the criterion of Schmidt et al. (ICLR 2021)."""
 
+LARGEST_ANSWER = 1 + 2.0**-19
+"""Real-valued answers up to this size are taken, and those beyond [-1, 1] stand for -1 or 1. The excess of 2e-6 is 16
+units in the last place of a float32: what a bound gains when an agent's answers are rescaled in single precision."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
@@ -271,6 +275,19 @@ class Task(ABC):
         memory = np.interp(np.asarray(score, np.float64), known, steps)
         return float(memory) if np.ndim(score) == 0 else memory
 
+    def read_answers(self, answers: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """The answers as they are judged, and which of them are labels 0 or 1 (real values: in [-1, 1]).
+
+        A real value that lies outside by rounding alone (``LARGEST_ANSWER``) is clipped to -1 or 1. NaN is not in it.
+        """
+        if not self.real_valued:
+            return answers, (answers == 0) | (answers == 1)
+        good = (answers >= -1) & (answers <= 1)
+        if not good.all():
+            good = (answers >= -LARGEST_ANSWER) & (answers <= LARGEST_ANSWER)
+            answers = np.where(good, answers.clip(-1, 1), answers)
+        return answers, good
+
     def correct(self, trials: Trials, answers: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Which answers are right: (T, B, H) -> (T, B, H) bool; False where an answer does not count or is not asked.
 
@@ -347,8 +364,8 @@ class Task(ABC):
         A parameter that was given at construction is kept, unless it is named here; naming it None frees it.
         ``copy.replace`` does the same; ``dataclasses.replace`` keeps what was worked out, such as ``num_steps``.
         """
-        if "heads" in changes and "N" not in changes and "heads" in self._given:
-            changes["N"] = None  # N was the largest head, or agreed with it
+        if changes.get("heads", self.heads) is not self.heads and "N" not in changes:
+            changes["N"] = None  # the largest of the heads asked for, whatever N was before
         parameters = {name: getattr(self, name) for name in self._given} | changes
         return type(self)(**{name: value for name, value in parameters.items() if value is not None})
 
@@ -363,8 +380,12 @@ class Task(ABC):
             raise ValueError(
                 f"answers must have the shape (T, B, H) = {trials.targets.shape} of the targets, got {given.shape}"
             )
-        if not (np.abs(given) <= 1 if self.real_valued else (given == 0) | (given == 1)).all():
-            raise ValueError(f"answers must be {'numbers from -1 to 1' if self.real_valued else 'labels 0 and 1'}")
+        wanted = f"answers must be {'numbers from -1 to 1' if self.real_valued else 'labels 0 and 1'}"
+        if given.dtype.kind not in "fiub":
+            raise ValueError(f"{wanted}, got dtype {given.dtype}")
+        given, good = self.read_answers(given)
+        if not good.all():
+            raise ValueError(f"{wanted}, got {given[~good][0]}")
         return given
 
 

@@ -108,7 +108,8 @@ class SB3VecEnv(VecEnv):
 
     def step_wait(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_], list[Info]]:
         """Returns observations (B, I), rewards (B,) float32, ends (B,) bool and one info per column."""
-        observations, rewards, ends, _, arrays = self.envs.step(self._actions)
+        observations, rewards, terminated, truncated, arrays = self.envs.step(self._actions)
+        ends = terminated | truncated
         self._returns += rewards
         self._lengths += 1
         infos = _as_dicts(arrays, **{"TimeLimit.truncated": False})
@@ -119,6 +120,7 @@ class SB3VecEnv(VecEnv):
             for column in ended:
                 infos[column], self.reset_infos[column] = closing[column], blank[column]
                 del self.reset_infos[column]["TimeLimit.truncated"]
+                infos[column]["TimeLimit.truncated"] = bool(truncated[column] and not terminated[column])
                 infos[column]["terminal_observation"] = arrays["final_obs"][column]
                 episode = {"r": round(float(self._returns[column]), 6), "l": int(self._lengths[column]), "t": seconds}
                 infos[column]["episode"] = episode
