@@ -301,9 +301,9 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         """
         ended = np.flatnonzero(ends)
         final_obs = np.full(self.num_envs, None, dtype=object)
+        width = self._tape.observations.shape[2]
         for column in ended:
-            shown = np.zeros(self._tape.observations.shape[2], np.float32) if closing is None else closing[column].copy()
-            final_obs[column] = shown
+            final_obs[column] = np.zeros(width, np.float32) if closing is None else closing[column].copy()
         final_info = self._blank_info(ends)
         for name in ("target", "counted", "correct"):
             final_info[name][ended] = infos[name][ended]

@@ -386,11 +386,12 @@ def test_an_invalid_action_is_ignored_in_a_resetting_column_only() -> None:
     envs.step([0, 7])  # Gymnasium's sync environment does not look at it either
 
 
+@pytest.mark.parametrize("limit", [None, 4])
 @pytest.mark.parametrize("mode", MODES, ids=lambda m: m.value)
-def test_drawings_follow_masked_resets_and_new_tasks(mode: AutoresetMode) -> None:
+def test_drawings_follow_masked_resets_and_new_tasks(mode: AutoresetMode, limit: int | None) -> None:
     task = Parity(heads=(1, 2, 4), scoring="final", num_steps=9)
     with blocks_of(40):
-        ours, theirs = pair(task, 3, mode, render_mode="ansi")
+        ours, theirs = pair(task, 3, mode, limit, render_mode="ansi")
         ours.reset(seed=1)
     theirs.reset(seed=1)
     generator = np.random.default_rng(2)
@@ -406,7 +407,8 @@ def test_drawings_follow_masked_resets_and_new_tasks(mode: AutoresetMode) -> Non
             theirs.call("set_task", grown)
         assert ours.render() == theirs.render()
         buffer[:] = generator.integers(0, 2, (3, 3))  # one array used again and again
-        over = ours.step(buffer)[2].copy()
+        step = ours.step(buffer)
+        over = step[2] | step[3]
         theirs.step(buffer.copy())
         assert ours.render() == theirs.render()
 
