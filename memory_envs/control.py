@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import Space, error
 
-from memory_envs import checks, keys
+from memory_envs import checks, keys, sizes
 from memory_envs.rendering import TrialView
 from memory_envs.task import Task
 from memory_envs.tasks import TASKS, make_task
@@ -29,6 +29,18 @@ def as_task(task: str | Task, parameters: Mapping[str, Any], env_id: str | None)
     if isinstance(task, str):
         return make_task(task, **parameters)
     return task.replace(**parameters) if parameters else task
+
+
+def check_size(task: Task, needed: int, what: str, *arguments: str) -> None:
+    """Raise a ValueError where playing this task takes more bytes than are allowed.
+
+    The message begins with ``what``, and names ``arguments`` and the parameters of the task that its size follows from.
+    """
+    words = short_name(task)
+    what = f"{what} {words if len(words) < 120 else words[:100] + '...'}"
+    free = ["num_steps"] if task.free_length else []
+    names = [*arguments, *free, *(["heads"] if task.heads else ["N"]), *[p for p in task.parameters() if p == "bits"]]
+    sizes.check(needed, what, f"{' or '.join(names)} must be smaller")
 
 
 def check_render_mode(render_mode: str | None, known: list[str]) -> str | None:

@@ -14,6 +14,7 @@ from memory_envs import control, keys
 from memory_envs.rendering import Window, to_pixels, to_text
 from memory_envs.task import CORRECT_WITHIN, LARGEST_ANSWER, Task
 
+_STEP_BYTES = 64  # of a step in Python's lists, beside its arrays
 _RIGHT, _WRONG = np.array([True]), np.array([False])
 _BLOCK_CELLS = 4096  # steps written ahead at most: enough to spread the cost of drawing, little enough to forget
 
@@ -48,6 +49,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         self, task: str | Task, *, render_mode: str | None = None, env_id: str | None = None, **parameters: Any
     ) -> None:
         self.task = control.as_task(task, parameters, env_id)
+        _check_size(self.task)
         self.render_mode = control.check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_space = cast("gym.Space[npt.NDArray[np.float32]]", self.task.observation_space)
         self.action_space = self.task.action_space
@@ -64,7 +66,9 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         Raises:
             ValueError: it is another kind of task, or its spaces differ.
         """
-        self.task = control.same_spaces(self.task, task)
+        task = control.same_spaces(self.task, task)
+        _check_size(task)
+        self.task = task
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -239,3 +243,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         if answer.dtype.kind not in kinds or answer.shape != self._answer_shape:
             control.refuse(action, self.action_space)
         return answer
+
+
+def _check_size(task: Task) -> None:
+    control.check_size(task, task.bytes_of_trials(1) + _STEP_BYTES * task.num_steps, "an environment of")

@@ -8,6 +8,8 @@ Axes: T steps, B trials, I inputs, H heads.
 
 from __future__ import annotations
 
+import bisect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -18,11 +20,13 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from memory_envs import checks, keys
+from memory_envs import checks, keys, sizes
 from memory_envs.trials import Floats, Trials
 
 AnySpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete
 T = TypeVar("T", bound="Task")
+
+_EQUAL = 1e-12  # reference scores that differ by less are the same
 
 UNSET: int = cast(int, None)
 """Default of an integer parameter that follows from the others when it is left out (never seen after construction)."""
@@ -266,14 +270,26 @@ class Task(ABC):
         Args:
             score: one score or an array of them, before ``normalise``.
         """
-        curve = [self.reference_score(k) for k in range(self.horizon + 1)]
-        known, steps = [curve[0]], [0]
-        for k, value in enumerate(curve):
-            if value > known[-1] + 1e-12:
-                known.append(value)
-                steps.append(k)
-        memory = np.interp(np.asarray(score, np.float64), known, steps)
-        return float(memory) if np.ndim(score) == 0 else memory
+        scores = np.asarray(score, np.float64)
+        memories = np.array([self._equivalent_memory(s) for s in scores.ravel().tolist()]).reshape(scores.shape)
+        return float(memories) if np.ndim(score) == 0 else memories
+
+    def _equivalent_memory(self, score: float) -> float:
+        """``equivalent_memory`` of one score, by bisection: more memory is never worth less."""
+        if math.isnan(score):
+            return math.nan
+
+        def enough(value: float) -> int:  # the smallest memory that reaches it
+            return bisect.bisect_left(range(self.horizon), value, key=self.reference_score)
+
+        if score >= self.perfect_score:
+            return float(enough(self.perfect_score - _EQUAL))
+        k = enough(score)
+        if k == 0:
+            return 0.0
+        below, above = self.reference_score(k - 1), self.reference_score(k)
+        least = enough(below - _EQUAL)
+        return least + (k - least) * (score - below) / (above - below) if above > below + _EQUAL else float(least)
 
     def read_answers(self, answers: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
         """The answers as they are judged, and which of them are labels 0 or 1 (real values: in [-1, 1]).
@@ -347,9 +363,18 @@ class Task(ABC):
             TypeError, ValueError: ``index`` or ``size`` is not an integer that is large enough.
         """
         size = checks.integer("size", size, 1, checks.LARGEST)
+        sizes.check(
+            self.bytes_of_trials(size),
+            f"{size} trials of {str(self)[:100]}",
+            "size (or num_steps, or N) must be smaller",
+        )
         index = checks.integer("index", index, 0, checks.LARGEST)
         numbers = np.arange(size, dtype=np.uint64) + np.uint64(index * size)
         return self.sample(keys.trial_keys(keys.stream(keys.check_seed(seed)), numbers))
+
+    def bytes_of_trials(self, count: int) -> int:
+        """About how many bytes it takes to draw ``count`` trials, at the highest point: twice what is then kept."""
+        return 2 * count * self.num_steps * (4 * self.num_inputs + 8 * self.num_heads + 1)
 
     def batches(self, seed: int = 0, size: int = 64) -> Iterator[Trials]:
         """The endless stream of a seed's batches."""

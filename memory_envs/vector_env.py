@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from memory_envs import checks, control, keys
 from memory_envs.history import History
 from memory_envs.rendering import to_pixels, to_text
-from memory_envs.tape import Tape
+from memory_envs.tape import Tape, bytes_needed
 from memory_envs.task import CORRECT_WITHIN, Task
 
 Array = npt.NDArray[Any]
@@ -62,7 +62,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         **parameters: Any,
     ) -> None:
         self.task = control.as_task(task, parameters, env_id)
-        self.num_envs = checks.integer("num_envs", num_envs, 1)
+        self.num_envs = checks.integer("num_envs", num_envs, 1, checks.LARGEST)
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
         except ValueError:
@@ -70,16 +70,18 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             raise ValueError(f"autoreset_mode must be one of {modes}, got {autoreset_mode!r}") from None
         self.render_mode = control.check_render_mode(render_mode, self.metadata["render_modes"])
         self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
+        gap = 0 if self.autoreset_mode is AutoresetMode.SAME_STEP else 1
+        # Gymnasium's makers write -1 for "no limit".
+        none = max_episode_steps is None or (max_episode_steps == -1 and not isinstance(max_episode_steps, bool))
+        limit = None if none else min(checks.integer("max_episode_steps", max_episode_steps, 1), checks.LARGEST)
+        endless = self.autoreset_mode is not AutoresetMode.DISABLED
+        self._size = self.num_envs, gap, endless, limit
+        self._check_size(self.task)
         self.single_observation_space = self.task.observation_space
         self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        gap = 0 if self.autoreset_mode is AutoresetMode.SAME_STEP else 1
-        # Gymnasium's makers write -1 for "no limit".
-        none = max_episode_steps is None or (max_episode_steps == -1 and not isinstance(max_episode_steps, bool))
-        limit = None if none else checks.integer("max_episode_steps", max_episode_steps, 1)
-        endless = self.autoreset_mode is not AutoresetMode.DISABLED
-        self._tape = Tape(self.task, self.num_envs, gap, endless, limit)
+        self._tape = Tape(self.task, *self._size)
         self._answer_shape = (self.num_envs, *self.task.answer_shape)
         self._seeds: Sequence[int] | None = None
         self._begun = False
@@ -102,6 +104,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         """
         task = control.same_spaces(self.task, task)
         if task != self.task:
+            self._check_size(task)
             self.task = task
             self._tape.set_task(task)
 
@@ -236,6 +239,9 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
 
     # -- actions and rewards -----------------------------------------------------------------------------------
 
+    def _check_size(self, task: Task) -> None:
+        control.check_size(task, bytes_needed(task, *self._size), f"{self.num_envs} environments of", "num_envs")
+
     def _read(self, actions: Any) -> Array:
         """The actions as an array of labels or of real values, checked."""
         if not isinstance(actions, np.ndarray):
@@ -292,9 +298,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             key: value for name, array in blank.items() for key, value in ((name, array), (f"_{name}", chosen.copy()))
         }
 
-    def _final_infos(
-        self, infos: dict[str, Any], ends: npt.NDArray[np.bool_], closing: Array | None
-    ) -> dict[str, Any]:
+    def _final_infos(self, infos: dict[str, Any], ends: npt.NDArray[np.bool_], closing: Array | None) -> dict[str, Any]:
         """The infos of a step in which some columns ended and began anew at once.
 
         ``closing`` (B, I): the observations on which they ended; None: zeros.

@@ -122,9 +122,9 @@ def _reciprocal(least: int, most: int) -> tuple[Floats, Floats]:
     for count in range(8, most // 2 + 1):
         nodes, weights = np.polynomial.legendre.leggauss(count)
         y = (nodes + 1) / 2
-        bases, shares = y ** (1 / scale), weights / (2 * scale * y)
-        if np.abs((bases**n) @ shares * n[:, 0] - 1).max() < 1e-14:
-            return bases, shares
+        shares = weights / (2 * scale * y)
+        if np.abs(y ** (n / scale) @ shares * n[:, 0] - 1).max() < 1e-14:
+            return y ** (1 / scale), shares
     nodes, weights = np.polynomial.legendre.leggauss(most // 2 + 1)  # exact for z^(n - 1) itself
     return (nodes + 1) / 2, weights / (nodes + 1)
 

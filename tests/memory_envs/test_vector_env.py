@@ -104,9 +104,7 @@ def blocks_of(rows: int) -> Any:
 @pytest.mark.parametrize("name", TASKS)
 @law
 @given(data=st.data())
-def test_equals_sync_vector_env_bit_for_bit(
-    name: str, mode: AutoresetMode, limited: bool, data: st.DataObject
-) -> None:
+def test_equals_sync_vector_env_bit_for_bit(name: str, mode: AutoresetMode, limited: bool, data: st.DataObject) -> None:
     task = data.draw(tasks(name))
     limit = data.draw(st.integers(1, task.num_steps + 2), label="max_episode_steps") if limited else None
     with blocks_of(data.draw(st.sampled_from([1, 64, 300]), label="rows")):
