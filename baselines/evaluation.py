@@ -76,8 +76,7 @@ def read_prediction(predicted: Any, task: Task, columns: int) -> tuple[npt.NDArr
         raise AgentError(f"actions must be {wanted}, got {_type_and_length(given)}: {_one_line(error)}") from None
     if actions.shape != shape or actions.dtype.kind not in ("fiu" if task.real_valued else "iu"):
         raise AgentError(f"actions must be {wanted}, got {actions.dtype} of shape {actions.shape}")
-    # Written so that NaN fails as well: it is not <= 1.
-    good = np.abs(actions) <= 1 if task.real_valued else (actions == 0) | (actions == 1)
+    actions, good = task.read_answers(actions)
     if not good.all():
         column = int(np.argmin(good.reshape(columns, -1).all(axis=1)))
         raise AgentError(f"actions must be {wanted}, got {_one_line(actions[column])} for observation {column}")
