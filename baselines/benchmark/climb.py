@@ -6,6 +6,11 @@ output says what came of each rung: the process of the benchmark shows the lates
 
 from __future__ import annotations
 
+from baselines.core.start import leave_out_current_directory
+
+if __name__ == "__main__":
+    leave_out_current_directory()
+
 import faulthandler
 import gc
 import os
@@ -19,7 +24,8 @@ from baselines.benchmark.folder import UNWRITABLE, climb_folder, read_rung, writ
 from baselines.benchmark.plan import read_benchmark
 from baselines.benchmark.rung import play
 from baselines.core.files import RunError
-from baselines.core.process import keep_freed_memory
+from baselines.core.process import keep_freed_memory, search_current_directory
+from baselines.core.trust import check_trusted
 
 GRACE = 5.0
 """Seconds after the limit at which the kernel ends a process that is still there."""
@@ -51,9 +57,9 @@ def climb(path: Path, name: str) -> None:
         RunError, OSError: the folder cannot be read or written.
     """
     here, path = os.getcwd(), path.resolve()  # before an agent goes elsewhere
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)  # where the agent was found, what it imports later is looked for, too
     benchmark = read_benchmark(path)
+    check_trusted(benchmark.climbs[name].contestant.what)  # a refusal here is no fault of the agent
+    search_current_directory()  # where the agent was found, what it imports later is looked for, too
     asked, folder = benchmark.climbs[name], climb_folder(path, name)
     for n in benchmark.rungs(asked):
         if (row := read_rung(path, name, n)) is None:

@@ -23,6 +23,12 @@ EXTRAS = {
 """Package -> the extra of this project that installs it."""
 
 
+TRUST_HELP = (
+    "allow the import of this cell or agent of yours, package.module:ClassName, that a folder or file names; repeat it for "
+    "others (what you type in other options is trusted)"
+)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, with the argument, its value and what is allowed."""
 
@@ -53,6 +59,7 @@ def parse(arguments: Sequence[str]) -> tuple[Parser, dict[str, Any]]:
         command = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
         if name == next((word for word in words if not word.startswith("-")), None):
             command_module(name).add_options(command, words)
+            command.add_argument("--trust", action="append", default=[], metavar="NAME", help=TRUST_HELP)
     given = vars(parser.parse_args(words))
     # Not before: help needs neither Gymnasium nor NumPy. Not later: then a Ctrl-C is an exception.
     import baselines.core.settings  # noqa: F401
@@ -63,10 +70,12 @@ def parse(arguments: Sequence[str]) -> tuple[Parser, dict[str, Any]]:
 def run(command: Parser, given: dict[str, Any]) -> int:
     """Run a command with its parsed options; the exit code."""
     from baselines.core.files import RunError
-    from baselines.core.settings import SettingsError
+    from baselines.core.settings import SettingsError, blame
+    from baselines.core.trust import trust
 
     name = command.prog.rpartition(" ")[2]
     try:
+        blame("trust", trust, *given.pop("trust"))
         return command_module(name).run(given)
     except SettingsError as error:
         command.error(f"argument {argument_name(command, error.name)}: {error}")

@@ -14,6 +14,8 @@ from importlib import import_module
 from types import FrameType, ModuleType
 from typing import Any
 
+from baselines.core.trust import check_trusted, trust
+
 
 class Interrupt:
     """A request to stop.
@@ -106,28 +108,27 @@ def prepare_to_compute(*modules: str) -> None:
 def import_object(name: str) -> object:
     """The object that ``package.module:attribute`` names. Modules of the current directory are found too.
 
+    What could be imported is trusted from then on, here and in the processes started from here: its code has run.
+
     Raises:
+        UntrustedError: the name was read from a file, and the user has not said to trust it.
         ImportError: there is no such module.
         AttributeError: the module has no such attribute.
         Exception: any error that the user's module raises when it is imported.
     """
+    check_trusted(name)
     module, _, attribute = name.partition(":")
-    with _current_directory():
-        return reduce(getattr, attribute.split("."), import_module(module))
+    search_current_directory()
+    found = reduce(getattr, attribute.split("."), import_module(module))
+    trust(name)
+    return found
 
 
-@contextmanager
-def _current_directory() -> Iterator[None]:
-    """Within the block, modules of the current directory can be imported, as with ``python -m``."""
+def search_current_directory() -> None:
+    """Let modules of the current directory be imported, after all others: a user's module may import its neighbours."""
     here = os.getcwd()
-    if here in sys.path or "" in sys.path:
-        yield
-        return
-    sys.path.append(here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
 
 
 def import_module_of(package: str, module: str) -> ModuleType:

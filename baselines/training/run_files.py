@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from baselines.core.files import RunError, read_format, read_json
 from baselines.core.settings import SettingsError
+from baselines.core.trust import stored_name
 from baselines.training.bptt_settings import Settings
 from baselines.training.settings import RunSettings
 
@@ -110,9 +111,10 @@ def read_settings_as(kind: type[S], path: Path) -> S:
     if (method := read_method(path)) != kind.METHOD:
         raise RunError(f"{path} must be a run of {kind.METHOD}, and is one of {method}")
     try:
-        settings = replace(kind(**config["settings"]), overrides=config["recipe"], out=path)
+        asked = config["settings"] | {"cell": stored_name(config["settings"]["cell"], path / "config.json")}
+        settings = replace(kind(**asked), overrides=config["recipe"], out=path)
         settings.parts()
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path / 'config.json'} is not that of a run: {error}") from None
     return settings
 
