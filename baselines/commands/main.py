@@ -24,8 +24,8 @@ EXTRAS = {
 
 
 TRUST_HELP = (
-    "allow the import of this cell or agent of yours, package.module:ClassName, that a folder or file names; repeat it for "
-    "others (what you type in other options is trusted)"
+    "import this cell or agent, package.module:ClassName, where a folder or file names it; repeat the option for "
+    "others (names in other options are trusted)"
 )
 
 
@@ -70,12 +70,11 @@ def parse(arguments: Sequence[str]) -> tuple[Parser, dict[str, Any]]:
 def run(command: Parser, given: dict[str, Any]) -> int:
     """Run a command with its parsed options; the exit code."""
     from baselines.core.files import RunError
-    from baselines.core.settings import SettingsError, blame
-    from baselines.core.trust import trust
+    from baselines.core.settings import SettingsError, check
 
     name = command.prog.rpartition(" ")[2]
     try:
-        blame("trust", trust, *given.pop("trust"))
+        check("trust", _trust, given.pop("trust"))
         return command_module(name).run(given)
     except SettingsError as error:
         command.error(f"argument {argument_name(command, error.name)}: {error}")
@@ -108,6 +107,21 @@ def argument_name(parser: argparse.ArgumentParser, setting: str) -> str:
     """
     names = {action.dest: "/".join(action.option_strings) or action.metavar for action in parser._actions}
     return str(names.get(setting) or setting)
+
+
+def _trust(name: str, words: Sequence[str]) -> None:
+    """Trust the names of code that the option ``name`` gives.
+
+    Raises:
+        ValueError: a word is no name of code.
+    """
+    from baselines.commands.options import trust_typed
+    from baselines.core.trust import is_code_name
+
+    for word in words:
+        if not is_code_name(word):
+            raise ValueError(f"{name} must be package.module:ClassName, got {word!r}")
+    trust_typed(words)
 
 
 def _version() -> str:

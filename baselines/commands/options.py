@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from baselines.core.files import changed_versions, parse_json
+from baselines.core.process import search_current_directory
 from baselines.core.settings import RANGE, Declared, declared
 from baselines.core.trust import is_code_name, trust
 from baselines.training.bptt_settings import Settings
@@ -70,6 +71,7 @@ def new_or_changed(
     """
     if resume is None:
         settings = read_options(given, kind, recipe)
+        trust_typed([settings.cell])
         settings.parts()
         settings.check_cell()
         check_empty(settings.folder)
@@ -83,9 +85,14 @@ def new_or_changed(
     return None, changes
 
 
-def trust_typed(names: Iterable[object]) -> None:
-    """Trust the names of code among words of the command line: what the user types is the user's own."""
-    trust(*(name for name in names if isinstance(name, str) and is_code_name(name)))
+def trust_typed(words: Iterable[object]) -> None:
+    """Trust the names of code among words of the command line: what the user types is the user's own.
+
+    Their modules are searched in the current directory as well, and so are the modules that these import later.
+    """
+    if names := [str(word) for word in words if is_code_name(word)]:
+        search_current_directory()
+        trust(*names)
 
 
 def merged(given: dict[str, Any]) -> dict[str, Any]:

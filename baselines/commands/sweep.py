@@ -81,7 +81,10 @@ def _read_toml(file: Path) -> dict[str, Any]:
     try:
         given = read_toml(file)
     except RunError as error:
-        raise SettingsError("file", f"file must be a TOML file or the folder of a sweep, got {file}: {error}") from None
+        words = (
+            f"file must be a TOML file or the folder of a sweep, got {file}, which{str(error).removeprefix(str(file))}"
+        )
+        raise SettingsError("file", words) from None
     return given | {name: stored_name(given[name], file) for name in ("cell",) if name in given}
 
 

@@ -83,7 +83,7 @@ MOST_BYTES = 64 * 2**20
 """The size of the largest JSON or TOML file that is read; ours have kilobytes."""
 
 MOST_DEPTH = 32
-"""How deep lists and objects of a JSON or TOML file may lie in each other. The arguments of tasks and cells need a few."""
+"""How deep lists and objects of a JSON or TOML file may lie in each other; the arguments of cells need a few levels."""
 
 MOST_BITS = 128
 """The size of the largest integer in a JSON or TOML file."""

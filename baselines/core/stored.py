@@ -1,9 +1,9 @@
 """Declarations of what a stored JSON file holds, as type hints, and the check of a file's content against them.
 
 A ``TypedDict`` declares an object, and its hints what the entries may be: ``int`` (0 or more), ``float`` (finite),
-``Number`` (NaN and infinity too), ``str``, ``bool``, ``None``, ``Literal``, ``list[X]``, ``dict[str, X]``, ``dict[int, X]``
-(whose keys are digits in JSON), other declared objects, and unions of these. Entries that are not declared are let pass, so
-that a later version may add some.
+``Number`` (NaN and infinity too), ``str``, ``bool``, ``None``, ``Any``, ``Literal``, ``list[X]``, ``dict[str, X]``,
+``dict[int, X]`` (whose keys are digits in JSON), other declared objects, and unions of these. Entries that are not
+declared are let pass, so that a later version may add some.
 """
 
 from __future__ import annotations

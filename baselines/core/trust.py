@@ -1,12 +1,13 @@
 """Whose code may be imported: what the user names, and nothing that only a file names.
 
-A name of code is ``package.module:attribute``: a cell, or an agent of the benchmark. Files of runs, sweeps and benchmarks
-hold such names, and may come from other people. So the readers of files mark each name as a ``StoredName``, it keeps this
-mark wherever it is passed on, and ``baselines.core.process.import_object`` refuses it unless the user trusts the name.
+A name of code is ``package.module:attribute``: a cell, or an agent of the benchmark. Files of runs, sweeps and
+benchmarks hold such names, and may come from other people. So the readers of files mark each name as a ``StoredName``,
+it keeps this mark wherever it is passed on, and ``baselines.core.process.import_object`` refuses it unless the user
+trusts the name.
 
-The user trusts a name by using it (on the command line, in Python), by the option ``--trust``, by ``trust``, or for good
-by the environment variable ``MEMORY_ENVS_TRUST``. Names are compared in full: to trust ``mine:Cell`` says nothing about
-``mine:Other``.
+The user trusts a name by using it (on the command line, in Python), by the option ``--trust``, by ``trust``, or for
+good by the environment variable ``MEMORY_ENVS_TRUST``. Names are compared in full: to trust ``mine:Cell`` says nothing
+about ``mine:Other``.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class StoredName(str):
 
 
 def stored_name(value: Any, file: Path) -> Any:
-    """A value read from ``file`` that may name code: a string is marked, in a list too; anything else stays as it is."""
+    """A value read from ``file`` that may name code: strings are marked, in a list too; others stay as they are."""
     if isinstance(value, list):
         return [stored_name(one, file) for one in value]
     if not isinstance(value, str):
@@ -80,6 +81,6 @@ def check_trusted(name: str) -> None:
     """
     if isinstance(name, StoredName) and is_code_name(name) and name not in trusted():
         raise UntrustedError(
-            f"{name.file} names code of others, {str(name)!r}, which is imported only if you trust it: add --trust {name} "
-            f"(or put the name into {VARIABLE}; in Python, call baselines.core.trust.trust)"
+            f"{name.file} names code of others, {str(name)!r}, which is imported only if you trust it: add --trust "
+            f"{name} (or put the name into {VARIABLE}; in Python, call baselines.core.trust.trust)"
         )
