@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import platform
@@ -107,6 +108,11 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
         if most is not None and about.st_size > most:
             raise ValueError(f"it has {about.st_size} bytes, and at most {most} are read")
         return file.read()
+
+
+def open_text(path: Path) -> io.StringIO:
+    """The text of a regular file, with its line ends as they are; see ``read_bytes``."""
+    return io.StringIO(read_bytes(path).decode("utf-8"), newline="")
 
 
 def parse_json(text: str | bytes) -> Any:
