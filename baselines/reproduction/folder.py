@@ -23,7 +23,7 @@ from baselines.core.stored import Number, check_stored, short
 from baselines.reproduction.experiment import Experiment, Part
 from baselines.reproduction.experiments import RUN_SETS, Source
 from baselines.reproduction.measurements import Observation, Observed
-from baselines.reproduction.results import conclude
+from baselines.reproduction.results import conclude, text
 from baselines.reproduction.runs import Finished
 
 FORMAT = 1
@@ -266,12 +266,16 @@ def read_result(path: Path) -> dict[str, Any]:
     """
     content, name = read_json(path), path.parent.name
     if content.get("format") != RESULT_FORMAT or content.get("name") != name:
+        got = f"{short(content.get('name'))} in format {short(content.get('format'))}"
         raise RunError(
-            f"{path} must be the result of an experiment in format {RESULT_FORMAT}, got {short(content.get('name'))} in "
-            f"format {short(content.get('format'))}: after another version `python -m baselines reproduce {name}` writes "
-            "it anew, without training or measuring again"
+            f"{path} must be the result of an experiment in format {RESULT_FORMAT}, got {got}: after another version "
+            f"`python -m baselines reproduce {name}` writes it anew, without training or measuring again"
         )
     result: dict[str, Any] = check_stored(content, Result, path, "an experiment")
+    try:
+        text(result)
+    except (KeyError, IndexError, ValueError, TypeError):
+        raise RunError(f"{path} is not that of an experiment: its tables do not fit together") from None
     return result
 
 

@@ -44,7 +44,7 @@ WORSE = [
     ("--report odd --write new.md", "odd/epochs/result.json is not that of an experiment: cores must be an integer .*"),
     (
         "--report empty --write new.md",
-        "empty/epochs/result.json is not that of an experiment: its tables do not fit .*",
+        "empty/epochs/result.json is not that of an experiment: its tables .*",
     ),
     ("tau --out damaged", "damaged/reproduction.json cannot be read: .*"),
 ]
