@@ -25,6 +25,7 @@ from baselines.core import files
 from baselines.core.files import RunError, lock, read_json, replace_file, writing
 from baselines.core.jobs import Ended, Engine, Event, Job
 from baselines.core.settings import SettingsError
+from baselines.core.start import worker_environment
 from baselines.core.stored import Number, check_stored, short
 
 COLUMNS = (
@@ -133,7 +134,7 @@ class BenchmarkFolder:
         """What is left to do: a job for each climb that has not ended."""
         command = sys.executable, "-m", "baselines.benchmark.climb", str(self.path)
         return [
-            Job(name, (*command, name), climb_folder(self.path, name) / "log.txt", ENVIRONMENT)
+            Job(name, (*command, name), climb_folder(self.path, name) / "log.txt", ENVIRONMENT | worker_environment())
             for name in self.rows
             if not self.has_ended(name)
         ]

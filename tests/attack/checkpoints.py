@@ -67,7 +67,7 @@ def _tensors(data: bytes, chance: random.Random) -> tuple[bytes, str]:
         tensors[name] = torch.zeros(shape, dtype=old.dtype)
         kind = f"shape {tuple(old.shape)} becomes {shape}"
         if shape == tuple(old.shape):
-            tensors[name] = old
+            tensors[name] = old.clone()
     elif kind == "dtype":
         dtype = chance.choice([torch.float16, torch.float64, torch.int64, torch.int8, torch.bool, torch.bfloat16])
         tensors[name] = old.to(dtype)
@@ -78,7 +78,8 @@ def _tensors(data: bytes, chance: random.Random) -> tuple[bytes, str]:
         if kind != "added":
             del tensors[name]
         if kind != "missing":
-            tensors[chance.choice([f"{name}x", "", "network.readouts.9.weight", "optimizer.cell.exp_avg"])] = old
+            other = chance.choice([f"{name}x", "", "network.readouts.9.weight", "optimizer.cell.exp_avg"])
+            tensors[other] = old.clone()
     return _written(tensors, header, chance), f"{name}: {kind}"
 
 

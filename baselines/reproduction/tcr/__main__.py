@@ -15,11 +15,6 @@ accuracy at least 0.95 (the others). A run that is not solved within the conditi
 
 from __future__ import annotations
 
-from baselines.core.start import leave_out_current_directory
-
-leave_out_current_directory()
-
-# ruff: noqa: E402
 import argparse
 import re
 import sys

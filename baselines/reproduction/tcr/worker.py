@@ -5,11 +5,6 @@ A row is appended to FILE for each seed, as soon as its run has ended; seeds tha
 
 from __future__ import annotations
 
-from baselines.core.start import leave_out_current_directory
-
-if __name__ == "__main__":
-    leave_out_current_directory()
-
 import json
 import math
 import sys
