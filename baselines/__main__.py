@@ -1,5 +1,10 @@
 """The entry point of ``python -m baselines``."""
 
+from baselines.core.start import leave_out_current_directory
+
+leave_out_current_directory()
+
+# ruff: noqa: E402
 import os
 import signal
 import sys
@@ -13,7 +18,7 @@ before = signal.getsignal(signal.SIGINT)
 if before is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from baselines.commands.main import parse, run  # noqa: E402
+from baselines.commands.main import parse, run
 
 command, given = parse(sys.argv[1:])
 signal.signal(signal.SIGINT, before)

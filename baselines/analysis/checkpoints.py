@@ -45,12 +45,15 @@ def check_runs(paths: Sequence[Path]) -> None:
     """Refuse runs that cannot be analysed together: means and intervals are over networks of one kind.
 
     Raises:
-        RunError: a folder holds no run, or one of another command than ``train``.
+        RunError: a folder holds no run, one of another command than ``train``, or one with a cell that is not trusted.
         SettingsError: a run is named twice, or two runs differ in a setting outside ``MAY_DIFFER``, which it names.
     """
     if len({path.resolve() for path in paths}) < len(paths):
         raise SettingsError("runs", f"runs must differ, got {' '.join(map(str, paths))}")
-    asked = [read_settings(path).to_dict() for path in paths]
+    runs = [read_settings(path) for path in paths]
+    for run in runs:
+        run.check_cell()
+    asked = [run.to_dict() for run in runs]
     kinds = [{name: value for name, value in one.items() if name not in MAY_DIFFER} | one["overrides"] for one in asked]
     for name, value in kinds[0].items():
         if other := [kind[name] for kind in kinds if kind[name] != value]:

@@ -19,7 +19,9 @@ from baselines.benchmark.folder import UNWRITABLE, climb_folder, read_rung, writ
 from baselines.benchmark.plan import read_benchmark
 from baselines.benchmark.rung import play
 from baselines.core.files import RunError
-from baselines.core.process import keep_freed_memory
+from baselines.core.process import keep_freed_memory, search_current_directory
+from baselines.core.start import SAFE_PATH
+from baselines.core.trust import check_trusted
 
 GRACE = 5.0
 """Seconds after the limit at which the kernel ends a process that is still there."""
@@ -30,6 +32,7 @@ def main(path: Path, name: str) -> int:
     # Ctrl-C ends the process at once: an agent cannot catch it, and the rung leaves nothing.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     faulthandler.enable()
+    os.environ.pop(SAFE_PATH, None)  # the processes that an agent starts are as usual
     _volunteer_to_be_killed()
     keep_freed_memory()
     try:
@@ -51,9 +54,9 @@ def climb(path: Path, name: str) -> None:
         RunError, OSError: the folder cannot be read or written.
     """
     here, path = os.getcwd(), path.resolve()  # before an agent goes elsewhere
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)  # where the agent was found, what it imports later is looked for, too
     benchmark = read_benchmark(path)
+    check_trusted(benchmark.climbs[name].contestant.what)  # a refusal here is no fault of the agent
+    search_current_directory()  # where the agent was found, what it imports later is looked for, too
     asked, folder = benchmark.climbs[name], climb_folder(path, name)
     for n in benchmark.rungs(asked):
         if (row := read_rung(path, name, n)) is None:

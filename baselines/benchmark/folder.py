@@ -18,13 +18,15 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from baselines.benchmark.plan import Benchmark, Climb, check_extends, is_benchmark, read_benchmark, read_versions
 from baselines.core import files
 from baselines.core.files import RunError, lock, read_json, replace_file, writing
 from baselines.core.jobs import Ended, Engine, Event, Job
 from baselines.core.settings import SettingsError
+from baselines.core.start import worker_environment
+from baselines.core.stored import Number, check_stored, short
 
 COLUMNS = (
     *("agent", "method", "task", "N", "seed", "status", "reason", "steps", "episodes"),
@@ -32,6 +34,31 @@ COLUMNS = (
     *("equivalent_memory", "equivalent_memory_low", "equivalent_memory_high", "cpu_seconds", "seconds"),
 )
 """The columns of ``results.csv``."""
+
+
+class _RungEnded(TypedDict):
+    status: Literal["solved", "failed", "error", "timeout"]
+    episodes: int
+
+
+class Rung(_RungEnded, total=False):
+    """The content of ``N004.json``; where the rung has failed, numbers may be missing."""
+
+    reason: str
+    steps: int
+    score: Number
+    score_low: Number
+    score_high: Number
+    normalised: Number
+    normalised_low: Number
+    normalised_high: Number
+    accuracy: Number
+    equivalent_memory: Number
+    equivalent_memory_low: Number
+    equivalent_memory_high: Number
+    cpu_seconds: float
+    seconds: float
+
 
 UNWRITABLE = 74
 """Exit code of a climb that could not write its folder (``EX_IOERR`` of sysexits.h): that is no fault of the agent."""
@@ -107,7 +134,7 @@ class BenchmarkFolder:
         """What is left to do: a job for each climb that has not ended."""
         command = sys.executable, "-m", "baselines.benchmark.climb", str(self.path)
         return [
-            Job(name, (*command, name), climb_folder(self.path, name) / "log.txt", ENVIRONMENT)
+            Job(name, (*command, name), climb_folder(self.path, name) / "log.txt", ENVIRONMENT | worker_environment())
             for name in self.rows
             if not self.has_ended(name)
         ]
@@ -216,11 +243,17 @@ def climb_folder(path: Path, name: str) -> Path:
 
 
 def read_rung(path: Path, name: str, n: int) -> dict[str, Any] | None:
-    """The row that a rung wrote down; None where the rung has not ended."""
+    """The row that a rung wrote down; None where the rung has not ended.
+
+    Raises:
+        RunError: the file is not that of a rung.
+    """
     file = climb_folder(path, name) / f"N{n:03}.json"
-    row = read_json(file) if file.exists() else None
-    if row is not None and not {"status", "episodes"} <= set(row) <= set(COLUMNS):
-        raise RunError(f"{file} is not the result of a rung: it has {sorted(row)}")
+    if not file.exists():
+        return None
+    row: dict[str, Any] = check_stored(read_json(file), Rung, file, "a rung")
+    if strange := [key for key in row if key not in COLUMNS]:
+        raise RunError(f"{file} is not that of a rung: it has {short(strange[0])}")
     return row
 
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
-from baselines.core.process import import_object
+from baselines.core.files import RunError
+from baselines.core.process import import_module_of, import_object
+from baselines.core.trust import is_code_name
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +26,8 @@ class _Cells(Mapping[str, "type[Cell]"]):
         self._places = places
 
     def __getitem__(self, name: str) -> type[Cell]:
-        kind: Any = import_object(f"baselines.cells.{self._places[name]}")
+        module, _, attribute = self._places[name].partition(":")
+        kind: Any = getattr(import_module_of("baselines.cells", module), attribute)
         return kind
 
     def __contains__(self, name: object) -> bool:
@@ -64,7 +67,7 @@ def check_cell_name(name: str, value: object) -> None:
     Raises:
         ValueError: ``value`` is neither in ``CELLS`` nor of the form ``package.module:ClassName``.
     """
-    if value not in CELLS and not all(str(value).partition(":")):
+    if not isinstance(value, str) or not (value in CELLS or is_code_name(value)):
         raise ValueError(f"{name} must be one of {list(CELLS)} or package.module:ClassName, got {value!r}")
 
 
@@ -73,9 +76,12 @@ def import_cell(name: str) -> object:
 
     Raises:
         ValueError: it cannot be imported.
+        UntrustedError: the name was read from a file, and the user has not said to trust it.
     """
     try:
         return import_object(name)
+    except RunError:
+        raise
     except Exception as error:  # whatever a stranger's module may raise
         raise ValueError(f"cell must name a class that can be imported, got {name!r} ({error})") from error
 
@@ -87,6 +93,7 @@ def find_cell(name: str) -> type[Cell]:
 
     Raises:
         ValueError: no class with this name can be imported.
+        UntrustedError: the name was read from a file, and the user has not said to trust it.
         ContractError: the class lacks a method that a cell must have.
     """
     check_cell_name("cell", name)

@@ -14,7 +14,7 @@ from baselines.benchmark.contestants import METHODS, Contestant, contestants
 from baselines.benchmark.folder import BenchmarkFolder, check_folder
 from baselines.benchmark.plan import Benchmark, is_benchmark, read_benchmark
 from baselines.cells import CELLS
-from baselines.commands.options import add_options_of, merged, note_versions
+from baselines.commands.options import add_options_of, merged, note_versions, trust_typed
 from baselines.core import seeds
 from baselines.core.files import file_word
 from baselines.core.jobs import LocalEngine, available_cores
@@ -133,6 +133,7 @@ def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
         RunError: the folder's ``settings.json`` is damaged, or a package is missing.
     """
     check_fields(asked)
+    trust_typed(asked.agent)
     chosen = tuple(seed for word in asked.seeds for seed in read_seeds("seeds", word))
     new = contestants(asked.agent, asked.method)
     path = asked.out
@@ -141,12 +142,10 @@ def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
             raise SettingsError("agent", "agent must be given, or out with the folder of a benchmark to go on with")
         path = Path("runs") / default_name(new, asked.budget or "quick")
     old = read_benchmark(path) if is_benchmark(path) else None
-    if not new:
-        if old is None:
-            raise SettingsError("agent", f"agent must be given, for there is no benchmark in {path}")
-        contestants(
-            tuple(dict.fromkeys(one.what for one in old.contestants))
-        )  # users' modules may have been removed since
+    if not new and old is None:
+        raise SettingsError("agent", f"agent must be given, for there is no benchmark in {path}")
+    if old is not None:  # users' modules may have been removed since, or the folder may come from others
+        contestants(tuple(dict.fromkeys(one.what for one in old.contestants)))
     name = asked.budget or (old.budget_name if old else "quick")
     budget = BUDGETS[name] if asked.budget or old is None else old.budget
     benchmark = Benchmark(

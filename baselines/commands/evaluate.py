@@ -104,7 +104,7 @@ def run_settings(path: Path, asked: EvaluationSettings) -> Settings | RLSettings
 
     Raises:
         SettingsError: a setting is out of range, names no kept checkpoint, or does not go with another.
-        RunError: there is no run.
+        RunError: there is no run, or it names a cell that is not trusted.
     """
     check_fields(asked)
     trained: Settings | RLSettings
@@ -112,6 +112,7 @@ def run_settings(path: Path, asked: EvaluationSettings) -> Settings | RLSettings
         trained = run_files.read_settings_as(RLSettings, path)
     else:
         trained = run_files.read_settings(path)
+    trained.check_cell()
     if asked.checkpoint is not None and asked.checkpoint not in (kept := run_files.kept_checkpoints(path)):
         raise SettingsError("checkpoint", f"checkpoint must be one of the kept ones, {kept}, got {asked.checkpoint}")
     if asked.trial_length is not None and asked.num_steps is not None:

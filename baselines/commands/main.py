@@ -23,6 +23,12 @@ EXTRAS = {
 """Package -> the extra of this project that installs it."""
 
 
+TRUST_HELP = (
+    "import this cell or agent, package.module:ClassName, where a folder or file names it; repeat the option for "
+    "others (names in other options are trusted)"
+)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, with the argument, its value and what is allowed."""
 
@@ -53,6 +59,7 @@ def parse(arguments: Sequence[str]) -> tuple[Parser, dict[str, Any]]:
         command = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
         if name == next((word for word in words if not word.startswith("-")), None):
             command_module(name).add_options(command, words)
+            command.add_argument("--trust", action="append", default=[], metavar="NAME", help=TRUST_HELP)
     given = vars(parser.parse_args(words))
     # Not before: help needs neither Gymnasium nor NumPy. Not later: then a Ctrl-C is an exception.
     import baselines.core.settings  # noqa: F401
@@ -63,10 +70,11 @@ def parse(arguments: Sequence[str]) -> tuple[Parser, dict[str, Any]]:
 def run(command: Parser, given: dict[str, Any]) -> int:
     """Run a command with its parsed options; the exit code."""
     from baselines.core.files import RunError
-    from baselines.core.settings import SettingsError
+    from baselines.core.settings import SettingsError, check
 
     name = command.prog.rpartition(" ")[2]
     try:
+        check("trust", _trust, given.pop("trust"))
         return command_module(name).run(given)
     except SettingsError as error:
         command.error(f"argument {argument_name(command, error.name)}: {error}")
@@ -99,6 +107,21 @@ def argument_name(parser: argparse.ArgumentParser, setting: str) -> str:
     """
     names = {action.dest: "/".join(action.option_strings) or action.metavar for action in parser._actions}
     return str(names.get(setting) or setting)
+
+
+def _trust(name: str, words: Sequence[str]) -> None:
+    """Trust the names of code that the option ``name`` gives.
+
+    Raises:
+        ValueError: a word is no name of code.
+    """
+    from baselines.commands.options import trust_typed
+    from baselines.core.trust import is_code_name
+
+    for word in words:
+        if not is_code_name(word):
+            raise ValueError(f"{name} must be package.module:ClassName, got {word!r}")
+    trust_typed(words)
 
 
 def _version() -> str:

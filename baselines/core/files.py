@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import platform
+import stat
+import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,19 +80,112 @@ def replace_file(path: Path, data: bytes) -> None:
             raise
 
 
+MOST_BYTES = 64 * 2**20
+"""The size of the largest JSON or TOML file that is read; ours have kilobytes."""
+
+MOST_DEPTH = 32
+"""How deep lists and objects of a JSON or TOML file may lie in each other; the arguments of cells need a few levels."""
+
+MOST_BITS = 128
+"""The size of the largest integer in a JSON or TOML file."""
+
+
+def read_bytes(path: Path, most: int | None = None) -> bytes:
+    """The content of a regular file. A folder, a device or a pipe, which might never end, is refused.
+
+    Args:
+        path: the file.
+        most: the largest size, in bytes; None: any.
+
+    Raises:
+        OSError: the file cannot be read; the error has no path in its text.
+        ValueError: it is no regular file, or too large.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError("it is not a regular file")
+        if most is not None and about.st_size > most:
+            raise ValueError(f"it has {about.st_size} bytes, and at most {most} are read")
+        return file.read()
+
+
+def open_text(path: Path) -> io.StringIO:
+    """The text of a regular file, with its line ends as they are; see ``read_bytes``."""
+    return io.StringIO(read_bytes(path).decode("utf-8"), newline="")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Names that come twice, and what lies too deep or is too large, are refused.
+
+    Raises:
+        ValueError: the text is not such JSON.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
+    return _parsed(partial(json.loads, object_pairs_hook=_unique), text)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the name {next(name for name in names if names.count(name) > 1)!r} comes twice")
+    return found
+
+
+def _parsed(parse: Callable[[str], Any], text: str) -> Any:
+    too_deep = f"its lists and objects lie more than {MOST_DEPTH} deep in each other"
+    try:
+        value = parse(text)
+    except RecursionError:
+        raise ValueError(too_deep) from None
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):  # level by level, so that no depth is too much for this
+        if not level:
+            return value
+        for one in level:
+            if isinstance(one, int) and one.bit_length() > MOST_BITS:
+                raise ValueError(f"it has an integer of more than {MOST_BITS} bits")
+        parts = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
+        level = [one for part in parts for one in part]
+    raise ValueError(too_deep)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file.
 
     Raises:
         RunError: the file cannot be read, or holds something else.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
+    content = _read(path, parse_json)
     if not isinstance(content, dict):
         raise RunError(f"{path} must hold a JSON object")
     return content
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        RunError: the file cannot be read, or holds something else.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:  # installed by an extra; imported only here, so that help works without it
+        import tomli as tomllib
+
+    content: dict[str, Any] = _read(path, lambda data: _parsed(tomllib.loads, data.decode("utf-8")))
+    return content
+
+
+def _read(path: Path, parse: Callable[[bytes], Any]) -> Any:
+    try:
+        return parse(read_bytes(path, MOST_BYTES))
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
 
 
 def read_format(path: Path, known: int) -> dict[str, Any]:

@@ -8,11 +8,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import reduce
 from importlib import import_module
 from types import FrameType, ModuleType
 from typing import Any
+
+from baselines.core.trust import StoredName, check_trusted, trust
 
 
 class Interrupt:
@@ -104,30 +106,47 @@ def prepare_to_compute(*modules: str) -> None:
 
 
 def import_object(name: str) -> object:
-    """The object that ``package.module:attribute`` names. Modules of the current directory are found too.
+    """The object that ``package.module:attribute`` names.
+
+    Modules of the current directory are found too, unless the name was read from a file. What could be imported is
+    trusted from then on, here and in the processes started from here: its code has run.
 
     Raises:
+        UntrustedError: the name was read from a file, and the user has not said to trust it.
         ImportError: there is no such module.
         AttributeError: the module has no such attribute.
         Exception: any error that the user's module raises when it is imported.
     """
+    check_trusted(name)
     module, _, attribute = name.partition(":")
-    with _current_directory():
-        return reduce(getattr, attribute.split("."), import_module(module))
+    with nullcontext() if isinstance(name, StoredName) else _current_directory():
+        found = reduce(getattr, attribute.split("."), import_module(module))
+    trust(name)
+    return found
+
+
+def search_current_directory() -> bool:
+    """Let modules of the current directory be imported, after all others. For programs: libraries leave the path alone.
+
+    Returns:
+        Whether the path was changed.
+    """
+    here = os.getcwd()
+    if here in sys.path or "" in sys.path:
+        return False
+    sys.path.append(here)
+    return True
 
 
 @contextmanager
 def _current_directory() -> Iterator[None]:
-    """Within the block, modules of the current directory can be imported, as with ``python -m``."""
-    here = os.getcwd()
-    if here in sys.path or "" in sys.path:
-        yield
-        return
-    sys.path.append(here)
+    """Within the block, modules of the current directory can be imported."""
+    here, changed = os.getcwd(), search_current_directory()
     try:
         yield
     finally:
-        sys.path.remove(here)
+        if changed:
+            sys.path.remove(here)
 
 
 def import_module_of(package: str, module: str) -> ModuleType:

@@ -224,23 +224,20 @@ class RLRun(ResumableRun[RLSettings]):
             self._save({})
             return
         tensors, plain = loading.read_checkpoint(path)
-        try:
-            if plain["status"] == "solved":
-                raise RunError(f"{path} is finished: its last stage is solved")
-            if plain["steps"] >= steps:
-                more = more_steps(steps, plain["steps"])
-                raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {more}")
+        if plain["status"] == "solved":
+            raise RunError(f"{path} is finished: its last stage is solved")
+        if plain["steps"] >= steps:
+            more = more_steps(steps, plain["steps"])
+            raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {more}")
+        with loading.fitting(run_files.checkpoint_file(path)):
             load_model(self.model, tensors)
             self.model.num_timesteps, self.model._n_updates = plain["steps"], plain["updates"]
             self.part = plain["part"]
-            self.curriculum.restore(plain["curriculum"])
+            _restore_curriculum(self.curriculum, self.plan, plain["curriculum"])
             env = self.model.get_env()
             assert env is not None
             env.env_method("set_task", self.curriculum.task)
-            self.seconds, self.cpu_seconds = plain["seconds"], plain["cpu_seconds"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            what = " ".join(str(error).split())
-            raise RunError(f"{run_files.checkpoint_file(path)} does not fit this run: {what}") from None
+        self.seconds, self.cpu_seconds = plain["seconds"], plain["cpu_seconds"]
         self.folder.go_back(self.steps, self.part)
 
 
@@ -255,17 +252,33 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
         The policy on the CPU, and the task of the checkpoint's stage.
 
     Raises:
-        RunError: the folder holds no such checkpoint, or is damaged.
+        RunError: the folder holds no such checkpoint, or is damaged; or its cell is one of others that is not trusted
+            (``baselines.core.trust``).
     """
-    tensors, plain = loading.read_checkpoint(path, n)
     plan = run_files.read_settings_as(RLSettings, path).plan()
+    tensors, plain = loading.read_checkpoint(path, n)
     curriculum = _curriculum(plan)
-    curriculum.restore(plain["curriculum"])
-    task = curriculum.task
-    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the global generator alone
-        policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
-    load_policy(policy, tensors)
+    with loading.fitting(run_files.checkpoint_file(path, n)):
+        _restore_curriculum(curriculum, plan, plain["curriculum"])
+        task = curriculum.task
+        with torch.random.fork_rng(devices=[]):  # the weights drawn are overwritten: leave the global generator alone
+            policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
+        load_policy(policy, tensors)
     return policy, task
+
+
+def _restore_curriculum(curriculum: CurriculumCallback, plan: RLPlan, state: dict[str, Any]) -> None:
+    """Set the state of a curriculum to that of a checkpoint.
+
+    Raises:
+        ValueError: the state does not fit the plan.
+    """
+    loading.stage_of(plan.curriculum, plan.task, state["stage"])
+    if wrong := [entry for entry in state["solved"] if len(entry) != 2]:
+        raise ValueError(f"curriculum.solved must have pairs (N, steps), got {wrong[0]}")
+    curriculum.restore(state)
+    if len(state["correct"]) != (heads := curriculum.task.num_heads):
+        raise ValueError(f"curriculum.correct must have a count for each of {heads} heads, has {len(state['correct'])}")
 
 
 def more_steps(limit: int, taken: int) -> int:

@@ -13,16 +13,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from baselines.core import files
 from baselines.core.files import RunError, file_word, lock, read_format, read_json, replace_file, writing
 from baselines.core.jobs import available_cores
 from baselines.core.settings import SettingsError
+from baselines.core.stored import Number, check_stored, short
 from baselines.reproduction.experiment import Experiment, Part
 from baselines.reproduction.experiments import RUN_SETS, Source
 from baselines.reproduction.measurements import Observation, Observed
-from baselines.reproduction.results import conclude
+from baselines.reproduction.results import conclude, text
 from baselines.reproduction.runs import Finished
 
 FORMAT = 1
@@ -31,8 +32,94 @@ FORMAT = 1
 RESULT_FORMAT = 2
 """The format of ``result.json``. The page states the rule of its verdicts, so that another rule is another format."""
 
-PARTS = {"scale", "title", "claim", "source", "note", "verdict", "statements", "tables", "sets", "cores", "torch"}
-"""Keys that ``result.json`` must have, among others."""
+
+class Statement(TypedDict):
+    """A statement in ``result.json`` with its verdict."""
+
+    verdict: str
+    words: str
+    reason: str
+
+
+class _Cell(TypedDict):
+    x: Number | None
+    published: list[Number]
+
+
+class Cell(_Cell, total=False):
+    """What a table in ``result.json`` has for one x."""
+
+    mean: Number
+    networks: int
+    bound: bool
+    low: Number
+    high: Number
+
+
+class Row(TypedDict):
+    """A row of a table in ``result.json``."""
+
+    case: str
+    cells: list[Cell]
+
+
+class StoredTable(TypedDict):
+    """A table in ``result.json``."""
+
+    quantity: str
+    x: str
+    rows: list[Row]
+
+
+class StoredSet(TypedDict):
+    """A set of runs in ``result.json``."""
+
+    name: str
+    settings: dict[str, Any]
+    runs: int
+    seeds: list[int]
+    cpu_seconds: float
+    machine_known: bool
+    statuses: dict[str, int]
+
+
+class Result(TypedDict):
+    """The content of ``result.json``, beside its format."""
+
+    name: str
+    scale: str
+    title: str
+    claim: str
+    source: str
+    note: str
+    verdict: str
+    statements: list[Statement]
+    tables: list[StoredTable]
+    sets: list[StoredSet]
+    measuring_cpu_seconds: float
+    processors: list[str]
+    cores: int
+    torch: list[str]
+
+
+class StoredObservation(TypedDict):
+    """An observation in ``parts/NUMBER/RUN.json``."""
+
+    quantity: str
+    case: str
+    x: Number | None
+    seed: int
+    value: Number
+    bound: str
+    run: str
+
+
+class MeasuredPart(TypedDict):
+    """The content of ``parts/NUMBER/RUN.json``."""
+
+    asked: list[Any]
+    observations: list[StoredObservation]
+    cpu_seconds: float
 
 
 class Reproduction:
@@ -177,13 +264,18 @@ def read_result(path: Path) -> dict[str, Any]:
     Raises:
         RunError: it is not one, or it is of another version.
     """
-    result, name = read_json(path), path.parent.name
-    if result.get("format") != RESULT_FORMAT or result.get("name") != name or not set(result) >= PARTS:
+    content, name = read_json(path), path.parent.name
+    if content.get("format") != RESULT_FORMAT or content.get("name") != name:
+        got = f"{short(content.get('name'))} in format {short(content.get('format'))}"
         raise RunError(
-            f"{path} must be the result of an experiment in format {RESULT_FORMAT}, got {result.get('name')!r} in "
-            f"format {result.get('format')!r}: after another version `python -m baselines reproduce {name}` writes it "
-            "anew, without training or measuring again"
+            f"{path} must be the result of an experiment in format {RESULT_FORMAT}, got {got}: after another version "
+            f"`python -m baselines reproduce {name}` writes it anew, without training or measuring again"
         )
+    result: dict[str, Any] = check_stored(content, Result, path, "an experiment")
+    try:
+        text(result)
+    except (KeyError, IndexError, ValueError, TypeError):
+        raise RunError(f"{path} is not that of an experiment: its tables do not fit together") from None
     return result
 
 
@@ -195,11 +287,11 @@ def read_results(path: Path) -> list[dict[str, Any]]:
 def _read_part(file: Path) -> dict[str, Any] | None:
     """What was measured of a run before; None where there is no such file, or where it is damaged."""
     try:
-        held = read_json(file)
-        [Observation(**row) for row in held["observations"]]
-        return held if {"asked", "cpu_seconds"} <= set(held) else None
-    except (RunError, KeyError, TypeError):
+        held: dict[str, Any] = check_stored(read_json(file), MeasuredPart, file, "a measurement")
+    except RunError:
         return None
+    known = set(StoredObservation.__annotations__)
+    return held if all(set(row) == known for row in held["observations"]) else None
 
 
 def _draw(experiment: Experiment, observed: Observed, path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from baselines.cells import find_cell, make_cell
 from baselines.core import seeds
-from baselines.core.settings import SettingsError, blame, check, check_device, positive
+from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, positive
 from baselines.training import recipes
 from baselines.training.curriculum import Curriculum
 from baselines.training.recipes import Recipe
@@ -79,7 +79,7 @@ class Settings(RunSettings):
     )
 
     def parts(self) -> tuple[Task, Curriculum, Recipe]:
-        self._check_fields()
+        check_fields(self)
         recipe = self._recipe()
         task = self._task(recipe.task_defaults)
         curriculum = self._curriculum(task)

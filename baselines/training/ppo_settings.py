@@ -11,7 +11,7 @@ from typing import Any
 
 from baselines.cells import find_cell, make_cell
 from baselines.core import seeds
-from baselines.core.settings import SettingsError, blame, check, check_device, fraction
+from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, fraction
 from baselines.training import ppo_recipes
 from baselines.training.curriculum import CURRICULA, Curriculum
 from baselines.training.ppo_recipes import PPO_RECIPES, PPORecipe
@@ -62,7 +62,7 @@ class RLSettings(RunSettings):
     )
 
     def parts(self) -> tuple[Task, Curriculum, PPORecipe]:
-        self._check_fields()
+        check_fields(self)
         recipe = self._replaced(ppo_recipes.find(self.recipe, self.task, self.cell))
         task = self._task({})
         curriculum = self._curriculum(task)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from baselines.core import seeds
-from baselines.core.files import RunError
 from baselines.core.settings import SettingsError
 from baselines.evaluation import Evaluation, evaluate
 from baselines.network import NetworkAgent, head_keys
@@ -18,7 +17,7 @@ from baselines.training.bptt_settings import Settings
 from baselines.training.learner import Learner, Report
 from baselines.training.resume import ResumableRun
 from baselines.training.run_folder import RunFolder
-from memory_envs import Task, task_from_dict
+from memory_envs import Task
 
 
 @dataclass(frozen=True)
@@ -106,16 +105,14 @@ class TrainingRun(ResumableRun[Settings]):
             self._save(keep=self.plan.settings.keep_every is not None)
             return
         tensors, plain = loading.read_checkpoint(path)
-        try:
-            own = plain["run"]
+        own, curriculum, task = plain["run"], self.plan.curriculum, self.plan.task
+        with loading.fitting(run_files.checkpoint_file(path)):
+            loading.stage_of(curriculum, task, plain["task"])
+            loading.check_readouts(curriculum, task, plain["readouts"])
+            self.tested = None if own["tested"] is None else loading.stage_of(curriculum, task, own["tested"])
             self.learner.restore(tensors, plain)
-            self.seconds, self.cpu_seconds = own["seconds"], own["cpu_seconds"]
-            self.scores, self.solved_at = own["scores"], own["solved_at"]
-            self.tested = None if own["tested"] is None else task_from_dict(own["tested"])
-            self.status = own["status"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            what = " ".join(str(error).split())
-            raise RunError(f"{run_files.checkpoint_file(path)} does not fit this run: {what}") from None
+        self.seconds, self.cpu_seconds = own["seconds"], own["cpu_seconds"]
+        self.scores, self.solved_at, self.status = own["scores"], own["solved_at"], own["status"]
         self.saved_update = self.learner.update
         self.folder.go_back(self.learner.update, self.learner.update // self.plan.recipe.test_every)
 

@@ -11,13 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from baselines.core.files import RunError, lock, replace_file, versions, writing
 from baselines.core.settings import SettingsError
+from baselines.training import checkpoint
 from baselines.training.run_files import (
     CHANGEABLE,
     FORMAT,
@@ -179,10 +178,7 @@ class RunFolder:
         self._keep(self._checkpoint(tensors, plain), solved, None)
 
     def _checkpoint(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> bytes:
-        header = {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)}
-        # Copies, because safetensors refuses tensors that share memory: weights used twice, or parts of one buffer.
-        own = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-        return save(own, header)
+        return checkpoint.to_bytes(tensors, {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)})
 
     def _keep(self, data: bytes, solved: int | None, update: int | None) -> None:
         file = checkpoint_file(self.path, solved, update)

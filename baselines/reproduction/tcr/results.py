@@ -62,7 +62,7 @@ def read(path: Path) -> dict[tuple[Condition, int], Run]:
             numbers = (float(row[name]) for name in RESULT[4:])
             run = Run(row["status"], int(row["updates"]), int(row["plateau"]), *numbers)
             rows[Condition.from_row(row), int(row["seed"])] = run
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise ValueError(f"must have whole rows, got {path}, whose line {lines.line_num} is none") from None
     return rows
 

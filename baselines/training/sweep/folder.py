@@ -19,11 +19,13 @@ from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypedDict
 
 from baselines.core.files import RunError, lock, read_format, replace_file, writing
 from baselines.core.jobs import Ended, Engine, Event, Job, Started
 from baselines.core.settings import SettingsError
+from baselines.core.stored import check_stored
+from baselines.core.trust import stored_name
 from baselines.training import run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.sweep.product import SETTINGS, Sweep
@@ -43,6 +45,14 @@ RESULTS = (
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "FORCE_COLOR": "", "TTY_COMPATIBLE": "0"}
 """Variables of every run: one thread, and no terminal control codes in its log, whatever the user's environment."""
+
+
+class StoredSweep(TypedDict):
+    """The content of ``sweep.json``, beside its format."""
+
+    fixed: dict[str, Any]
+    axes: dict[str, list[Any]]
+    exclude: list[dict[str, list[Any]]]
 
 
 class SweepFolder:
@@ -210,13 +220,16 @@ def read_sweep(path: Path) -> Sweep:
     """The sweep in the folder ``path``.
 
     Raises:
-        RunError: ``sweep.json`` cannot be read.
+        RunError: ``sweep.json`` cannot be read, or names a cell that is not trusted.
     """
     file = path / "sweep.json"
-    plain = read_format(file, FORMAT)
+    plain = check_stored(read_format(file, FORMAT), StoredSweep, file, "a sweep")
+    for values in (plain["fixed"], plain["axes"]):
+        if "cell" in values:
+            values["cell"] = stored_name(values["cell"], file)
     try:
         return Sweep.from_dict(plain)
-    except (KeyError, TypeError) as error:
+    except SettingsError as error:
         raise RunError(f"{file} is not that of a sweep: {error}") from None
 
 

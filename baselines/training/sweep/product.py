@@ -79,7 +79,11 @@ class Sweep:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Sweep:
-        """The inverse of ``to_dict``."""
+        """The inverse of ``to_dict``.
+
+        Raises:
+            SettingsError: the sweep, or one of its runs, is not possible.
+        """
         return cls.of({**plain["fixed"], **plain["axes"]}, plain["exclude"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,6 +129,8 @@ def _runs(
         # Only one seed of each combination is tried: making a large network takes time, and the seed does not matter.
         if not possible or replace(settings, seed=possible[-1][0].seed) != possible[-1][0]:
             possible.append((settings, values))
+    for settings, values in possible:
+        _check(settings.check_cell, values)
     if not found:
         raise SettingsError("exclude", "exclude must leave a run, got entries that leave none")
     with importing():  # after all checks that do not need torch
@@ -181,7 +187,7 @@ def _checked(name: str, value: object) -> Any:
     kind = SETTINGS[name].kind
     if kind is float and type(value) is int:
         value = float(value)
-    if type(value) is not kind:
+    if not (isinstance(value, str) if kind is str else type(value) is kind):  # a bool is an int, too
         raise SettingsError(name, f"{name} must be {WORDS[kind]}, got {value!r}")
     try:
         json.dumps(value)

@@ -261,7 +261,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "foreign": (foreign, "checkpoint.safetensors is not of this run"),
     "lost": (lambda path: (path / "checkpoint.safetensors").unlink(), "checkpoint.safetensors cannot be read"),
     "version": (lambda path: rewrite_config(path, format=1), "config.json has the format 1; known: 2"),
-    "config": (lambda path: rewrite_config(path, recipe=None), "config.json is not that of a run: it has no recipe"),
+    "config": (
+        lambda path: rewrite_config(path, recipe=None),
+        "config.json .* recipe must be an object, got None",
+    ),
     "no config": (lambda path: (path / "config.json").unlink(), "is not a run folder: it has no config.json"),
     "rows": (lambda path: drop_rows(path / "metrics.csv"), r"metrics.csv must have 7 rows .* has 2"),
     "columns": (lambda path: (path / "metrics.csv").write_text("update,N\r\n"), "metrics.csv has other columns"),

@@ -163,7 +163,7 @@ def test_a_damaged_folder_is_a_clear_error(tmp_path: Path, capsys: pytest.Captur
     for text, complaint in (
         ("{", "sweep.json cannot be read"),
         ('{"format": 7}', "sweep.json has the format 7; known: 1"),
-        ('{"format": 1}', "sweep.json is not that of a sweep: 'fixed'"),
+        ('{"format": 1}', "sweep.json is not that of a sweep: it has no fixed"),
     ):
         (tmp_path / "sweep.json").write_text(text)
         assert main(["sweep", str(tmp_path)]) == 1
