@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,7 +23,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from baselines.core.files import RunError, read_format, read_json
+from baselines.core.files import RunError, foreign_entry, read_format, read_json, read_text
 from baselines.core.settings import SettingsError
 from baselines.training.bptt_settings import Settings
 from baselines.training.settings import RunSettings
@@ -80,8 +81,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         RunError: ``metrics.csv`` cannot be read.
     """
     try:
-        with open(path / "metrics.csv", newline="", encoding="utf-8") as file:
-            return [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+        rows = csv.DictReader(io.StringIO(read_text(path / "metrics.csv"), newline=""))
+        return [{name: float(text) for name, text in row.items() if text} for row in rows]
     except (OSError, ValueError) as error:
         raise RunError(f"{path / 'metrics.csv'} cannot be read: {error}") from None
 
@@ -185,14 +186,12 @@ def check_empty(path: Path) -> None:
     Raises:
         SettingsError: the path is no folder, or the folder holds a file; the message names it.
     """
-    # A process that was killed before it had written its config may leave a lock and a half-written file behind.
     try:
-        entries = list(path.iterdir()) if path.exists() else []
+        held = foreign_entry(path, "config.json.part")  # which an earlier version may have left
     except OSError as error:
         raise SettingsError("out", f"out must be a folder that can be made, got {path} ({error.strerror})") from None
-    held = sorted(entry.name for entry in entries if entry.name not in ("lock", "config.json.part"))
-    if held:
-        raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held[0]}")
+    if held is not None:
+        raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held}")
 
 
 def whole_rows(file: Path) -> list[str]:
@@ -202,8 +201,7 @@ def whole_rows(file: Path) -> list[str]:
         RunError: the file cannot be read.
     """
     try:
-        with open(file, newline="", encoding="utf-8") as opened:
-            return [line for line in opened if line.endswith("\n")]
+        return [line for line in io.StringIO(read_text(file), newline="") if line.endswith("\n")]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
