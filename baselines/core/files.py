@@ -103,8 +103,13 @@ def replace_files(files: Mapping[Path, bytes]) -> None:
     try:
         for path, data in files.items():
             with writing(path):
-                parts[path] = path.with_name(f".part-{secrets.token_hex(8)}")
-                _write_new(parts[path], data, like=path)
+                part = path.with_name(f".part-{secrets.token_hex(8)}")
+                file = _new_file(part, like=path)
+                parts[path] = part
+                with open(file, "wb") as opened:
+                    opened.write(data)
+                    opened.flush()
+                    os.fsync(file)  # otherwise a crash of the machine could keep the new name without the content
         for path, part in parts.items():
             with writing(path):
                 os.replace(part, path)
@@ -115,16 +120,18 @@ def replace_files(files: Mapping[Path, bytes]) -> None:
         raise
 
 
-def _write_new(part: Path, data: bytes, like: Path) -> None:
-    """Write a new file with the permissions of the file ``like``, where there is one."""
-    if kind := special(like):
+def _new_file(part: Path, like: Path) -> int:
+    """The descriptor of a new file with the permissions of the file ``like``, where there is one."""
+    _refuse_special(like)
+    file = os.open(part, os.O_WRONLY | os.O_EXCL | os.O_CREAT | SAFELY, 0o666)
+    with suppress(FileNotFoundError):
+        os.fchmod(file, stat.S_IMODE(like.lstat().st_mode) & 0o777)
+    return file
+
+
+def _refuse_special(path: Path) -> None:
+    if kind := special(path):
         raise OSError(errno.EINVAL, f"it is {kind}, and must be a regular file or new")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, 0o666), "wb") as file:
-        with suppress(FileNotFoundError):
-            os.fchmod(file.fileno(), stat.S_IMODE(like.lstat().st_mode) & 0o777)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())  # otherwise a crash of the machine could keep the new name without the content
 
 
 def open_own(path: Path, flags: int) -> int:
@@ -142,8 +149,7 @@ def open_own(path: Path, flags: int) -> int:
     Raises:
         OSError: the file cannot be opened, or is a link, a folder, a device or a pipe.
     """
-    if kind := special(path):
-        raise OSError(errno.EINVAL, f"it is {kind}, and must be a regular file or new")
+    _refuse_special(path)
     with suppress(FileNotFoundError):
         if path.lstat().st_nlink > 1:
             replace_file(path, path.read_bytes())

@@ -190,7 +190,11 @@ OTHER_FOLDERS = [
     ({}, "--what timescales --steps 300", "holds 'geometry'"),
     ({}, "--what geometry --trials 9", "holds an analysis with trials 8, not 9"),
     ({}, "--what geometry --trials 8 --checkpoints 2", r"holds an analysis with checkpoints \[\], not \[2\]"),
-    ({"runs": {"three": "another"}}, "--what geometry --trials 8", r"with runs \{'three': 'another'\}, not"),
+    (
+        {"runs": {"three": "another"}},
+        "--what geometry --trials 8",
+        r"holds an analysis with runs \{'three': 'another'\}, not",
+    ),
     ({"what": None}, "--what geometry --trials 8", "holds None"),
     ({"settings": []}, "--what geometry --trials 8", "holds 'geometry'"),
 ]
