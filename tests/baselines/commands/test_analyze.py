@@ -193,7 +193,7 @@ OTHER_FOLDERS = [
     (
         {"runs": {"three": "another"}},
         "--what geometry --trials 8",
-        r"holds an analysis with runs \{'three': 'another'\}, not",
+        r"holds an .* runs \{'three': 'another'\}, not",
     ),
     ({"what": None}, "--what geometry --trials 8", "holds None"),
     ({"settings": []}, "--what geometry --trials 8", "holds 'geometry'"),

@@ -105,15 +105,12 @@ def test_a_temporary_file_has_a_name_that_nobody_can_guess(tmp_path: Path, monke
 def test_a_temporary_file_never_takes_the_place_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "victim").write_bytes(b"precious")
     monkeypatch.setattr("secrets.token_hex", lambda size: "0123456789abcdef")
-    for plant in (
-        lambda path: path.symlink_to(tmp_path / "victim"),
-        lambda path: path.hardlink_to(tmp_path / "victim"),
-    ):
-        plant(tmp_path / LEFTOVER)
+    for plant in (Path.symlink_to, Path.hardlink_to):
+        plant(tmp_path / LEFTOVER, tmp_path / "victim")
         with pytest.raises(RunError, match="a cannot be written: File exists"):
             replace_file(tmp_path / "a", b"new")
         assert (tmp_path / "victim").read_bytes() == b"precious"
-        (tmp_path / LEFTOVER).unlink(missing_ok=True)
+        (tmp_path / LEFTOVER).unlink()
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_who_removes_the_lock_file_lets_nobody_in(tmp_path: Path) -> None:
     (tmp_path / "lock").unlink()
     assert is_held(tmp_path)
     (tmp_path / "lock").write_text("1\n")
-    with pytest.raises(RunError, match="in use by process 1$"):
+    with pytest.raises(RunError, match=r"in use by process 1$"):
         lock(Owner(), tmp_path)
     release()
     assert not is_held(tmp_path)
