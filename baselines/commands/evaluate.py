@@ -101,11 +101,10 @@ def run(given: dict[str, Any]) -> int:
 
 def check_out(out: Path) -> None:
     """Refuse a file of scores that would take the place of something else (``SettingsError``)."""
+    kind = special(out) if out.parent.is_dir() else "in no folder"
+    if kind is not None:
+        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}, {kind}")
     try:
-        if not out.parent.is_dir():
-            raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
-        if kind := special(out):
-            raise SettingsError("out", f"out must be a file in a folder that exists, got {out}, {kind}")
         held = read_text(out).partition("\n")[0] if out.exists() else ""
     except (OSError, ValueError) as error:
         raise SettingsError("out", f"out must be a new file or one of scores, got {out}: {error}") from None

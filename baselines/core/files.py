@@ -72,7 +72,7 @@ def special(path: Path) -> str | None:
     """What is at ``path``, in words, if writing a file there would harm it; None for a regular file or nothing."""
     try:
         mode = path.lstat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if stat.S_ISREG(mode):
         return None

@@ -98,7 +98,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, for tests of something else: each takes a CPU second."""
-    monkeypatch.setattr(folder, "_draw", lambda experiment, observed, path: None)
+    monkeypatch.setattr(folder, "_drawn", lambda experiment, observed, path: {})
 
 
 ON_THESE = [name for name, one in EXPERIMENTS.items() if {part.runs for part in one.scales["small"].parts} <= set(SETS)]

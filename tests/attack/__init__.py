@@ -1,0 +1,1 @@
+"""Attempts to break the suite, each kind a module, that anyone can make again."""
