@@ -83,7 +83,7 @@ class Benchmark:
         budget = Budget(**{**plain["budget"], "seeds": tuple(plain["budget"]["seeds"])})
         check_fields(budget)
         return cls(
-            budget_name=plain["budget_name"],
+            budget_name=_string("budget_name", plain["budget_name"]),
             budget=budget,
             contestants=tuple(_contestant(one) for one in plain["contestants"]),
             tasks=tuple(checks.choice("task", one, tuple(TASKS)) for one in plain["tasks"]),
@@ -94,7 +94,14 @@ class Benchmark:
 def _contestant(plain: dict[str, Any]) -> Contestant:
     one = Contestant(**plain)
     checks.choice("method", one.method, ("agent", *METHODS))
+    _string("what", one.what)
     return one
+
+
+def _string(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{name} must be a printable string, got {value!r}")
+    return value
 
 
 def _seeds(plain: Iterable[Any]) -> tuple[int, ...]:

@@ -70,10 +70,8 @@ def write_summary(
 
 def stored_results(budget_name: str) -> list[dict[str, str]]:
     """The rows of the baselines that come with the project for this budget; empty where there are none."""
-    path = Path(__file__).with_name(f"{budget_name}.csv")
-    if not path.is_file():
-        return []
-    return read_csv(path)
+    stored = {path.stem: path for path in Path(__file__).parent.glob("*.csv")}
+    return read_csv(stored[budget_name]) if budget_name in stored else []
 
 
 def ladder_table(standings: Sequence[Standing], rungs: Rungs) -> Table:

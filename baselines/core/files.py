@@ -163,9 +163,14 @@ def read_text(path: Path) -> str:
         OSError: it cannot be read, or is a pipe or a device, which might never end.
         ValueError: it is not UTF-8.
     """
+    check_regular(path)
+    return path.read_bytes().decode()
+
+
+def check_regular(path: Path) -> None:
+    """Refuse to read a pipe or a device, which might never end (``OSError``)."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
-    return path.read_bytes().decode()
 
 
 def foreign_entry(folder: Path, *own: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from baselines.core.files import RunError
+from baselines.core.files import RunError, check_regular
 from baselines.network import RecurrentNetwork
 from baselines.training.bptt_settings import Plan
 from baselines.training.run_files import FORMAT, checkpoint_file, identity, read_config, read_settings
@@ -67,6 +67,7 @@ def read_checkpoint(
     """
     file = checkpoint_file(path, n, update)
     try:
+        check_regular(file)
         with safe_open(file, framework="pt") as opened:
             header = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dictionary)

@@ -196,6 +196,10 @@ def test_damaged_settings_are_named(damage: str, tmp_path: Path) -> None:
         ({"budget": {"steps": 1, "n_max": "8", "seeds": [0], "episodes": 1, "limit": 1}}, "n_max must be an integer"),
         ({"contestants": [1]}, "mapping"),
         ({"contestants": [{"what": "gru", "method": "sarsa"}]}, "method must be one of .*, got 'sarsa'"),
+        ({"contestants": [{"what": "gru", "method": "ppo/../../../x"}]}, "method must be one of .*, got 'ppo/"),
+        ({"contestants": [{"what": 5, "method": "agent"}]}, "what must be a printable string, got 5"),
+        ({"contestants": [{"what": "bad\udcff", "method": "agent"}]}, "what must be a printable string, got 'bad"),
+        ({"budget_name": ["quick"]}, r"budget_name must be a printable string, got \['quick'\]"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
