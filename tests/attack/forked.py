@@ -7,15 +7,16 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
-def run_command(words: Sequence[str], limit: int = 90) -> tuple[int, str]:
+def run_command(words: Sequence[str], limit: int = 90, first: Callable[[], object] = lambda: None) -> tuple[int, str]:
     """Run ``python -m baselines WORDS``.
 
     Args:
         words: the words of the command line.
         limit: seconds after which it is killed.
+        first: called in its process before it begins.
 
     Returns:
         Its exit code (negative: the signal that killed it) and what it wrote on standard error.
@@ -33,6 +34,7 @@ def run_command(words: Sequence[str], limit: int = 90) -> tuple[int, str]:
                 for own, descriptor in ((null, 0), (null, 1), (said.fileno(), 2)):
                     os.dup2(own, descriptor)
                 sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+                first()
                 code = main(words)
             except SystemExit as left:
                 code = int(left.code or 0)
