@@ -233,7 +233,7 @@ def test_a_folder_of_something_else_is_refused(run: Path, tmp_path: Path, capsys
 
 
 def test_the_folder_of_an_analysis_is_locked(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = {"steps": 300, "trials": 3, "burn_in": 10}
+    words: dict[str, Any] = {"steps": 300, "trials": 3, "burn_in": 10}
     working = AnalysisRun([run], "timescales", SETTINGS["timescales"](**words), out=tmp_path)
     parts = working.parts()
     next(parts)
