@@ -19,8 +19,8 @@ def lock(owner: object, folder: Path) -> weakref.finalize[[int, list[int]], Any]
     """Hold a folder for as long as ``owner`` lives.
 
     The kernel keeps the lock and releases it when the process ends, so that no lock is ever stale. Two things are
-    locked, both by ``flock``: the folder itself, which nobody can remove and make anew unnoticed, and the file ``lock``
-    in it, which names the process. Over NFS a folder cannot be locked, and the file's lock holds alone: there, whoever
+    locked, both by ``flock``: the folder itself, so that removing a file lets nobody in, and the file ``lock`` in it,
+    which names the process. Over NFS a folder cannot be locked, and the file's lock holds alone: there, whoever
     removes the file can lock the folder a second time. A child that Python forks (as ``multiprocessing`` does) drops
     its share of the lock at once, for it would keep it after this process is killed.
 
