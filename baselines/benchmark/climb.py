@@ -18,7 +18,7 @@ from pathlib import Path
 from baselines.benchmark.folder import UNWRITABLE, climb_folder, read_rung, write_rung
 from baselines.benchmark.plan import read_benchmark
 from baselines.benchmark.rung import play
-from baselines.core.files import RunError
+from baselines.core.files import RunError, open_own
 from baselines.core.process import keep_freed_memory, search_current_directory
 from baselines.core.start import SAFE_PATH
 from baselines.core.trust import check_trusted
@@ -81,7 +81,8 @@ def _watched(limit: float, hang: Path) -> Iterator[None]:
         limit: seconds of wall time.
         hang: the file that says where the process was; it is removed where the block ends in time.
     """
-    with open(hang, "wb") as file:
+    with open(open_own(hang, os.O_WRONLY), "wb") as file:
+        file.truncate()
         faulthandler.dump_traceback_later(limit, exit=True, file=file)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, limit + GRACE)

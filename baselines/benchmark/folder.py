@@ -22,8 +22,9 @@ from typing import Any, Literal, TypedDict
 
 from baselines.benchmark.plan import Benchmark, Climb, check_extends, is_benchmark, read_benchmark, read_versions
 from baselines.core import files
-from baselines.core.files import RunError, lock, read_json, replace_file, writing
+from baselines.core.files import RunError, foreign_entry, inside, read_json, remove_leftovers, replace_file, writing
 from baselines.core.jobs import Ended, Engine, Event, Job
+from baselines.core.locks import lock
 from baselines.core.settings import SettingsError
 from baselines.core.start import worker_environment
 from baselines.core.stored import Number, check_stored, short
@@ -99,9 +100,11 @@ class BenchmarkFolder:
         except OSError as error:
             raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
         check_folder(path)  # before the lock is written
-        self._release = lock(self, path / "lock")
+        self._release = lock(self, path)
         try:
             check_folder(path, benchmark)
+            for name in benchmark.climbs:
+                remove_leftovers(climb_folder(path, name))
             self.versions = read_versions(path) if is_benchmark(path) else files.versions()
             self.rows = {name: list(self._read_rows(climb)) for name, climb in benchmark.climbs.items()}
             self.running = set[str]()
@@ -230,16 +233,20 @@ def check_folder(path: Path, benchmark: Benchmark | None = None) -> None:
             check_extends(path, read_benchmark(path), benchmark)
         return
     try:
-        entries = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
+        strange = foreign_entry(path, "settings.json.part")  # which an earlier version may have left
     except OSError as error:
         raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
-    if strange := [name for name in entries if name not in ("lock", "settings.json.part")]:
-        raise SettingsError("out", f"out must be a new folder or a benchmark's, got {path}, which holds {strange[0]}")
+    if strange is not None:
+        raise SettingsError("out", f"out must be a new folder or a benchmark's, got {path}, which holds {strange}")
 
 
 def climb_folder(path: Path, name: str) -> Path:
-    """The folder in which a climb of the benchmark at ``path`` keeps its files."""
-    return path / "climbs" / name
+    """The folder in which a climb of the benchmark at ``path`` keeps its files.
+
+    Raises:
+        RunError: it does not lie in the folder of the benchmark.
+    """
+    return inside(path, "climbs", name)
 
 
 def read_rung(path: Path, name: str, n: int) -> dict[str, Any] | None:

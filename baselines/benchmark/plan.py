@@ -84,9 +84,11 @@ class Benchmark:
         budget = Budget(**{**plain["budget"], "seeds": tuple(plain["budget"]["seeds"])})
         check_fields(budget)
         return cls(
-            budget_name=plain["budget_name"],
+            budget_name=_string("budget_name", plain["budget_name"]),
             budget=budget,
-            contestants=tuple(Contestant(**one) for one in plain["contestants"]),
+            contestants=tuple(
+                Contestant(what=_string("what", one["what"]), method=one["method"]) for one in plain["contestants"]
+            ),
             tasks=tuple(checks.choice("task", one, tuple(TASKS)) for one in plain["tasks"]),
             seeds=tuple(checks.integer("seed", one, 0, seeds.LARGEST) for one in plain["seeds"]),
         )
@@ -118,6 +120,12 @@ class StoredBenchmark(TypedDict):
     tasks: list[str]
     seeds: list[int]
     versions: dict[str, str]
+
+
+def _string(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{name} must be a printable string, got {value!r}")
+    return value
 
 
 def is_benchmark(path: Path) -> bool:

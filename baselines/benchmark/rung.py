@@ -21,7 +21,7 @@ from baselines.benchmark.budgets import SOLVED, Budget, rung_task
 from baselines.benchmark.contestants import Contestant, make_agent
 from baselines.benchmark.environment import BudgetSpent, CountedEnv
 from baselines.core import seeds
-from baselines.core.files import RunError, writing
+from baselines.core.files import RunError, inside, writing
 from baselines.evaluation import Agent, Evaluation, evaluate
 from memory_envs import Task, checks
 
@@ -101,6 +101,7 @@ def _trained(contestant: Contestant, task: Task, seed: int, budget: Budget, fold
     """Who is to be evaluated, and the environment steps of its training."""
     if contestant.method == "agent":
         return _trained_agent(contestant.what, task, seed, budget)
+    inside(folder.parent, folder.name)  # or a link would have a folder elsewhere removed
     with writing(folder):
         if folder.exists():
             shutil.rmtree(folder)

@@ -64,6 +64,9 @@ def run(given: dict[str, Any]) -> int:
         print("interrupted: nothing was finished")
         return 130
     files = analysis.draw()
+    if not files:
+        print(f"interrupted: the earlier result in {analysis.folder} stays")
+        return 130
     names = [*(f"{name}.csv" for name in analysis.tables), *(file.name for file in files)]
     done = f"Saved in {analysis.folder}: {', '.join(names)}"
     print(f"interrupted. {done}" if stopped else done)

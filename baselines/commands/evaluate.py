@@ -13,7 +13,7 @@ from typing import Any
 
 from baselines.commands.options import add_options_of, merged
 from baselines.core import seeds
-from baselines.core.files import replace_file
+from baselines.core.files import read_text, replace_file, special
 from baselines.core.process import prepare_to_compute
 from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, device_name
 from baselines.evaluation import Evaluation
@@ -82,8 +82,8 @@ def run(given: dict[str, Any]) -> int:
     """Play the checkpoint and print its scores; the exit code."""
     path, lags, out = (given.pop(name) for name in ("run", "lags", "out"))
     settings = EvaluationSettings(**merged(given))
-    if out is not None and (not out.parent.is_dir() or (out.exists() and not out.is_file())):
-        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
+    if out is not None:
+        check_out(out)
     run_settings(path, settings)
     prepare_to_compute("baselines.training.loading", "baselines.commands.display.scores")
     from rich.console import Console
@@ -97,6 +97,19 @@ def run(given: dict[str, Any]) -> int:
     if out is not None:
         save_scores(all_played, out)
     return 0
+
+
+def check_out(out: Path) -> None:
+    """Refuse a file of scores that would take the place of something else (``SettingsError``)."""
+    kind = special(out) if out.parent.is_dir() else "in no folder"
+    if kind is not None:
+        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}, {kind}")
+    try:
+        held = read_text(out).partition("\n")[0] if out.exists() else ""
+    except (OSError, ValueError) as error:
+        raise SettingsError("out", f"out must be a new file or one of scores, got {out}: {error}") from None
+    if held not in ("", ",".join(COLUMNS)):
+        raise SettingsError("out", f"out must be a new file or one of scores, got {out}, which holds something else")
 
 
 def run_settings(path: Path, asked: EvaluationSettings) -> Settings | RLSettings:

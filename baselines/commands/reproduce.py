@@ -126,7 +126,7 @@ def _reproduce(reproduction: Reproduction, experiment: Experiment, workers: int)
         flush=True,
     )
     for one, source in reproduction.sources(experiment).items():
-        if code := _train(source, reproduction.path / "runs" / one, workers):
+        if code := _train(source, reproduction.runs(one), workers):
             return code
     try:
         for words in reproduction.measure(experiment):

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from baselines.core.files import open_own, writing
+
 
 @dataclass(frozen=True)
 class Job:
@@ -115,7 +117,7 @@ class LocalEngine:
 
         Raises:
             ValueError: two jobs have the same name.
-            OSError: a log cannot be written.
+            RunError: a log cannot be written.
         """
         if twice := [name for name, times in Counter(job.name for job in jobs).items() if times > 1]:
             raise ValueError(f"jobs must have names of their own, got {twice[0]!r} twice")
@@ -206,8 +208,10 @@ class _Process:
         self._guard = guard
         self._popen: subprocess.Popen[bytes] | None = None
         self._cut = b""
-        job.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(job.log, "ab") as log:
+        with writing(job.log):
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            log_file = open_own(job.log, os.O_WRONLY | os.O_APPEND)
+        with open(log_file, "ab") as log:
             log.write(f"$ {shlex.join(job.command)}\n".encode())
             log.flush()
             self._reader = open(job.log, "rb")  # noqa: SIM115 (closed by close)

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from baselines.core import files
+from baselines.core import files, style
 from baselines.training import run_files
 
 Rows = list[dict[str, float]]
@@ -27,7 +27,7 @@ def training_figure(path: Path) -> Path:
         The path of the figure.
 
     Raises:
-        RunError: the folder holds no metrics.
+        RunError: the folder holds no metrics, or the figure cannot be written.
     """
     rows, settings = run_files.read_metrics(path), run_files.read_settings(path)
     if not rows:
@@ -40,7 +40,7 @@ def training_figure(path: Path) -> Path:
     if has_tau:
         _tau(panels[1], rows)
     out = path / "training.png"
-    figure.savefig(out, dpi=150)
+    files.replace_file(out, style.rendered(figure, "png"))
     return out
 
 

@@ -22,7 +22,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
-from baselines.core.files import RunError, open_text, read_format, read_json
+from baselines.core.files import RunError, foreign_entry, open_text, read_format, read_json
 from baselines.core.settings import SettingsError
 from baselines.core.stored import check_stored
 from baselines.core.trust import stored_name
@@ -235,14 +235,12 @@ def check_empty(path: Path) -> None:
     Raises:
         SettingsError: the path is no folder, or the folder holds a file; the message names it.
     """
-    # A process that was killed before it had written its config may leave a lock and a half-written file behind.
     try:
-        entries = list(path.iterdir()) if path.exists() else []
+        held = foreign_entry(path, "config.json.part")  # which an earlier version may have left
     except OSError as error:
         raise SettingsError("out", f"out must be a folder that can be made, got {path} ({error.strerror})") from None
-    held = sorted(entry.name for entry in entries if entry.name not in ("lock", "config.json.part"))
-    if held:
-        raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held[0]}")
+    if held is not None:
+        raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held}")
 
 
 def whole_rows(file: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,7 +15,17 @@ from typing import Any
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from baselines.core.files import RunError, lock, replace_file, versions, writing
+from baselines.core.files import (
+    RunError,
+    inside,
+    make_folder,
+    open_own,
+    remove_leftovers,
+    replace_file,
+    versions,
+    writing,
+)
+from baselines.core.locks import lock
 from baselines.core.settings import SettingsError
 from baselines.training import checkpoint
 from baselines.training.run_files import (
@@ -43,7 +54,8 @@ class RunFolder:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
         self._columns = list(columns)
-        self._release = lock(self, path / "lock")
+        self._release = lock(self, path)
+        remove_leftovers(path / "checkpoints")
         self._events: SummaryWriter | None = None
         self._identity = ""
 
@@ -123,7 +135,7 @@ class RunFolder:
         # TensorBoard then ignores what earlier event files say about later steps.
         self._events = self._open_events(purge_step=update + 1)
         with writing(self.path / "summary.json"):
-            (self.path / "summary.json").unlink(missing_ok=True)
+            (self.path / "summary.json").unlink(missing_ok=True)  # of a link, it removes the link
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
         """Write those of the changes that are in ``CHANGEABLE`` into ``config.json``."""
@@ -181,10 +193,8 @@ class RunFolder:
         return checkpoint.to_bytes(tensors, {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)})
 
     def _keep(self, data: bytes, solved: int | None, update: int | None) -> None:
-        file = checkpoint_file(self.path, solved, update)
-        with writing(file):
-            file.parent.mkdir(exist_ok=True)
-        replace_file(file, data)
+        make_folder(self.path, "checkpoints")
+        replace_file(checkpoint_file(self.path, solved, update), data)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``: how the run ended."""
@@ -199,7 +209,7 @@ class RunFolder:
 
     def _open_events(self, purge_step: int | None = None) -> SummaryWriter:
         # Only ``save_checkpoint`` flushes it, so that a full disk raises an error there and not in the writer's thread.
-        return SummaryWriter(self.path / "events", purge_step=purge_step, flush_secs=10**6)
+        return SummaryWriter(inside(self.path, "events"), purge_step=purge_step, flush_secs=10**6)
 
     def _line(self, row: Mapping[str, object]) -> str:
         text = io.StringIO(newline="")
@@ -208,8 +218,8 @@ class RunFolder:
 
     def _write_row(self, row: Mapping[str, object]) -> None:
         file = self.path / "metrics.csv"
-        with writing(file), open(file, "a", newline="", encoding="utf-8") as opened:
-            opened.write(self._line(row))
+        with writing(file), open(open_own(file, os.O_WRONLY | os.O_APPEND), "ab") as opened:
+            opened.write(self._line(row).encode())
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         replace_file(self.path / name, (json.dumps(content, indent=2) + "\n").encode())

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from baselines.core.files import RunError, lock, writing
+from baselines.core.files import RunError, make_folder
+from baselines.core.locks import lock
 from baselines.reproduction.claims import Larger, Statement
 from baselines.reproduction.experiment import Experiment, Quantity, Scale, parts
 from baselines.reproduction.experiments.run_sets import NO_BUDGET
@@ -102,9 +103,7 @@ class ConditionSet:
         Returns:
             What went wrong, a line a condition.
         """
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-        release = lock(self, path / "lock")  # else two processes could train the same
+        release = lock(self, make_folder(path))  # else two processes could train the same
         try:
             missing = {one: seeds for one, seeds in self._missing(path).items() if seeds}
             begin(path / "results.csv")

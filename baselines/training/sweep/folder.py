@@ -21,8 +21,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypedDict
 
-from baselines.core.files import RunError, lock, read_format, replace_file, writing
+from baselines.core.files import RunError, foreign_entry, inside, read_format, replace_file, writing
 from baselines.core.jobs import Ended, Engine, Event, Job, Started
+from baselines.core.locks import lock
 from baselines.core.settings import SettingsError
 from baselines.core.stored import check_stored
 from baselines.core.trust import stored_name
@@ -76,12 +77,12 @@ class SweepFolder:
         self.sweep = sweep
         try:
             path.mkdir(parents=True, exist_ok=True)
-            strange = sorted(entry.name for entry in path.iterdir() if entry.name not in ("lock", "sweep.json.part"))
+            strange = foreign_entry(path, "sweep.json.part")  # which an earlier version may have left
         except OSError as error:
             raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
-        if not is_sweep(path) and strange:
-            raise SettingsError("out", f"out must be a new folder or a sweep's, got {path}, which holds {strange[0]}")
-        self._release = lock(self, path / "lock")
+        if not is_sweep(path) and strange is not None:
+            raise SettingsError("out", f"out must be a new folder or a sweep's, got {path}, which holds {strange}")
+        self._release = lock(self, path)
         try:
             if is_sweep(path):
                 _check_extends(path, read_sweep(path), sweep)
@@ -106,7 +107,7 @@ class SweepFolder:
     def jobs(self) -> list[Job]:
         """One job for each run that has not ended, with the name of the run."""
         return [
-            Job(run, tuple(self._command(run)), self.path / "logs" / f"{run}.log", ENVIRONMENT, restarts=1)
+            Job(run, tuple(self._command(run)), inside(self.path, "logs", f"{run}.log"), ENVIRONMENT, restarts=1)
             for run in self.sweep.runs
             if run not in self._ends
         ]
@@ -170,7 +171,7 @@ class SweepFolder:
 
     def _end(self, run: str) -> dict[str, Any] | None:
         """How a run ended, as columns of the table and ``solved_at``; None where the run is not finished."""
-        path, asked = self.path / run, self.sweep.runs[run]
+        path, asked = inside(self.path, run), self.sweep.runs[run]
         if not (path / "summary.json").exists():
             return None
         summary = run_files.read_summary(path)
@@ -191,7 +192,7 @@ class SweepFolder:
 
     def _command(self, run: str) -> list[str]:
         """The command line of a run. The same one starts the run and resumes it."""
-        settings, path = self.sweep.runs[run], self.path / run
+        settings, path = self.sweep.runs[run], inside(self.path, run)
         return [sys.executable, "-m", "baselines", "train", "--go-on", f"--out={path}", *options(settings)]
 
 

@@ -30,6 +30,8 @@ WORDS = {str: "a string", int: "an integer", float: "a number", bool: "true or f
 
 MOST_RUNS = 10_000
 LONGEST_NAME = 150
+MOST_BYTES = 250
+"""Bytes in the name of a run: with the ending of its log, a file's name may have 255."""
 
 
 @dataclass(frozen=True)
@@ -206,4 +208,7 @@ def _word(name: str, value: object) -> str:
 
 def _short(name: str) -> str:
     """The name; a long one is cut, and a hash keeps it unique."""
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{sha256(name.encode()).hexdigest()[:8]}"
+    if len(name) <= LONGEST_NAME and len(name.encode()) <= MOST_BYTES:
+        return name
+    cut = name[:LONGEST_NAME].encode()[: MOST_BYTES - 9].decode(errors="ignore")
+    return f"{cut}-{sha256(name.encode()).hexdigest()[:8]}"

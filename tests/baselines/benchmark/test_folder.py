@@ -199,6 +199,13 @@ def test_damaged_settings_are_named(damage: str, tmp_path: Path) -> None:
             {"contestants": [{"what": "gru", "method": "sarsa"}]},
             r"contestants\[0\].method must be 'agent' or 'ppo' or 'bptt', got 'sarsa'",
         ),
+        (
+            {"contestants": [{"what": "gru", "method": "ppo/../../../x"}]},
+            r"contestants\[0\].method must be 'agent' or 'ppo' or 'bptt', got 'ppo/",
+        ),
+        ({"contestants": [{"what": 5, "method": "agent"}]}, r"contestants\[0\].what must be "),
+        ({"contestants": [{"what": "bad\udcff", "method": "agent"}]}, "what must be a printable string, got 'bad"),
+        ({"budget_name": ["quick"]}, "budget_name must be "),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

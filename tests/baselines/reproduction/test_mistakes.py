@@ -26,6 +26,15 @@ BAD = [
     ("--report new --write new.md", "--report: report must be a folder with results of experiments, got new"),
     ("--report done --write strange/x/x.md", "--write: write must be a .md file in a folder to write in, got .*"),
     ("--report done --write folder.md", "--write: write must be a .md file, got folder.md"),
+    ("--report done --write link.md", "--write: write must be a .md file, got link.md"),
+    (
+        "--report done --write mine.md",
+        "--write: write must be a new .md file or such a page, got mine.md, another page",
+    ),
+    (
+        "--report done --write other.md",
+        "--write: write must leave the folder other to its figures, and it holds diary.txt",
+    ),
 ]
 STORED: list[dict[str, Any]] = [
     {},
@@ -68,6 +77,10 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Answer], 
     for name, stored in (("done", whole), *odd.items(), *((f"result{i}", one) for i, one in enumerate(STORED))):
         (path / name / "epochs").mkdir(parents=True)
         (path / name / "epochs" / "result.json").write_text(json.dumps(stored))
+    (path / "mine.md").write_text("# Mine\n")
+    (path / "link.md").symlink_to("mine.md")
+    (path / "other").mkdir()
+    (path / "other" / "diary.txt").touch()
     before = _files(path)
     asked = [text for text, _ in (*BAD, *WORSE)]
     found = answers([["reproduce", *text.split()] for text in asked], path)

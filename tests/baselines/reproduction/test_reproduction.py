@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from baselines.commands.main import main
-from baselines.core.files import lock
+from baselines.core.locks import lock
 from baselines.reproduction import folder
 from baselines.reproduction.experiment import SCALES
 from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS
@@ -98,7 +98,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, for tests of something else: each takes a CPU second."""
-    monkeypatch.setattr(folder, "_draw", lambda experiment, observed, path: None)
+    monkeypatch.setattr(folder, "_drawn", lambda experiment, observed, path: {})
 
 
 ON_THESE = [name for name, one in EXPERIMENTS.items() if {part.runs for part in one.scales["small"].parts} <= set(SETS)]
@@ -282,7 +282,7 @@ def test_two_processes_do_not_work_on_the_same(
     owner = folder.Reproduction(out, "small")
     for name, held in (("epochs", out / "epochs" / "parts"), ("tcr-lstm", out / "runs" / "tcr-cells")):
         held.mkdir(parents=True, exist_ok=True)
-        release = lock(owner, held / "lock")
+        release = lock(owner, held)
         assert main(["reproduce", name, "--out", str(out), "--workers", "1"]) == 1
         assert f"{held} is in use by process" in capsys.readouterr().err
         release()

@@ -83,7 +83,7 @@ def assert_same(path: Path, straight: Path) -> None:
         assert plain == expected_plain
     summary, other = run_files.read_summary(path), run_files.read_summary(straight)
     assert {name for name in summary if summary[name] != other[name]} <= {"seconds", "cpu_seconds", "played"}
-    assert not [file for file in path.rglob("*.part") if file.name != "config.json.part"]
+    assert not list(path.rglob(".part*"))
 
 
 def moments(seed: int) -> list[tuple[str, float]]:
@@ -363,7 +363,7 @@ def test_a_disk_that_is_really_full_leaves_a_run_that_goes_on(tmp_path: Path, st
     )
     assert done.returncode == 1
     assert re.fullmatch(r"python -m baselines: error: .*checkpoint.safetensors cannot be written: .*\n", done.stderr)
-    assert not list((tmp_path / "run").rglob("*.part"))
+    assert not list((tmp_path / "run").rglob(".part*"))
     assert loading.read_checkpoint(tmp_path / "run")[1]["update"] == 0
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
     assert run_files.read_summary(tmp_path / "run")["status"] == "solved"
