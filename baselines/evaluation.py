@@ -18,9 +18,13 @@ import numpy.typing as npt
 
 from baselines.core import seeds
 from baselines.core.statistics import bootstrap_shares
+from baselines.core.text import one_line
 from memory_envs import Task
 
 __all__ = ["Agent", "AgentError", "Evaluation", "LagAccuracy", "evaluate"]
+
+LONGEST_VALUE = 120
+"""Characters that a message shows of an agent's answer."""
 
 Interval = tuple[float, float]
 """The lower and the upper end of a 95 % interval."""
@@ -73,14 +77,16 @@ def read_prediction(predicted: Any, task: Task, columns: int) -> tuple[npt.NDArr
     try:
         actions = np.asarray(given)
     except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor on a GPU or with a gradient
-        raise AgentError(f"actions must be {wanted}, got {_type_and_length(given)}: {_one_line(error)}") from None
+        said = one_line(str(error), LONGEST_VALUE)
+        raise AgentError(f"actions must be {wanted}, got {_type_and_length(given)}: {said}") from None
     if actions.shape != shape or actions.dtype.kind not in ("fiu" if task.real_valued else "iu"):
         raise AgentError(f"actions must be {wanted}, got {actions.dtype} of shape {actions.shape}")
     # Written so that NaN fails as well: it is not <= 1.
     good = np.abs(actions) <= 1 if task.real_valued else (actions == 0) | (actions == 1)
     if not good.all():
         column = int(np.argmin(good.reshape(columns, -1).all(axis=1)))
-        raise AgentError(f"actions must be {wanted}, got {_one_line(actions[column])} for observation {column}")
+        value = one_line(str(actions[column]), LONGEST_VALUE)
+        raise AgentError(f"actions must be {wanted}, got {value} for observation {column}")
     return actions, state
 
 
@@ -90,12 +96,6 @@ def _type_and_length(value: Any) -> str:
         return f"a {type(value).__name__} of length {len(value)}"
     except TypeError:
         return f"a {type(value).__name__}"
-
-
-def _one_line(value: object) -> str:
-    """The value's text on one line of at most 120 characters."""
-    words = " ".join(str(value).split())
-    return words if len(words) <= 120 else f"{words[:117]}..."
 
 
 @dataclass(frozen=True)

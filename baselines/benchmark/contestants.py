@@ -13,6 +13,7 @@ from baselines.cells import CELLS, find_cell
 from baselines.core.files import RunError
 from baselines.core.process import import_object
 from baselines.core.settings import SettingsError
+from baselines.core.text import error_line
 from memory_envs import Task
 
 METHODS = ("ppo", "bptt")
@@ -108,9 +109,8 @@ def _imported(what: str) -> object:
     try:
         return import_object(what)
     except (Exception, SystemExit) as error:  # whatever a user's module may raise
-        said = " ".join(str(error).split())
         raise SettingsError(
-            "agent", f"agent must name something that can be imported, got {what!r} ({type(error).__name__}: {said})"
+            "agent", f"agent must name something that can be imported, got {what!r} ({error_line(error)})"
         ) from error
 
 
