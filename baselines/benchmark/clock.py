@@ -9,7 +9,7 @@ SLACK = 60.0
 """Seconds beyond the limit of a rung: a climb's own clocks end it first, and starting it takes time."""
 
 LONGEST_STEP = 1.0
-"""Seconds that count at most between two looks: where the benchmark itself was stopped, its climbs may have been too."""
+"""Seconds that count at most between two looks: while the benchmark was stopped, its climbs may have been, too."""
 
 
 class RungClock:

@@ -13,8 +13,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -97,7 +100,6 @@ class BenchmarkFolder:
             self.running = set[str]()
             self.put_off = dict[str, str]()
             self._lost = Counter[tuple[str, int]]()
-            self._clocks = dict[str, RungClock]()
             settings = benchmark.to_dict() | {"versions": self.versions}
             replace_file(path / "settings.json", (json.dumps(settings, indent=2) + "\n").encode())
             self.write_results()
@@ -138,7 +140,6 @@ class BenchmarkFolder:
     def _job(self, name: str) -> Job:
         command = sys.executable, "-m", "baselines.benchmark.climb", str(self.path), name
         clock = RungClock(self.benchmark.budget.limit, partial(self._played, name))
-        self._clocks[name] = clock
         log = climb_folder(self.path, name) / "log.txt"
         # An agent may have a handler of its own for Ctrl-C. A climb has nothing to save, so it is killed.
         return Job(name, command, log, ENVIRONMENT, overdue=clock, stop=signal.SIGKILL)
@@ -222,9 +223,9 @@ class BenchmarkFolder:
         late = f"took more than {limit:g} s of wall time"
         if ended.overdue:
             return "timeout", f"{late}, and its process did not end by itself", False
-        if _has_hung(climb_folder(self.path, ended.job.name) / "hang.txt"):
-            return "timeout", late, False
-        if code == -signal.SIGALRM and self._clocks[ended.job.name].seconds >= limit:
+        said, began = _watch(climb_folder(self.path, ended.job.name) / "hang.txt")
+        # An alarm that rings earlier is the agent's own.
+        if said or (code == -signal.SIGALRM and time.time() - began >= limit):
             return "timeout", late, False
         if code < 0:
             what = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
@@ -325,10 +326,14 @@ def write_rung(path: Path, name: str, n: int, row: dict[str, Any]) -> None:
     replace_file(file, (json.dumps(row, indent=2) + "\n").encode())
 
 
-def _has_hung(file: Path) -> bool:
-    """Whether this file says where a process was when its time was up."""
+def _watch(file: Path) -> tuple[bool, float]:
+    """What is known from the file of a rung's watch (``climb``).
+
+    Returns:
+        Whether it says where the process was when its time was up; when the rung began, in seconds since the epoch.
+    """
     try:
         with open(file, "rb") as opened:
-            return opened.read(7) == b"Timeout"  # as ``faulthandler`` begins
+            return opened.read(7) == b"Timeout", os.fstat(opened.fileno()).st_mtime  # as ``faulthandler`` begins
     except OSError:
-        return False
+        return False, math.inf

@@ -64,17 +64,17 @@ class Odd(str):
         raise RuntimeError
 
 
-class SpeaksOddly(Exception):
+class SpeaksOddlyError(Exception):
     def __str__(self) -> str:
         return Odd("odd")
 
 
-class SaysNothing(Exception):
+class SaysNothingError(Exception):
     def __str__(self) -> str:
         raise KeyboardInterrupt
 
 
-class NotAString(Exception):
+class NotAStringError(Exception):
     def __str__(self) -> str:
         return 3  # type: ignore[return-value]
 
@@ -85,7 +85,7 @@ class Nameless(type):
         raise KeyboardInterrupt
 
 
-class HasNoName(Exception, metaclass=Nameless):
+class HasNoNameError(Exception, metaclass=Nameless):
     pass
 
 
@@ -94,10 +94,10 @@ class HasNoName(Exception, metaclass=Nameless):
     [
         (ValueError("bad\udcff\n"), r"ValueError: bad\udcff"),
         (ValueError(), "ValueError"),
-        (SpeaksOddly(), "SpeaksOddly: odd"),
-        (SaysNothing(), "SaysNothing"),
-        (NotAString(), "NotAString"),
-        (HasNoName("why"), "an error without a name: why"),
+        (SpeaksOddlyError(), "SpeaksOddlyError: odd"),
+        (SaysNothingError(), "SaysNothingError"),
+        (NotAStringError(), "NotAStringError"),
+        (HasNoNameError("why"), "an error without a name: why"),
         (SystemExit(0), "SystemExit: 0"),
     ],
     ids=lambda value: type(value).__qualname__ if isinstance(value, BaseException) else "",
