@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from baselines.core.files import changed_versions
 from baselines.core.settings import RANGE, Declared, declared
 from baselines.training.bptt_settings import Settings
-from baselines.training.run_files import check_empty, check_goes_on, settings_to_go_on
+from baselines.training.ppo_settings import RLSettings
+from baselines.training.run_files import check_empty, check_goes_on, check_rl_goes_on, settings_to_go_on
 from baselines.training.settings import RunSettings
 
 S = TypeVar("S", bound=RunSettings)
@@ -77,6 +78,8 @@ def new_or_changed(
     settings = settings_to_go_on(kind, resume, changes)
     if isinstance(settings, Settings):
         check_goes_on(settings, resume)
+    elif isinstance(settings, RLSettings):
+        check_rl_goes_on(settings, resume, changes)
     return None, changes
 
 
