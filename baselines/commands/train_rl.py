@@ -48,6 +48,7 @@ def show(run: RLRun) -> int:
 
     from baselines.commands.display.scores import score_table
     from baselines.commands.display.training import PLAIN_SECONDS
+
     console, limit = Console(), run.plan.settings.steps
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     due = time.monotonic()

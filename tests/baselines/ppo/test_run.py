@@ -334,7 +334,7 @@ class KilledError(BaseException):
 
 
 def killed_at(number: int, work: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Do some work on a run folder, and be killed before the ``number``-th time that it changes a file, if there is one."""
+    """Do some work on a run folder, and be killed before it changes a file for the ``number``-th time."""
     done = 0
 
     def dying(change: Callable[..., object]) -> Callable[..., object]:
