@@ -1,5 +1,6 @@
 """The engine alone, with commands that have nothing to do with training."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -196,8 +197,12 @@ def test_a_job_that_is_overdue_is_killed_and_not_started_again(tmp_path: Path) -
     """It has stopped itself, so that no signal but this one reaches it."""
     code = "import os, signal; print('begun'); os.kill(os.getpid(), signal.SIGSTOP)"
     asked: list[int] = []
-    job = make_job(tmp_path, "a", code, restarts=3)
-    job = Job(job.name, job.command, job.log, restarts=3, overdue=lambda: bool(asked.append(1)) or len(asked) > 10)
+
+    def overdue() -> bool:
+        asked.append(1)
+        return len(asked) > 10
+
+    job = dataclasses.replace(make_job(tmp_path, "a", code, restarts=3), overdue=overdue)
     events = list(LocalEngine(1).run([job]))
     assert events[-1] == Ended(job, -signal.SIGKILL, again=False, overdue=True)
     assert len(asked) == 11
@@ -205,8 +210,7 @@ def test_a_job_that_is_overdue_is_killed_and_not_started_again(tmp_path: Path) -
 
 def test_a_job_may_ask_to_be_killed_by_ctrl_c(tmp_path: Path) -> None:
     code = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('ready'); time.sleep(60)"
-    job = make_job(tmp_path, "a", code)
-    job = Job(job.name, job.command, job.log, stop=signal.SIGKILL)
+    job = dataclasses.replace(make_job(tmp_path, "a", code), stop=signal.SIGKILL)
     ready: list[str] = []
     events = []
     for event in LocalEngine(1).run([job], lambda: bool(ready)):

@@ -60,7 +60,7 @@ class Odd(str):
     def __format__(self, how: str) -> str:
         raise RuntimeError
 
-    def split(self, *_: object) -> list[str]:  # type: ignore[override]
+    def split(self, *_: object) -> list[str]:
         raise RuntimeError
 
 
@@ -81,7 +81,7 @@ class NotAStringError(Exception):
 
 class Nameless(type):
     @property
-    def __name__(cls) -> str:
+    def __name__(cls) -> str:  # type: ignore[override]
         raise KeyboardInterrupt
 
 

@@ -23,12 +23,13 @@ import baselines
 from baselines.cells import GRU
 from baselines.commands.evaluate import EvaluationSettings, evaluate_run
 from baselines.commands.main import main
-from baselines.core.files import RunError
+from baselines.core.files import RunError, replace_file
 from baselines.core.settings import SettingsError
 from baselines.evaluation import evaluate
 from baselines.ppo.run import RLRun, load_agent
-from baselines.training import loading, run_files, run_folder
+from baselines.training import loading, run_files
 from baselines.training.ppo_settings import RLSettings
+from baselines.training.run_folder import RunFolder
 
 
 class TwiceAsWide(GRU):
@@ -348,8 +349,8 @@ def killed_at(number: int, work: Callable[[], object], monkeypatch: pytest.Monke
         return instead
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_folder, "replace_file", dying(run_folder.replace_file))
-        patch.setattr(run_folder.RunFolder, "_write_row", dying(run_folder.RunFolder._write_row))
+        patch.setattr("baselines.training.run_folder.replace_file", dying(replace_file))
+        patch.setattr(RunFolder, "_write_row", dying(RunFolder._write_row))
         try:
             work()
         except KilledError:
