@@ -13,6 +13,7 @@ from baselines.cells import CELLS, find_cell
 from baselines.core.files import RunError
 from baselines.core.process import import_object
 from baselines.core.settings import SettingsError
+from baselines.core.text import error_line
 from baselines.core.trust import is_code_name
 from memory_envs import Task
 
@@ -110,9 +111,8 @@ def _imported(what: str) -> object:
     except RunError:  # read from a file and not trusted
         raise
     except (Exception, SystemExit) as error:  # whatever a user's module may raise
-        said = " ".join(str(error).split())
         raise SettingsError(
-            "agent", f"agent must name something that can be imported, got {what!r} ({type(error).__name__}: {said})"
+            "agent", f"agent must name something that can be imported, got {what!r} ({error_line(error)})"
         ) from error
 
 

@@ -109,6 +109,8 @@ class BenchmarkOptions:
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Add the options of the command."""
     add_options_of(parser, BenchmarkOptions)
+    retry_help = "also play again the rungs that were lost by an error or a timeout (default: they stay lost)"
+    parser.add_argument("--retry", action="store_true", help=retry_help)
 
 
 def run(given: dict[str, Any]) -> int:
@@ -117,12 +119,13 @@ def run(given: dict[str, Any]) -> int:
     Returns:
         The exit code: 0 if all climbs have ended, 1 if one has not, 130 after Ctrl-C.
     """
+    retry: bool = given.pop("retry")
     asked = BenchmarkOptions(**merged(given))
     benchmark, path = read(asked)
     workers = available_cores() if asked.workers is None else asked.workers
     prepare_to_compute("baselines.commands.display.jobs", "baselines.benchmark.cell_settings")
     _try_cells(benchmark)
-    return _climb(benchmark, path, workers)
+    return _climb(benchmark, path, workers, retry)
 
 
 def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
@@ -190,7 +193,7 @@ def _try_cells(benchmark: Benchmark) -> None:
                 raise SettingsError("agent", f"agent {one.name} cannot be trained on {task}: {error}") from None
 
 
-def _climb(benchmark: Benchmark, path: Path, workers: int) -> int:
+def _climb(benchmark: Benchmark, path: Path, workers: int, retry: bool) -> int:
     """Run the climbs that are left, show their progress, and write the summary; the exit code."""
     from rich.console import Console
 
@@ -200,6 +203,8 @@ def _climb(benchmark: Benchmark, path: Path, workers: int) -> int:
     folder, console = BenchmarkFolder(path, benchmark), Console()
     note_versions(path, folder.versions)
     try:
+        if retry:
+            folder.forget_faults()
         with interruptible() as interrupt, BenchmarkDisplay(console, folder) as display:
             for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
                 display.show(event)

@@ -14,7 +14,8 @@ from baselines.core.process import search_current_directory
 from baselines.core.settings import RANGE, Declared, declared
 from baselines.core.trust import is_code_name, trust
 from baselines.training.bptt_settings import Settings
-from baselines.training.run_files import check_empty, check_goes_on, settings_to_go_on
+from baselines.training.ppo_settings import RLSettings
+from baselines.training.run_files import check_empty, check_goes_on, check_rl_goes_on, settings_to_go_on
 from baselines.training.settings import RunSettings
 
 S = TypeVar("S", bound=RunSettings)
@@ -82,6 +83,8 @@ def new_or_changed(
     settings.check_cell()
     if isinstance(settings, Settings):
         check_goes_on(settings, resume)
+    elif isinstance(settings, RLSettings):
+        check_rl_goes_on(settings, resume, changes)
     return None, changes
 
 

@@ -48,7 +48,6 @@ def show(run: RLRun) -> int:
 
     from baselines.commands.display.scores import score_table
     from baselines.commands.display.training import PLAIN_SECONDS
-    from baselines.ppo.run import more_steps
 
     console, limit = Console(), run.plan.settings.steps
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
@@ -75,7 +74,7 @@ def show(run: RLRun) -> int:
     said = f"{why.get(run.status, run.status)} after {run.steps} environment steps, {run.cpu_seconds:.1f} CPU s; "
     said += f"largest N solved: {solved}. Saved in {path}"
     if run.status in ("interrupted", "steps"):
-        more = f" --steps {more_steps(limit, run.steps)}" if run.status == "steps" else ""
+        more = f" --steps {run_files.more_steps(limit, run.steps)}" if run.status == "steps" else ""
         said += f"\nGo on with: python -m baselines train-rl --resume {shlex.quote(str(path))}{more}"
     console.print(said, soft_wrap=True, highlight=False)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)

@@ -13,7 +13,6 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import set_random_seed
 
 from baselines.core import seeds
-from baselines.core.files import RunError
 from baselines.evaluation import Evaluation, evaluate
 from baselines.network import head_keys
 from baselines.ppo.algorithm import RecurrentPPO
@@ -38,6 +37,9 @@ class RLRun(ResumableRun[RLSettings]):
     trials, and a checkpoint. A part begins new trials in all columns, and everything random in it follows from the
     run's seed and the part's number. So a run resumed from a checkpoint gives the same numbers as a run that was never
     stopped; an unfinished part is repeated from its beginning.
+
+    A run ends with the part that solves its last stage. Where it is resumed with ``steps`` among the changes, it trains
+    on in that stage until these steps are used up, however good it becomes.
 
     Args:
         settings: the settings of a new run. ``RLRun.resume`` goes on with an existing one.
@@ -99,6 +101,7 @@ class RLRun(ResumableRun[RLSettings]):
         self.status, self.part = "running", 0
         self.played: Evaluation | None = None
         self.row: dict[str, float] = {}
+        self._begins_to_train_on = False
         self.seconds = self.cpu_seconds = 0.0
 
     @property
@@ -123,6 +126,10 @@ class RLRun(ResumableRun[RLSettings]):
         size = recipe.report_every * model.n_steps * model.n_envs
         step_size, stop = StepSize(recipe, self.curriculum), Stop(interrupted)
         callbacks = [self.curriculum, step_size, stop]
+        if self._begins_to_train_on:  # so that a run that is killed before its next checkpoint still trains on
+            self._save({})
+        if self.status != "running":  # resumed after a kill that came between the last checkpoint and the summary
+            self.played = self._play(self.curriculum.task)
         while self.status == "running":
             self._begin_part()
             before, curriculum, played = self.steps, self.curriculum.state(), None
@@ -216,24 +223,29 @@ class RLRun(ResumableRun[RLSettings]):
             self.folder.keep_checkpoint(tensors, plain | then, n)
         self.folder.save_checkpoint(model_tensors(self.model), plain)
 
-    def _restore(self, path: Path) -> None:
+    def _restore(self, path: Path, changes: Mapping[str, Any]) -> None:
         """Go back to the latest checkpoint. The folder changes only after everything has been read and checked."""
-        steps = self.plan.settings.steps
+        steps, before = self.plan.settings.steps, run_files.read_settings_as(RLSettings, path).steps
+        run_files.check_rl_goes_on(self.plan.settings, path, changes)
         if not run_files.is_begun(path):  # it was killed before its first checkpoint
             self.folder.go_back(0, 0)
             self._save({})
             return
         tensors, plain = loading.read_checkpoint(path)
-        if plain["status"] == "solved":
-            raise RunError(f"{path} is finished: its last stage is solved")
-        if plain["steps"] >= steps:
-            more = more_steps(steps, plain["steps"])
-            raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {more}")
+        if steps < before and plain["steps"] >= steps:
+            raise run_files.used_up(path, steps, plain["steps"])
         with loading.fitting(run_files.checkpoint_file(path)):
             load_model(self.model, tensors)
             self.model.num_timesteps, self.model._n_updates = plain["steps"], plain["updates"]
             self.part = plain["part"]
             _restore_curriculum(self.curriculum, self.plan, plain["curriculum"])
+            if plain["status"] == "solved" and "steps" in changes and steps > self.steps:
+                self.curriculum.train_on()
+                self._begins_to_train_on = True
+            elif plain["status"] == "solved":
+                self.status = "solved"
+            elif self.steps >= steps:
+                self.status = "steps"
             env = self.model.get_env()
             assert env is not None
             env.env_method("set_task", self.curriculum.task)
@@ -279,16 +291,6 @@ def _restore_curriculum(curriculum: CurriculumCallback, plan: RLPlan, state: dic
     curriculum.restore(state)
     if len(state["correct"]) != (heads := curriculum.task.num_heads):
         raise ValueError(f"curriculum.correct must have a count for each of {heads} heads, has {len(state['correct'])}")
-
-
-def more_steps(limit: int, taken: int) -> int:
-    """A larger limit of steps for a run that has used up its own.
-
-    Args:
-        limit: the run's limit.
-        taken: the steps that it has taken; parts are never cut short, so they may be far more than ``limit``.
-    """
-    return 2 * (limit if 2 * limit > taken else taken)
 
 
 def _curriculum(plan: RLPlan, stage: Task | None = None) -> CurriculumCallback:

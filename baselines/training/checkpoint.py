@@ -50,7 +50,12 @@ class TrainState(LearnerState):
     run: ProgressState
 
 
-class CurriculumState(TypedDict):
+class _TrainingOn(TypedDict, total=False):
+    trains_on: bool
+    """Missing in checkpoints of earlier versions."""
+
+
+class CurriculumState(_TrainingOn):
     """The data of the curriculum of ``train-rl``."""
 
     stage: dict[str, Any]

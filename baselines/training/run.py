@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class TrainingRun(ResumableRun[Settings]):
         self.saved_update = 0
         self._save_due = 0.0
 
-    def _restore(self, path: Path) -> None:
+    def _restore(self, path: Path, changes: Mapping[str, Any]) -> None:
         """Check that the run can continue from its latest checkpoint, then go back to it."""
         run_files.check_goes_on(self.plan.settings, path)
         if not run_files.is_begun(path):  # killed before its first checkpoint

@@ -27,6 +27,7 @@ from baselines.core.settings import SettingsError
 from baselines.core.stored import check_stored
 from baselines.core.trust import stored_name
 from baselines.training.bptt_settings import Settings
+from baselines.training.ppo_settings import RLSettings
 from baselines.training.settings import RunSettings
 
 S = TypeVar("S", bound=RunSettings)
@@ -195,6 +196,43 @@ def check_goes_on(settings: Settings, path: Path) -> None:
         )
     if ended == "steps" and not settings.has_more_steps_than(read_settings(path)):
         raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {2 * (steps or 1)}")
+
+
+def check_rl_goes_on(settings: RLSettings, path: Path, changes: Mapping[str, Any]) -> None:
+    """Refuse a run of ``train-rl`` that has nothing left to do. One that only lacks its summary has that left.
+
+    Args:
+        settings: the settings with which it would go on.
+        path: the run folder.
+        changes: those of the settings that are given anew.
+
+    Raises:
+        RunError: it is finished and no steps are given to train it on, has diverged, or has used up its steps.
+    """
+    summary = read_summary(path) if (path / "summary.json").exists() else {}
+    ended, taken = summary.get("status"), summary.get("steps", 0)
+    if ended == "solved" and "steps" not in changes:
+        more = more_steps(taken, taken)
+        raise RunError(f"{path} is finished: its last stage is solved; --steps {more} would train it on")
+    if ended == "diverged":
+        raise RunError(f"{path} diverged after {taken} steps: going on would do the same again")
+    if ended in ("solved", "steps") and taken >= settings.steps:
+        raise used_up(path, settings.steps, taken)
+
+
+def used_up(path: Path, limit: int, taken: int) -> RunError:
+    """What is said of a run of ``train-rl`` that has used up its steps; see ``more_steps``."""
+    return RunError(f"{path} has used up its {limit} steps: give more, such as --steps {more_steps(limit, taken)}")
+
+
+def more_steps(limit: int, taken: int) -> int:
+    """A larger limit of steps for a run of ``train-rl`` that has used up its own.
+
+    Args:
+        limit: the run's limit.
+        taken: the steps that it has taken; parts are never cut short, so they may be far more than ``limit``.
+    """
+    return 2 * (limit if 2 * limit > taken else taken)
 
 
 def settings_to_go_on(kind: type[S], path: Path, changes: Mapping[str, Any]) -> S:

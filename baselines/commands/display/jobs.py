@@ -15,9 +15,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from baselines.benchmark.budgets import SHORT_NAMES
+from baselines.benchmark.budgets import FAULTS, SHORT_NAMES
 from baselines.benchmark.folder import BenchmarkFolder, climb_folder
-from baselines.benchmark.ranking import FAULTS, Rungs, Standing
+from baselines.benchmark.ranking import Rungs, Standing
 from baselines.benchmark.summary import summary_row
 from baselines.commands.display.live import LiveDisplay
 from baselines.core.jobs import Ended, Event, Progressed, Started
@@ -91,7 +91,7 @@ class JobsDisplay(LiveDisplay):
         table.add_column(no_wrap=True, max_width=MOST_NAME)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in list(self._running()):
-            table.add_row(*row)
+            table.add_row(*map(Text, row))  # a job's output is no markup
         return Group(table, Text(self._footer(), style="bold"))
 
 
@@ -172,7 +172,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
     for column in ("climbs", "IQM", "95 %"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in standings:
-        table.add_row(*summary_row(one, rungs))
+        table.add_row(*map(Text, summary_row(one, rungs)))  # names are no markup
     # A pipe or a log file has no width: there a narrow table would only break the names.
     natural = Measurement.get(console, console.options.update(max_width=1_000), table).maximum
     console.print(table, width=None if console.is_terminal else max(natural, console.width), crop=False)
@@ -183,7 +183,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
         if climb.fault and not one.stored
     ]
     for words in faults[:SHOWN_FAULTS]:
-        console.print(words, soft_wrap=True, highlight=False, markup=False)
+        console.print(Text(words), soft_wrap=True)
     if len(faults) > SHOWN_FAULTS:
         console.print(f"and {len(faults) - SHOWN_FAULTS} more faults; results.csv has all reasons")
 
@@ -214,7 +214,9 @@ class BenchmarkDisplay(JobsDisplay):
             self._print(f"{climb}: N = {row['N']} {row['status']} ({words})", COLOURS.get(row["status"], "red"))
             self._said.pop(name, None)
         self._shown[name] = len(rows)
-        if isinstance(event, Ended) and not self.folder.has_ended(name):
+        if isinstance(event, Ended) and name in self.folder.put_off:
+            self._print(f"{climb}: {self.folder.put_off[name]}; will be tried again")
+        elif isinstance(event, Ended) and not self.folder.has_ended(name):
             said = self._said.get(name, "no output")
             self._print(f"{climb}: not ended: {said} (log: {climb_folder(self.folder.path, name) / 'log.txt'})")
 
