@@ -206,7 +206,7 @@ class _Trial:
             raise self.broken(f"{rule} (they differ by up to {(got - expected).abs().max().item():.2g})")
 
     def draw(self, *shape: int) -> Tensor:
-        return torch.randn(shape, generator=self.generator)
+        return torch.randn(shape, generator=self.generator).to(self.parameters[0].dtype)
 
     def broken(self, what: str) -> ContractError:
         return ContractError(f"{self.name}: {what}")

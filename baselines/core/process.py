@@ -103,6 +103,23 @@ def prepare_to_compute(*modules: str) -> None:
     keep_freed_memory()
 
 
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Within the block, new tensors are of type float32, whatever ``torch.set_default_dtype`` has set.
+
+    The networks of runs are made in such a block, so that the numbers of a run follow from its settings alone and its
+    checkpoints are read as what they are.
+    """
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 def import_object(name: str) -> object:
     """The object that ``package.module:attribute`` names. Modules of the current directory are found too.
 

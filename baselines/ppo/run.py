@@ -14,6 +14,7 @@ from stable_baselines3.common.utils import set_random_seed
 
 from baselines.core import seeds
 from baselines.core.files import RunError
+from baselines.core.process import single_precision
 from baselines.evaluation import Evaluation, evaluate
 from baselines.network import head_keys
 from baselines.ppo.algorithm import RecurrentPPO
@@ -75,25 +76,26 @@ class RLRun(ResumableRun[RLSettings]):
         last = plan.curriculum.stage(plan.task, plan.curriculum.stages()[-1])
         n_steps = recipe.rollout_trials * _curriculum(plan, last).task.num_steps
         set_random_seed(_small(settings.seed, "weights"))
-        self.model = RecurrentPPO(
-            CellPolicy,
-            make_sb3_vec_env(self.curriculum.task, recipe.num_envs),
-            learning_rate=recipe.learning_rate,
-            n_steps=n_steps,
-            batch_size=max(n_steps * recipe.num_envs // recipe.minibatches, 1),
-            n_epochs=recipe.epochs,
-            gamma=recipe.gamma,
-            gae_lambda=recipe.gae_lambda,
-            clip_range=recipe.clip_range,
-            ent_coef=recipe.entropy,
-            vf_coef=recipe.value,
-            max_grad_norm=recipe.clip_norm,
-            whole_episodes=True,
-            tcr=settings.tcr,
-            tcr_on=settings.tcr_on,
-            policy_kwargs=_policy_kwargs(plan),
-            device=settings.device,
-        )
+        with single_precision():
+            self.model = RecurrentPPO(
+                CellPolicy,
+                make_sb3_vec_env(self.curriculum.task, recipe.num_envs),
+                learning_rate=recipe.learning_rate,
+                n_steps=n_steps,
+                batch_size=max(n_steps * recipe.num_envs // recipe.minibatches, 1),
+                n_epochs=recipe.epochs,
+                gamma=recipe.gamma,
+                gae_lambda=recipe.gae_lambda,
+                clip_range=recipe.clip_range,
+                ent_coef=recipe.entropy,
+                vf_coef=recipe.value,
+                max_grad_norm=recipe.clip_norm,
+                whole_episodes=True,
+                tcr=settings.tcr,
+                tcr_on=settings.tcr_on,
+                policy_kwargs=_policy_kwargs(plan),
+                device=settings.device,
+            )
         self.model.set_logger(Logger(None, []))
         self.model.num_timesteps = 0
         self.status, self.part = "running", 0
@@ -262,7 +264,10 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
     curriculum = _curriculum(plan)
     curriculum.restore(plain["curriculum"])
     task = curriculum.task
-    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the global generator alone
+    with (
+        torch.random.fork_rng(devices=[]),
+        single_precision(),
+    ):  # the weights drawn here are overwritten: leave the global generator alone
         policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
     load_policy(policy, tensors)
     return policy, task

@@ -5,7 +5,7 @@ step of the loop does its matrix products and a few elementwise operations in pl
 per sequence. The gradients of the weights are one large product after the loop. On a GPU the host never waits for the
 device.
 
-Where torch must transform or differentiate a recurrence further, its plain form runs in its place: ``fallback`` says when.
+Where torch must transform a recurrence or differentiate it again, its plain form runs in its place: see ``fallback``.
 """
 
 from __future__ import annotations

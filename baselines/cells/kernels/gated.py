@@ -81,7 +81,9 @@ def lstm(inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bi
     return outputs, states
 
 
-def lstm_step(inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def lstm_step(
+    inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor]:
     """One step of ``lstm`` in torch's plain operations: inputs (B, I), [h, c] (B, 2U) -> h (B, U), [h, c] (B, 2U)."""
     h, c = state.chunk(2, -1)
     i, f, g, o = (linear(inputs, input_weight, bias) + linear(h, weight)).chunk(4, -1)
