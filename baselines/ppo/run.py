@@ -264,10 +264,8 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
     curriculum = _curriculum(plan)
     curriculum.restore(plain["curriculum"])
     task = curriculum.task
-    with (
-        torch.random.fork_rng(devices=[]),
-        single_precision(),
-    ):  # the weights drawn here are overwritten: leave the global generator alone
+    # The weights drawn here are overwritten: leave the global generator alone.
+    with torch.random.fork_rng(devices=[]), single_precision():
         policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
     load_policy(policy, tensors)
     return policy, task
