@@ -108,11 +108,11 @@ def run(given: dict[str, Any]) -> int:
     """Run the runs of a sweep that have not ended; the exit code."""
     source = given.pop("file")
     asked, path, workers = read(source, axes_of(given))
-    from rich.console import Console
+    from baselines.commands.display.console import PlainConsole
 
-    console = Console()
+    console = PlainConsole()
     code, line = run_shown(SweepFolder(path, asked), workers, console)
-    console.print(line, soft_wrap=True, highlight=False)
+    console.print(line, soft_wrap=True)
     return code
 
 

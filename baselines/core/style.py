@@ -16,6 +16,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from baselines.core.tables import Table
+from baselines.core.text import for_figure
 
 P = ParamSpec("P")
 
@@ -58,7 +59,7 @@ def panels(titles: list[str], title: str = "", *, width: float = 3.4, height: fl
     for one, words in zip(axes, titles, strict=True):
         one.set_title(words)
     if title:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(for_figure(title), fontsize=10)
     return figure, axes
 
 

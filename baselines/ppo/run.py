@@ -243,7 +243,7 @@ class RLRun(ResumableRun[RLSettings]):
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             what = " ".join(str(error).split())
             raise RunError(f"{run_files.checkpoint_file(path)} does not fit this run: {what}") from None
-        self.folder.go_back(self.steps, self.part)
+        self.folder.go_back(self.steps, self.part, self.steps, plain.get("metrics"))
 
 
 def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
@@ -267,7 +267,8 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
     # The weights drawn here are overwritten: leave the global generator alone.
     with torch.random.fork_rng(devices=[]), single_precision():
         policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
-    load_policy(policy, tensors)
+    with loading.fitting(plan.settings):
+        load_policy(policy, tensors)
     return policy, task
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from baselines.core.files import RunError
 from baselines.network import RecurrentNetwork
 from baselines.training.bptt_settings import Plan
 from baselines.training.run_files import FORMAT, checkpoint_file, identity, read_config, read_settings
+from baselines.training.settings import RunSettings
 from memory_envs import Task, task_from_dict
 
 
@@ -43,13 +45,34 @@ def network_of(
         tensors: the tensors of the checkpoint, by name.
         plain: the other data of the checkpoint.
         n: the N whose solution the checkpoint was kept for, if any: the task is then that of this N's stage.
+
+    Raises:
+        RunError: the tensors do not fit the network: the cell has changed since training.
     """
     network = plan.new_network()
     for key in plain["readouts"]:
         network.add_readout(key)
     own = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-    network.load_state_dict(own)
+    with fitting(plan.settings):
+        network.load_state_dict(own)
     return network, task_from_dict(plain["task"]) if n is None else plan.curriculum.stage(plan.task, n)
+
+
+@contextmanager
+def fitting(settings: RunSettings) -> Iterator[None]:
+    """Within the block, torch's errors about weights that do not fit become a ``RunError`` in one line.
+
+    Args:
+        settings: the settings of the run.
+    """
+    try:
+        yield
+    except (RuntimeError, KeyError) as error:
+        _, _, what = " ".join(str(error).split()).rpartition("state_dict for ")
+        raise RunError(
+            f"{settings.out}: the weights of its checkpoint do not fit the cell {settings.cell} as it is now (has it "
+            f"changed since training?): {what}"
+        ) from None
 
 
 def read_checkpoint(

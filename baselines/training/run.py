@@ -117,7 +117,8 @@ class TrainingRun(ResumableRun[Settings]):
             what = " ".join(str(error).split())
             raise RunError(f"{run_files.checkpoint_file(path)} does not fit this run: {what}") from None
         self.saved_update = self.learner.update
-        self.folder.go_back(self.learner.update, self.learner.update // self.plan.recipe.test_every)
+        reports, every = self.learner.update // self.plan.recipe.test_every, self.plan.recipe.test_every
+        self.folder.go_back(self.learner.update, reports, reports * every, plain.get("metrics"))
 
     @property
     def steps(self) -> int:

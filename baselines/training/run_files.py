@@ -82,7 +82,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     try:
         with open(path / "metrics.csv", newline="", encoding="utf-8") as file:
             return [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # TypeError: a row has more cells than there are columns
         raise RunError(f"{path / 'metrics.csv'} cannot be read: {error}") from None
 
 

@@ -83,7 +83,7 @@ class JobsDisplay(LiveDisplay):
         """The progress of all jobs together, in words."""
 
     def _print(self, line: str, style: str = "") -> None:
-        self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
+        self.console.print(line, style=style if self.console.is_terminal else "", soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
         table = Table.grid(padding=(0, 2), expand=True)
@@ -183,7 +183,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
         if climb.fault and not one.stored
     ]
     for words in faults[:SHOWN_FAULTS]:
-        console.print(words, soft_wrap=True, highlight=False, markup=False)
+        console.print(words, soft_wrap=True)
     if len(faults) > SHOWN_FAULTS:
         console.print(f"and {len(faults) - SHOWN_FAULTS} more faults; results.csv has all reasons")
 
