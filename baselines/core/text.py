@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 
 def one_line(text: str) -> str:
     """The text as ``printable``, in one line."""
-    return printable(" ".join(text.split()))
+    return " ".join(printable(text).split())
 
 
 def for_figure(text: str) -> str:

@@ -183,8 +183,12 @@ def check_empty(path: Path) -> None:
     """Refuse a path for a new run unless it is an empty folder or does not exist yet.
 
     Raises:
-        SettingsError: the path is no folder, or the folder holds a file; the message names it.
+        SettingsError: the path is no UTF-8 or no folder, or the folder holds a file; the message names it.
     """
+    try:  # TensorBoard and safetensors take no other paths
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise SettingsError("out", f"out must be a path of UTF-8 characters, got {str(path)!r}") from None
     # A process that was killed before it had written its config may leave a lock and a half-written file behind.
     try:
         entries = list(path.iterdir()) if path.exists() else []

@@ -21,6 +21,7 @@ from baselines.benchmark.ranking import FAULTS, Rungs, Standing
 from baselines.benchmark.summary import summary_row
 from baselines.commands.display.live import LiveDisplay
 from baselines.core.jobs import Ended, Event, Progressed, Started
+from baselines.core.text import printable
 from baselines.training.sweep.folder import SweepFolder
 
 D = TypeVar("D", bound="JobsDisplay")
@@ -92,7 +93,7 @@ class JobsDisplay(LiveDisplay):
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in list(self._running()):
             table.add_row(*row)
-        return Group(table, Text(self._footer(), style="bold"))
+        return Group(table, Text(printable(self._footer()), style="bold"))
 
 
 class SweepDisplay(JobsDisplay):
