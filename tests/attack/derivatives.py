@@ -77,7 +77,9 @@ def _close(one: Tensor, other: Tensor) -> bool:
 def _ways() -> dict[str, Callable[[Function, Tensor, list[Tensor]], list[Tensor]]]:
     """Name -> a derivative or transform of a function of the state, as tensors; the weights are given too."""
     import torch
-    from torch.autograd import forward_ad, functional
+
+    autograd: Any = torch.autograd
+    forward_ad, functional = autograd.forward_ad, autograd.functional
 
     def gradients(f: Function, x: Tensor, weights: list[Tensor]) -> list[Tensor]:
         x = x.clone().requires_grad_()

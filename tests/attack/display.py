@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
@@ -134,7 +135,9 @@ def _places() -> dict[str, Callable[[str], str]]:
     def figure(text: str) -> str:
         drawn = Figure(figsize=(1, 1))
         drawn.suptitle(for_figure(text))
-        drawn.savefig(io.BytesIO(), format="svg")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a letter that the font lacks
+            drawn.savefig(io.BytesIO(), format="svg")
         return for_figure(text).replace(r"\$", "$")
 
     return {

@@ -34,8 +34,12 @@ def needs_plain(inputs: Tensor, *others: Tensor) -> bool:
         or is_transformed()
         or (torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type))
         or any(tensor.dtype != kind or tensor.device != device for tensor in others)
-        or any(unpack_dual(tensor).tangent is not None for tensor in (inputs, *others))
+        or any(_is_dual(tensor) for tensor in (inputs, *others))
     )
+
+
+def _is_dual(tensor: Tensor) -> bool:
+    return unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
 
 
 def check_steps(inputs: Tensor) -> None:

@@ -18,6 +18,6 @@ class PlainConsole(Console):
     them of ``printable`` text.)
     """
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """The text to show for a string."""
         return super().render_str(printable(text), **(options | {"markup": False, "emoji": False, "highlight": False}))

@@ -67,8 +67,8 @@ class Display(LiveDisplay):
 
     def __rich__(self) -> RenderableType:
         settings, progress = self.plan.settings, self.latest
-        words = f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}"
-        title = Text(printable(words), style="bold")
+        what = f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}"
+        title = Text(printable(what), style="bold")
         if progress is None:
             return Group(title, Text(f"starting; {self._time_left()}"))
         report = progress.report

@@ -17,6 +17,7 @@ from tests.baselines.small import CELL_CASES, make_cell
 
 cells = pytest.mark.parametrize(("name", "options"), CELL_CASES, ids=str)
 T, B, K = 12, 4, 2  # K input channels
+autograd: Any = torch.autograd  # parts of it have no types
 
 
 def given(cell: Cell, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,7 +61,7 @@ def test_a_penalty_on_the_jacobian_has_the_gradients_of_the_loop(
     found = []
     for way in (method, "loop"):
         reach = partial(last_state, way, cell, inputs)
-        jacobian: torch.Tensor = torch.autograd.functional.jacobian(reach, state, create_graph=True)
+        jacobian: torch.Tensor = autograd.functional.jacobian(reach, state, create_graph=True)
         found.append(
             torch.autograd.grad(
                 jacobian.square().sum(), list(cell.parameters()), allow_unused=True, materialize_grads=True
@@ -78,16 +79,16 @@ TRANSFORMS: dict[str, Transform] = {
     "jvp": lambda f, x: torch.func.jvp(f, (x,), (torch.ones_like(x),))[1],
     "vmap": lambda f, x: torch.vmap(f)(torch.stack([x, 2 * x, -x])),
     "vmap of grad": lambda f, x: torch.vmap(torch.func.grad(lambda y: f(y).square().sum()))(torch.stack([x, -x])),
-    "vectorized": lambda f, x: torch.autograd.functional.jacobian(f, x, vectorize=True),
+    "vectorized": lambda f, x: autograd.functional.jacobian(f, x, vectorize=True),
     "dual": lambda f, x: dual(f, x),
     "third": lambda f, x: third(f, x),
 }
 
 
 def dual(f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    with torch.autograd.forward_ad.dual_level():
-        made = torch.autograd.forward_ad.make_dual(x, torch.linspace(-1, 1, x.numel()).to(x).view_as(x))
-        tangent = torch.autograd.forward_ad.unpack_dual(f(made)).tangent
+    with autograd.forward_ad.dual_level():
+        made = autograd.forward_ad.make_dual(x, torch.linspace(-1, 1, x.numel()).to(x).view_as(x))
+        tangent = autograd.forward_ad.unpack_dual(f(made)).tangent
         assert tangent is not None
         return tangent.clone()
 
