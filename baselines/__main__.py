@@ -5,6 +5,7 @@ from baselines.core.start import leave_out_current_directory
 leave_out_current_directory()
 
 # ruff: noqa: E402
+import io
 import os
 import signal
 import sys
@@ -17,6 +18,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 before = signal.getsignal(signal.SIGINT)
 if before is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+# What the encoding of a terminal or a pipe lacks is shown as an escape; it would end the command otherwise.
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 from baselines.commands.main import parse, run
 

@@ -100,6 +100,6 @@ def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subjec
 
 def _load(checkpoint: Checkpoint, plan: Plan) -> Subject:
     tensors, plain = loading.read_checkpoint(checkpoint.path, checkpoint.n, checkpoint.update)
-    with loading.fitting(run_files.checkpoint_file(checkpoint.path, checkpoint.n, checkpoint.update)):
+    with loading.fitting(run_files.checkpoint_file(checkpoint.path, checkpoint.n, checkpoint.update), plan.settings):
         network, task = loading.network_of(plan, tensors, plain, checkpoint.n)
     return Subject(network.requires_grad_(False).eval(), task, checkpoint.run, plain["update"], checkpoint.path)

@@ -82,8 +82,9 @@ def import_cell(name: str) -> object:
         return import_object(name)
     except RunError:
         raise
-    except Exception as error:  # whatever a stranger's module may raise
-        raise ValueError(f"cell must name a class that can be imported, got {name!r} ({error})") from error
+    except (Exception, SystemExit) as error:  # whatever a stranger's module may raise
+        what = f"it called sys.exit({error.code!r})" if isinstance(error, SystemExit) else error
+        raise ValueError(f"cell must name a class that can be imported, got {name!r} ({what})") from error
 
 
 def find_cell(name: str) -> type[Cell]:
@@ -156,7 +157,7 @@ def make_cell(
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         try:
             made = kind(input_size, units, **options)
-        except Exception as error:  # a user's code may raise anything
+        except (Exception, SystemExit) as error:  # a user's code may raise anything
             raise ValueError(f"{name}({input_size}, {units}, ...) raised {type(error).__name__}: {error}") from error
         contract.check(made, input_size, f"cell {name}")
     return made

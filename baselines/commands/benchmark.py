@@ -195,12 +195,11 @@ def _try_cells(benchmark: Benchmark) -> None:
 
 def _climb(benchmark: Benchmark, path: Path, workers: int, retry: bool) -> int:
     """Run the climbs that are left, show their progress, and write the summary; the exit code."""
-    from rich.console import Console
-
     from baselines.benchmark.summary import write_summary
+    from baselines.commands.display.console import PlainConsole
     from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line, print_ladder
 
-    folder, console = BenchmarkFolder(path, benchmark), Console()
+    folder, console = BenchmarkFolder(path, benchmark), PlainConsole()
     note_versions(path, folder.versions)
     try:
         if retry:
@@ -213,5 +212,5 @@ def _climb(benchmark: Benchmark, path: Path, workers: int, retry: bool) -> int:
             print_ladder(console, write_summary(rows, path, benchmark.budget_name, rungs, SOLVED), rungs)
     finally:
         folder.close()
-    console.print(benchmark_line(folder), soft_wrap=True, highlight=False)
+    console.print(benchmark_line(folder), soft_wrap=True)
     return 130 if interrupt.requested else 0 if folder.complete else 1

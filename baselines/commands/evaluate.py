@@ -86,11 +86,10 @@ def run(given: dict[str, Any]) -> int:
         check_out(out)
     run_settings(path, settings)
     prepare_to_compute("baselines.training.loading", "baselines.commands.display.scores")
-    from rich.console import Console
-
+    from baselines.commands.display.console import PlainConsole
     from baselines.commands.display.scores import print_scores
 
-    console, all_played = Console(), []
+    console, all_played = PlainConsole(), []
     for played in evaluate_run(path, settings):
         print_scores(console, played, memory=True, lags=lags)
         all_played.append(played)

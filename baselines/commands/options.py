@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, TypeVar
 
+from baselines.commands.say import complain
 from baselines.core.files import changed_versions, parse_json
 from baselines.core.process import search_current_directory
 from baselines.core.settings import RANGE, Declared, declared
@@ -186,4 +186,4 @@ def note_versions(path: Path, begun: Mapping[str, str]) -> None:
         begun: the versions when the run began, by name.
     """
     for name, (then, now) in changed_versions(begun).items():
-        print(f"note: {path} was begun with {name} {then}, and this is {now}: numbers may differ", file=sys.stderr)
+        complain(f"note: {path} was begun with {name} {then}, and this is {now}: numbers may differ")

@@ -110,11 +110,11 @@ def run(given: dict[str, Any]) -> int:
     cells = axes.get("cell", [])
     trust_typed(cells if isinstance(cells, list) else [cells])
     asked, path, workers = read(source, axes)
-    from rich.console import Console
+    from baselines.commands.display.console import PlainConsole
 
-    console = Console()
+    console = PlainConsole()
     code, line = run_shown(SweepFolder(path, asked), workers, console)
-    console.print(line, soft_wrap=True, highlight=False)
+    console.print(line, soft_wrap=True)
     return code
 
 

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from baselines.core.files import replace_files
 from baselines.core.tables import Table
+from baselines.core.text import for_figure
 
 P = ParamSpec("P")
 
@@ -60,7 +61,7 @@ def panels(titles: list[str], title: str = "", *, width: float = 3.4, height: fl
     for one, words in zip(axes, titles, strict=True):
         one.set_title(words)
     if title:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(for_figure(title), fontsize=10)
     return figure, axes
 
 

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 LONGEST = 300
 """Characters that are kept of a text, unless more are asked for."""
 
 _CONTROL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
 """What sets colours, moves the cursor or names the window (ECMA-48, sections 8.3 and 5.6: CSI and OSC)."""
+
+_SHOWN = ("\n", "\t")
+_ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""The Unicode categories of the characters that act."""
+
+
+def printable(text: str) -> str:
+    r"""The text with an escape such as ``\x1b`` in the place of each character that acts instead of being seen.
+
+    These are control characters, which steer a terminal, marks that turn the direction of writing, and halves of
+    surrogate pairs, which stand for the bytes of a file name that is not UTF-8 and cannot be written. Line ends and
+    tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in _SHOWN or unicodedata.category(c) not in _ACTING else _escape(c) for c in text)
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:
@@ -43,3 +60,12 @@ def error_line(error: BaseException, longest: int = LONGEST) -> str:
     except BaseException:
         said = ""
     return one_line(f"{kind}: {said[: 20 * longest]}".removesuffix(": "), longest)
+
+
+def for_figure(text: str) -> str:
+    """The text as ``printable``, for matplotlib, which would read what stands between dollar signs as a formula."""
+    return printable(text).replace("$", r"\$")
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -13,6 +13,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import set_random_seed
 
 from baselines.core import seeds
+from baselines.core.process import single_precision
 from baselines.evaluation import Evaluation, evaluate
 from baselines.network import head_keys
 from baselines.ppo.algorithm import RecurrentPPO
@@ -77,25 +78,26 @@ class RLRun(ResumableRun[RLSettings]):
         last = plan.curriculum.stage(plan.task, plan.curriculum.stages()[-1])
         n_steps = recipe.rollout_trials * _curriculum(plan, last).task.num_steps
         set_random_seed(_small(settings.seed, "weights"))
-        self.model = RecurrentPPO(
-            CellPolicy,
-            make_sb3_vec_env(self.curriculum.task, recipe.num_envs),
-            learning_rate=recipe.learning_rate,
-            n_steps=n_steps,
-            batch_size=max(n_steps * recipe.num_envs // recipe.minibatches, 1),
-            n_epochs=recipe.epochs,
-            gamma=recipe.gamma,
-            gae_lambda=recipe.gae_lambda,
-            clip_range=recipe.clip_range,
-            ent_coef=recipe.entropy,
-            vf_coef=recipe.value,
-            max_grad_norm=recipe.clip_norm,
-            whole_episodes=True,
-            tcr=settings.tcr,
-            tcr_on=settings.tcr_on,
-            policy_kwargs=_policy_kwargs(plan),
-            device=settings.device,
-        )
+        with single_precision():
+            self.model = RecurrentPPO(
+                CellPolicy,
+                make_sb3_vec_env(self.curriculum.task, recipe.num_envs),
+                learning_rate=recipe.learning_rate,
+                n_steps=n_steps,
+                batch_size=max(n_steps * recipe.num_envs // recipe.minibatches, 1),
+                n_epochs=recipe.epochs,
+                gamma=recipe.gamma,
+                gae_lambda=recipe.gae_lambda,
+                clip_range=recipe.clip_range,
+                ent_coef=recipe.entropy,
+                vf_coef=recipe.value,
+                max_grad_norm=recipe.clip_norm,
+                whole_episodes=True,
+                tcr=settings.tcr,
+                tcr_on=settings.tcr_on,
+                policy_kwargs=_policy_kwargs(plan),
+                device=settings.device,
+            )
         self.model.set_logger(Logger(None, []))
         self.model.num_timesteps = 0
         self.status, self.part = "running", 0
@@ -234,7 +236,7 @@ class RLRun(ResumableRun[RLSettings]):
         tensors, plain = loading.read_checkpoint(path)
         if steps < before and plain["steps"] >= steps:
             raise run_files.used_up(path, steps, plain["steps"])
-        with loading.fitting(run_files.checkpoint_file(path)):
+        with loading.fitting(run_files.checkpoint_file(path), self.plan.settings):
             load_model(self.model, tensors)
             self.model.num_timesteps, self.model._n_updates = plain["steps"], plain["updates"]
             self.part = plain["part"]
@@ -250,7 +252,7 @@ class RLRun(ResumableRun[RLSettings]):
             assert env is not None
             env.env_method("set_task", self.curriculum.task)
         self.seconds, self.cpu_seconds = plain["seconds"], plain["cpu_seconds"]
-        self.folder.go_back(self.steps, self.part)
+        self.folder.go_back(self.steps, self.part, self.steps, plain.get("metrics"))
 
 
 def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
@@ -270,10 +272,11 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
     plan = run_files.read_settings_as(RLSettings, path).plan()
     tensors, plain = loading.read_checkpoint(path, n)
     curriculum = _curriculum(plan)
-    with loading.fitting(run_files.checkpoint_file(path, n)):
+    with loading.fitting(run_files.checkpoint_file(path, n), plan.settings):
         _restore_curriculum(curriculum, plan, plain["curriculum"])
         task = curriculum.task
-        with torch.random.fork_rng(devices=[]):  # the weights drawn are overwritten: leave the global generator alone
+        # The weights drawn here are overwritten: leave the global generator alone.
+        with torch.random.fork_rng(devices=[]), single_precision():
             policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
         load_policy(policy, tensors)
     return policy, task

@@ -10,13 +10,16 @@ from typing import Any
 
 from torch import Tensor
 
+from baselines.cells import CELLS
 from baselines.core.files import RunError, parse_json, read_bytes
 from baselines.core.stored import check_stored, short
+from baselines.core.text import error_line, one_line
 from baselines.network import RecurrentNetwork, head_keys
 from baselines.training.bptt_settings import Plan
 from baselines.training.checkpoint import STATES, below, check_tensors, from_bytes, weights_of
 from baselines.training.curriculum import Curriculum
 from baselines.training.run_files import FORMAT, checkpoint_file, identity, method_of, read_config, read_settings
+from baselines.training.settings import RunSettings
 from memory_envs import Task, task_from_dict
 
 
@@ -34,7 +37,7 @@ def load_network(path: Path, n: int | None = None, update: int | None = None) ->
     """
     plan = replace(read_settings(path), device="cpu").plan()
     tensors, plain = read_checkpoint(path, n, update)
-    with fitting(checkpoint_file(path, n, update)):
+    with fitting(checkpoint_file(path, n, update), plan.settings):
         return network_of(plan, tensors, plain, n)
 
 
@@ -66,12 +69,20 @@ def network_of(
 
 
 @contextmanager
-def fitting(file: Path) -> Iterator[None]:
-    """Within the block, what is wrong with the content of a checkpoint becomes a ``RunError`` that names its file."""
+def fitting(file: Path, settings: RunSettings) -> Iterator[None]:
+    """Within the block, what is wrong with the content of a checkpoint becomes a ``RunError`` that names its file.
+
+    Args:
+        file: the checkpoint.
+        settings: the settings of the run.
+    """
     try:
         yield
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(f"{file} does not fit this run: {' '.join(str(error).split())}") from None
+        said = error_line(error) if isinstance(error, KeyError) else one_line(str(error))
+        own = settings.cell in CELLS
+        asked = "" if own else f" (has the cell {settings.cell} changed since training?)"
+        raise RunError(f"{file} does not fit this run{asked}: {said}") from None
 
 
 def stage_of(curriculum: Curriculum, task: Task, stored: Mapping[str, Any]) -> Task:

@@ -106,7 +106,7 @@ class TrainingRun(ResumableRun[Settings]):
             return
         tensors, plain = loading.read_checkpoint(path)
         own, curriculum, task = plain["run"], self.plan.curriculum, self.plan.task
-        with loading.fitting(run_files.checkpoint_file(path)):
+        with loading.fitting(run_files.checkpoint_file(path), self.plan.settings):
             loading.stage_of(curriculum, task, plain["task"])
             loading.check_readouts(curriculum, task, plain["readouts"])
             self.tested = None if own["tested"] is None else loading.stage_of(curriculum, task, own["tested"])
@@ -114,7 +114,8 @@ class TrainingRun(ResumableRun[Settings]):
         self.seconds, self.cpu_seconds = own["seconds"], own["cpu_seconds"]
         self.scores, self.solved_at, self.status = own["scores"], own["solved_at"], own["status"]
         self.saved_update = self.learner.update
-        self.folder.go_back(self.learner.update, self.learner.update // self.plan.recipe.test_every)
+        reports, every = self.learner.update // self.plan.recipe.test_every, self.plan.recipe.test_every
+        self.folder.go_back(self.learner.update, reports, reports * every, plain.get("metrics"))
 
     @property
     def steps(self) -> int:

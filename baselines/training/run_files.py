@@ -271,8 +271,12 @@ def check_empty(path: Path) -> None:
     """Refuse a path for a new run unless it is an empty folder or does not exist yet.
 
     Raises:
-        SettingsError: the path is no folder, or the folder holds a file; the message names it.
+        SettingsError: the path is no UTF-8 or no folder, or the folder holds a file; the message names it.
     """
+    try:  # TensorBoard and safetensors take no other paths
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise SettingsError("out", f"out must be a path of UTF-8 characters, got {str(path)!r}") from None
     try:
         held = foreign_entry(path, "config.json.part")  # which an earlier version may have left
     except OSError as error:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class RunFolder:
         remove_leftovers(path / "checkpoints")
         self._events: SummaryWriter | None = None
         self._identity = ""
+        self._metrics = sha256()  # of all rows in ``metrics.csv``, the header included
 
     @classmethod
     def new(cls, path: Path, plan: RunPlan, columns: Sequence[str]) -> RunFolder:
@@ -110,12 +112,15 @@ class RunFolder:
         folder._identity = identity(config)
         return folder
 
-    def go_back(self, update: int, reports: int) -> None:
+    def go_back(self, update: int, reports: int, last: int = 0, digest: str | None = None) -> None:
         """Undo what was written after a checkpoint: rows of ``metrics.csv``, TensorBoard events, the summary.
 
         Args:
             update: the checkpoint's value of the first column (updates, or environment steps).
             reports: the number of reports up to the checkpoint.
+            last: the value of the first column in the last of these reports.
+            digest: the ``metrics`` of the checkpoint, which ``save_checkpoint`` has added to its data. None: it has
+                none, because it is of an earlier version.
 
         Raises:
             RunError: ``metrics.csv`` does not fit the checkpoint; nothing has been changed.
@@ -131,11 +136,33 @@ class RunFolder:
             raise RunError(f"{file} cannot be read: {error}") from None
         if len(kept) != reports:
             raise RunError(f"{file} must have {reports} rows up to update {update} of the checkpoint, has {len(kept)}")
-        replace_file(file, "".join([header, *kept]).encode())
+        self._check_rows(kept, last)
+        text = "".join([header, *kept])
+        if digest is not None and digest != sha256(text.encode()).hexdigest():
+            raise RunError(f"{file} is not what this run wrote up to {self._columns[0]} {update} of the checkpoint")
+        replace_file(file, text.encode())
+        self._metrics = sha256(text.encode())
         # TensorBoard then ignores what earlier event files say about later steps.
         self._events = self._open_events(purge_step=update + 1)
         with writing(self.path / "summary.json"):
             (self.path / "summary.json").unlink(missing_ok=True)  # of a link, it removes the link
+
+    def _check_rows(self, rows: Sequence[str], last: int) -> None:
+        """Check rows of ``metrics.csv`` that are taken up: each has a number or nothing in every column.
+
+        Raises:
+            RunError: a row has something else, or the last one is not of the update ``last``.
+        """
+        file, first = self.path / "metrics.csv", None
+        for at, row in enumerate(csv.reader(rows), start=2):
+            try:
+                first, *_ = (float(text) if text else None for text in row)
+            except ValueError as error:
+                raise RunError(f"{file}, line {at}: {error}") from None
+            if len(row) != len(self._columns):
+                raise RunError(f"{file}, line {at}: must have {len(self._columns)} cells, has {len(row)}")
+        if rows and first != last:
+            raise RunError(f"{file} must end with {self._columns[0]} {last}, ends with {rows[-1].split(',')[0]}")
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
         """Write those of the changes that are in ``CHANGEABLE`` into ``config.json``."""
@@ -173,7 +200,7 @@ class RunFolder:
         Raises:
             RunError: a file cannot be written.
         """
-        data = self._checkpoint(tensors, plain)
+        data = self._checkpoint(tensors, {**plain, "metrics": self._metrics.hexdigest()})
         if self._events is not None:
             with writing(self.path / "events"):
                 self._events.flush()
@@ -218,8 +245,10 @@ class RunFolder:
 
     def _write_row(self, row: Mapping[str, object]) -> None:
         file = self.path / "metrics.csv"
+        line = self._line(row).encode()
         with writing(file), open(open_own(file, os.O_WRONLY | os.O_APPEND), "ab") as opened:
-            opened.write(self._line(row).encode())
+            opened.write(line)
+        self._metrics.update(line)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         replace_file(self.path / name, (json.dumps(content, indent=2) + "\n").encode())

@@ -12,6 +12,7 @@ from matplotlib.ticker import NullFormatter
 from baselines.analysis.geometry.restructuring import LEAST_PAIRS, MEASURES
 from baselines.core import style
 from baselines.core.tables import Table
+from baselines.core.text import for_figure
 
 _MANY = 3  # with so many checkpoints or more, their course is drawn
 _MEMORIES = (*style.COLOURS[:6], "#999999", "#882255")
@@ -45,7 +46,7 @@ def draw(tables: dict[str, Table]) -> Figure:
     width = 15.0 if several else 9.5
     # Placed by hand: the layout engine overlooks the labels of axes in space.
     figure = Figure(figsize=(width, 4.8))
-    figure.suptitle(f"{run}, N = {n}, update {update}", fontsize=10)
+    figure.suptitle(f"{for_figure(run)}, N = {n}, update {update}", fontsize=10)
     _states(figure, width, latest)
     grid = figure.add_gridspec(
         2, 3, left=6.1 / width, right=1 - 0.2 / width, bottom=0.12, top=0.86, wspace=0.4, hspace=0.48

@@ -21,6 +21,7 @@ from baselines.benchmark.ranking import Rungs, Standing
 from baselines.benchmark.summary import summary_row
 from baselines.commands.display.live import LiveDisplay
 from baselines.core.jobs import Ended, Event, Progressed, Started
+from baselines.core.text import printable
 from baselines.training.sweep.folder import SweepFolder
 
 D = TypeVar("D", bound="JobsDisplay")
@@ -83,7 +84,7 @@ class JobsDisplay(LiveDisplay):
         """The progress of all jobs together, in words."""
 
     def _print(self, line: str, style: str = "") -> None:
-        self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
+        self.console.print(line, style=style if self.console.is_terminal else "", soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
         table = Table.grid(padding=(0, 2), expand=True)
@@ -91,8 +92,8 @@ class JobsDisplay(LiveDisplay):
         table.add_column(no_wrap=True, max_width=MOST_NAME)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in list(self._running()):
-            table.add_row(*map(Text, row))  # a job's output is no markup
-        return Group(table, Text(self._footer(), style="bold"))
+            table.add_row(*row)
+        return Group(table, Text(printable(self._footer()), style="bold"))
 
 
 class SweepDisplay(JobsDisplay):
@@ -183,7 +184,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
         if climb.fault and not one.stored
     ]
     for words in faults[:SHOWN_FAULTS]:
-        console.print(Text(words), soft_wrap=True)
+        console.print(words, soft_wrap=True)
     if len(faults) > SHOWN_FAULTS:
         console.print(f"and {len(faults) - SHOWN_FAULTS} more faults; results.csv has all reasons")
 
