@@ -80,7 +80,7 @@ class AnalysisRun:
         subjects = load(self._paths, self._checkpoints or analysis.checkpoints)
         computed = analyse(analysis, subjects, self._settings)
         self._make_folder()
-        words = [f"{subject.run}, N = {subject.task.N}, update {subject.update}" for subject in subjects]
+        words = [subject.words for subject in subjects]
         for number, tables in enumerate(computed):
             if not self.tables:
                 self._clear(analysis)
