@@ -64,9 +64,9 @@ def starting_states(visited: Tensor, count: int, generator: torch.Generator) -> 
 
     A network leaves unstable points, so that few visited states are near one. They lie between what the network
     visits: the saddle between two memories on the way from one to the other. So every other start lies on the straight
-    line between two visited states, at a uniform share of the way; of the rest, in turn, one is a visited state and one
-    a visited state with Gaussian noise, whose norm is about the spread (the root mean squared distance of the visited
-    states from their mean).
+    line between two visited states, after a share of the way that is uniform from 1/4 to 3/4; of the rest, in turn, one
+    is a visited state and one a visited state with Gaussian noise, whose norm is about the spread (the root mean
+    squared distance of the visited states from their mean).
 
     Args:
         visited: the visited states, (M, S); they are drawn with replacement.
@@ -75,7 +75,7 @@ def starting_states(visited: Tensor, count: int, generator: torch.Generator) -> 
     """
     visited = visited.double()
     first, second = (visited[torch.randint(len(visited), (count,), generator=generator)] for _ in range(2))
-    share = torch.rand(count, 1, generator=generator, dtype=torch.float64).to(visited)
+    share = 0.25 + 0.5 * torch.rand(count, 1, generator=generator, dtype=torch.float64).to(visited)
     noise = torch.randn(first.shape, generator=generator, dtype=torch.float64).to(visited)
     spread = (visited - visited.mean(0)).square().sum(1).mean().sqrt()
     noisy = first + noise * spread / visited.shape[1] ** 0.5

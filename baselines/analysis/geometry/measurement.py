@@ -126,11 +126,11 @@ class Geometry(Analysis[GeometrySettings]):
     states. All this of the first set of trials; on a second set, independent of it, the same is measured for the noise.
 
     Loss: that of training, on other trials, which have the scoring and the length of training
-    (``training_loss.training_loss``). Fixed and slow points under a constant input, sought twice, from ``points`` starts
-    on and near the states of either set (``fixed_points.starting_states``, ``find_points``). Largest Lyapunov exponents
-    (``lyapunov.largest_exponent``) under the task's stimulus and under the constant input, from the last states of 8
-    trials, over ``exponent_steps`` steps, which come after as many others, but not more than 100, that are not
-    measured.
+    (``training_loss.training_loss``). Fixed and slow points under a constant input, sought twice, from ``points``
+    starts on, near and between the states of either set (``fixed_points.starting_states``, ``find_points``). Largest
+    Lyapunov exponents (``lyapunov.largest_exponent``) under the task's stimulus and under the constant input, from the
+    last states of 8 trials, over ``exponent_steps`` steps, which come after as many others, but not more than 100, that
+    are not measured.
 
     Over the checkpoints of a run, the final network included: ``restructuring.conclude``. Over several runs:
     ``course.conclude``.

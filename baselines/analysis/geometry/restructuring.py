@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -96,9 +97,9 @@ def conclude(tables: Mapping[str, Table]) -> dict[str, Table]:
     A change is an event if three things hold. It is unusual: above the median of the run's changes of that measure by
     more than 4 median absolute deviations, scaled by 1.4826 (where these are 0: mean deviations, by 1.2533; Iglewicz &
     Hoaglin 1993). It is above the noise: what the same measure differs by between the two sets of trials at either of
-    the two checkpoints, and the median of that over the run's checkpoints (for ``points``: stable points that one search
-    found alone). And it matters: it is at least ``LEAST``, for ``chaos`` divided by the later N. With fewer than 6 pairs
-    of checkpoints there are no events.
+    the two checkpoints, and the median of that over the run's checkpoints (for ``points``: stable points that one
+    search found alone). And it matters: it is at least ``LEAST``, for ``chaos`` divided by the later N. With fewer than
+    6 pairs of checkpoints there are no events.
 
     The loss falls between the two checkpoints of one N between which ln of its smallest value so far (of that N) falls
     most, if it falls at least to half and by more than the loss differs between the two sets of trials. ``lead`` is
@@ -154,7 +155,7 @@ def _changes(tables: Mapping[str, Table], own: Table, order: Whole, run: str) ->
             *(own[name][order].tolist() for name in ("update", "participation_ratio", "lyapunov_held")), strict=True
         )
     ]
-    found = [differences(before, after) for before, after in zip(shapes[:-1], shapes[1:], strict=True)]
+    found = [differences(before, after) for before, after in pairwise(shapes)]
     counts = own["stable_both"][order].astype(float)
     own_changes = {name: np.array([one[name] for one in found]) for name in found[0]}
     return {name: own_changes[name] if name in own_changes else np.abs(np.diff(counts)) for name in MEASURES}
