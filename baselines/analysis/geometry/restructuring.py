@@ -37,6 +37,8 @@ more dimensions; a quarter of the distances; one stable point more or fewer, whi
 exponent, a factor e in what is left of a small difference after the N steps that the network must remember: 1 / N."""
 LEAST_FALL = math.log(2)
 """The least fall of the loss, as its logarithm: to half."""
+NOISE_FACTOR = 3
+"""A change is above the noise if it is above so many root mean squares of what two sets of trials differ by."""
 
 CHANGES = (
     Column("run", "run"),
@@ -46,7 +48,9 @@ CHANGES = (
     Column("measure", "what has changed: subspace, dimension, distances, points or chaos"),
     Column("change", "by how much: radians, |ln ratio|, relative, count, 1 / step"),
     Column("usual", "median of the run's changes + 4 scaled median absolute deviations"),
-    Column("noise", "largest of three: the difference between two sets of trials at either checkpoint, its run median"),
+    Column(
+        "noise", "what two sets of trials differ by: 3 root mean squares over the run, or more at either checkpoint"
+    ),
     Column("least", "the least change that matters"),
     Column("event", "the change is above usual and above noise, and not below least: a restructuring event"),
     Column("fall", "between these checkpoints the loss falls most, of all pairs with this N, and at least to half"),
@@ -96,14 +100,14 @@ def conclude(tables: Mapping[str, Table]) -> dict[str, Table]:
 
     A change is an event if three things hold. It is unusual: above the median of the run's changes of that measure by
     more than 4 median absolute deviations, scaled by 1.4826 (where these are 0: mean deviations, by 1.2533; Iglewicz &
-    Hoaglin 1993). It is above the noise: what the same measure differs by between the two sets of trials at either of
-    the two checkpoints, and the median of that over the run's checkpoints (for ``points``: stable points that one
-    search found alone). And it matters: it is at least ``LEAST``, for ``chaos`` divided by the later N. With fewer than
-    6 pairs of checkpoints there are no events.
+    Hoaglin 1993). It is above the noise, which is what the same measure differs by between the two sets of trials of one
+    checkpoint (for ``points``: stable points that one search found alone): above 3 times the root mean square of that
+    over the run's checkpoints, and above that at either of the two. And it matters: it is at least ``LEAST``, for
+    ``chaos`` divided by the later N. With fewer than 6 pairs of checkpoints there are no events.
 
     The loss falls between the two checkpoints of one N between which ln of its smallest value so far (of that N) falls
-    most, if it falls at least to half and by more than the loss differs between the two sets of trials. ``lead`` is
-    counted between the middles of the two intervals.
+    most, if it falls at least to half and by more than the noise of ln of the loss. ``lead`` is counted between the
+    middles of the two intervals.
     """
     rows, changes = tables["geometry"], Table(CHANGES)
     for (run,) in rows.distinct("run"):
@@ -193,13 +197,15 @@ def _usual(change: Floats) -> float:
 
 
 def _at_pairs(noise: Floats) -> Floats:
-    """The noise of each pair of neighbours from that of each checkpoint (C,), (C - 1,); infinite where it is unknown.
+    """The noise of each pair of neighbours from that of each checkpoint (C,), (C - 1,); infinite where none is known.
 
-    One difference of two sets may be small by chance: the median over the run's checkpoints bounds it from below.
+    One difference may be small by chance. So that of the whole run counts, too.
     """
-    known = noise[~np.isnan(noise)]
-    middle = float(np.median(known)) if len(known) else math.inf
-    return np.maximum(np.fmax(noise[1:], noise[:-1]), middle) if len(known) else np.full(len(noise) - 1, math.inf)
+    known = noise[np.isfinite(noise)]
+    if not len(known):
+        return np.full(len(noise) - 1, math.inf)
+    usual = NOISE_FACTOR * float(np.sqrt((known**2).mean()))
+    return np.fmax(np.fmax(noise[1:], noise[:-1]), usual)
 
 
 def _falls(demands: Whole, logarithm: Floats, noise: Floats) -> Flags:
