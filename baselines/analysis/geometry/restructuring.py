@@ -37,7 +37,7 @@ more dimensions; a quarter of the distances; one stable point more or fewer, whi
 exponent, a factor e in what is left of a small difference after the N steps that the network must remember: 1 / N."""
 LEAST_FALL = math.log(2)
 """The least fall of the loss, as its logarithm: to half."""
-NOISE_FACTOR = 3
+NOISE_FACTOR = 4
 """A change is above the noise if it is above so many root mean squares of what two sets of trials differ by."""
 
 CHANGES = (
@@ -49,7 +49,7 @@ CHANGES = (
     Column("change", "by how much: radians, |ln ratio|, relative, count, 1 / step"),
     Column("usual", "median of the run's changes + 4 scaled median absolute deviations"),
     Column(
-        "noise", "what two sets of trials differ by: 3 root mean squares over the run, or more at either checkpoint"
+        "noise", "what two sets of trials differ by: 4 root mean squares over the run, or more at either checkpoint"
     ),
     Column("least", "the least change that matters"),
     Column("event", "the change is above usual and above noise, and not below least: a restructuring event"),
@@ -100,9 +100,9 @@ def conclude(tables: Mapping[str, Table]) -> dict[str, Table]:
 
     A change is an event if three things hold. It is unusual: above the median of the run's changes of that measure by
     more than 4 median absolute deviations, scaled by 1.4826 (where these are 0: mean deviations, by 1.2533; Iglewicz &
-    Hoaglin 1993). It is above the noise, which is what the same measure differs by between the two sets of trials of one
-    checkpoint (for ``points``: stable points that one search found alone): above 3 times the root mean square of that
-    over the run's checkpoints, and above that at either of the two. And it matters: it is at least ``LEAST``, for
+    Hoaglin 1993). It is above the noise, which is what the same measure differs by between the two sets of trials of
+    one checkpoint (for ``points``: stable points that one search found alone): above 4 times the root mean square of
+    that over the run's checkpoints, and above that at either of the two. And it matters: it is at least ``LEAST``, for
     ``chaos`` divided by the later N. With fewer than 6 pairs of checkpoints there are no events.
 
     The loss falls between the two checkpoints of one N between which ln of its smallest value so far (of that N) falls
@@ -121,12 +121,12 @@ def conclude(tables: Mapping[str, Table]) -> dict[str, Table]:
             for measure in (*MEASURES, "loss")
         }
         middles = (updates[1:] + updates[:-1]) / 2
-        falls = _falls(demands, np.log(np.maximum(loss, 1e-30)), _at_pairs(noise["loss"]))
+        falls = _falls(demands, np.log(np.maximum(loss, 1e-30)), noise_of_pairs(noise["loss"]))
         ahead = np.array(
             [_lead(middle, falls, middles, demands[1:], n) for middle, n in zip(middles, demands[1:], strict=True)]
         )
         for measure, change in _changes(tables, own, order, run).items():
-            usual, between = _usual(change), _at_pairs(noise[measure])
+            usual, between = usual_change(change), noise_of_pairs(noise[measure])
             least = LEAST[measure] / (demands[1:] if measure == "chaos" else np.ones(len(change)))
             event = (change > usual) & (change > between) & (change >= least)
             changes.add(
@@ -185,7 +185,8 @@ def _moved(before: Shape, after: Shape) -> float:
     return float(np.linalg.norm(b - a) / np.linalg.norm(a))
 
 
-def _usual(change: Floats) -> float:
+def usual_change(change: Floats) -> float:
+    """What a change (C - 1,) must exceed to be unusual in its run; infinite with fewer than ``LEAST_PAIRS``."""
     known = change[np.isfinite(change)]
     if len(known) < LEAST_PAIRS:
         return math.inf
@@ -196,7 +197,7 @@ def _usual(change: Floats) -> float:
     return float(middle + DEVIATIONS * scale)
 
 
-def _at_pairs(noise: Floats) -> Floats:
+def noise_of_pairs(noise: Floats) -> Floats:
     """The noise of each pair of neighbours from that of each checkpoint (C,), (C - 1,); infinite where none is known.
 
     One difference may be small by chance. So that of the whole run counts, too.
