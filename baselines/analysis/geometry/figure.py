@@ -73,7 +73,7 @@ def draw(tables: dict[str, Table]) -> Figure:
 
 _COURSES: list[tuple[tuple[int, int], dict[str, str], str]] = [
     ((0, 1), {"participation_ratio": "participation ratio", "dimension_90": "PCs for 90 % of variance"}, "dimensions"),
-    ((1, 1), {"stable_both": ""}, "stable fixed points\n(found by both searches)"),
+    ((1, 1), {"stable": ""}, "stable fixed points"),
     ((0, 2), {"separation": ""}, "memory states:\ndistance / spread within"),
     (
         (1, 2),

@@ -95,8 +95,9 @@ def conclude(tables: Mapping[str, Table]) -> dict[str, Table]:
     Protocol [ours]: changes are those of the first set of trials. ``subspace``: the mean principal angle between the
     spaces of the kept principal components. ``dimension``: |ln of the ratio of the participation ratios|.
     ``distances``: the change of the matrix of distances between memory states, each divided by its mean, Frobenius norm
-    over that of the earlier one. ``points``: by how much the number of stable fixed points changes that both searches
-    found. ``chaos``: the change of the Lyapunov exponent under the held input.
+    over that of the earlier one. ``points``: by how much the number of stable fixed points changes, found by either
+    search (that of unstable ones varies with the search). ``chaos``: the change of the Lyapunov exponent under the held
+    input.
 
     A change is an event if three things hold. It is unusual: above the median of the run's changes of that measure by
     more than 4 median absolute deviations, scaled by 1.4826 (where these are 0: mean deviations, by 1.2533; Iglewicz &
@@ -160,7 +161,7 @@ def _changes(tables: Mapping[str, Table], own: Table, order: Whole, run: str) ->
         )
     ]
     found = [differences(before, after) for before, after in pairwise(shapes)]
-    counts = own["stable_both"][order].astype(float)
+    counts = own["stable"][order].astype(float)
     own_changes = {name: np.array([one[name] for one in found]) for name in found[0]}
     return {name: own_changes[name] if name in own_changes else np.abs(np.diff(counts)) for name in MEASURES}
 

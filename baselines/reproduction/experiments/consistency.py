@@ -204,7 +204,7 @@ def geometry_at(
     from baselines.analysis.subject import load
 
     for update in updates:
-        if update <= run.summary["updates"] and run.summary["status"] != "diverged":
+        if update < run.summary["updates"] and run.summary["status"] != "diverged":
             check_kept(run_files.checkpoint_file(run.path, update=update))
     measured = {
         subject.update: Geometry().measure(subject, GeometrySettings(**settings))["geometry"]

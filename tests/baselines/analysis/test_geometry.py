@@ -247,7 +247,7 @@ def made_up(jump: int, fall: int, count: int = 12) -> dict[str, Table]:
             "loss": 0.01 if c > fall else 0.7 - 0.001 * c,
             "participation_ratio": (2.0 if after else 6.0) * (1 + 0.01 * rng.random()),
             "lyapunov_held": (-0.1 if after else 0.2) + 0.001 * rng.random(),
-            "stable_both": 8 if after else 1,
+            "stable": 8 if after else 1,
         }
         little = {"subspace": 0.01, "dimension": 0.01, "distances": 0.01, "points": 0, "chaos": 0.001, "loss": 0.01}
         tables["noise"].add(**keys, measure=list(little), difference=list(little.values()))

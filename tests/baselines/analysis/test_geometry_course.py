@@ -213,7 +213,7 @@ def series(
     for c, value in enumerate(ratio):
         keys: dict[str, Any] = {"run": "a", "N": 5, "update": 10 * c}
         zeros: dict[str, Any] = dict.fromkeys([column.name for column in measurement.GEOMETRY], 0.0)
-        zeros |= {"loss": 0.5 if loss is None else loss[c], "stable_both": 2 if stable is None else stable[c]}
+        zeros |= {"loss": 0.5 if loss is None else loss[c], "stable": 2 if stable is None else stable[c]}
         tables["geometry"].add(**zeros | keys | {"participation_ratio": value})
         tables["components"].add(**keys, component=1, variance=1.0, entry=np.arange(2), weight=[1.0, 0.0])
         tables["distances"].add(**keys, memory=[0, 0, 1], other=[1, 2, 2], distance=[1.0, 1.0, 1.0])

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from baselines.analysis.geometry import Geometry, GeometrySettings
+from baselines.analysis.subject import load
 from baselines.commands.main import main
 from baselines.core.files import lock
 from baselines.reproduction import folder
 from baselines.reproduction.experiment import SCALES
 from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS
-from baselines.reproduction.experiments.consistency import ConditionSet
-from baselines.reproduction.runs import RunSet
+from baselines.reproduction.experiments.consistency import ConditionSet, geometry_at, task_loss_at
+from baselines.reproduction.runs import RunSet, Trained
+from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from baselines.training.sweep.folder import SweepFolder
 
@@ -194,13 +197,20 @@ def test_the_page_says_which_results_are_by_earlier_definitions(out: Path, quick
 
 def test_a_run_that_was_solved_stays_at_its_final_network(tmp_path: Path) -> None:
     """Solved after 5 updates: at update 9 its network and its loss are those of the end, not missing."""
-    asked = {"task": "parity", "curriculum": "none-single", "n_max": 2, "threshold": 0.01, "keep_every": 4}
-    small = {"units": 4, "batch_size": 4, "test_every": 5}
-    trained = TrainingRun(Settings(out=tmp_path / "run", episodes=2, overrides=small, **asked))
+    asked = {"task": "parity", "curriculum": "none-single", "n_max": 2, "threshold": 0.01, "keep_every": 50}
+    settings = Settings(out=tmp_path, episodes=2, overrides={"units": 4, "batch_size": 4, "test_every": 5}, **asked)
+    trained = TrainingRun(settings)
     list(trained.train())
     trained.finish()
-    run = Trained.read(tmp_path / "run") if hasattr(Trained, "read") else None
-    assert run is not None
+    run = Trained(tmp_path, "run", settings, json.loads((tmp_path / "summary.json").read_text()))
+    assert (run.summary["status"], run.summary["updates"]) == ("solved", 5)
+    quick = {"trials": 4, "points": 2, "exponent_steps": 2}
+    found = list(geometry_at(run, "case", updates=(0, 5, 9), quantities={"loss": "loss"}, **quick))
+    assert [row.x for row in found] == [0, 5, 9]
+    last = Geometry().measure(load([tmp_path], "latest")[0], GeometrySettings(**quick))["geometry"]["loss"][0]
+    assert found[0].value != found[1].value == found[2].value == last
+    (only,) = task_loss_at(run, "case", updates=(0, 9))
+    assert (only.x, only.value) == (9, run.reports()[-1]["loss_task"])
 
 
 def test_experiments_are_whole() -> None:
