@@ -106,7 +106,7 @@ class AnalysisRun:
             self._check_folder()  # again, under the lock
             self.kept = (self.folder / f"{self._name}.svg").exists()
             self._protocol_text = json.dumps(self._protocol(analysis, subjects), indent=2) + "\n"
-            words = [f"{subject.run}, N = {subject.task.N}, update {subject.update}" for subject in subjects]
+            words = [subject.words for subject in subjects]
             for number, tables in enumerate(computed):
                 if not self.tables and not self.kept:
                     self._clear(analysis)

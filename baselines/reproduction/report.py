@@ -106,6 +106,7 @@ def _section(one: Mapping[str, Any], images: str) -> str:
         f"## {name}",
         f"{one['title']} *Published*: {one['claim']} ({one['source']}.)",
         *([one["note"]] if one["note"] else []),
+        *([EXPERIMENTS[name].redefined] if one.get("definitions", 1) < EXPERIMENTS[name].definitions else []),
         results.text(one),
         *([f"![{name}: ours and published values]({images}/{name}.png)"] if images else []),
         origin(one),
