@@ -112,7 +112,7 @@ class Probe:
         trials, warm_up = settings.trials, settings.warm_up
         if not task.free_length:
             trials, warm_up = max(2, -(-trials * settings.steps // task.num_steps)), 0
-        shown = stimuli.fresh(task, trials, settings.seed, index)
+        shown = stimuli.fresh(task, trials, settings.seed, index, subject.seed)
         counts = shown.mask.copy()
         counts[:warm_up] = False
         if not counts.any():

@@ -85,16 +85,20 @@ def mean_interval(values: npt.ArrayLike) -> tuple[float, float, float]:
     return mean, mean - reach, mean + reach
 
 
-def over_networks(table: Table, by: Sequence[str], value: str, per: str | None = None) -> Table:
+def over_networks(
+    table: Table, by: Sequence[str], value: str, per: str | None = None, weight: str | None = None
+) -> Table:
     """Mean of a column over networks and its 95 % interval, for each combination of values of some other columns.
 
-    Several rows of one run (repetitions) are averaged first: networks are independent, repetitions are not.
+    Several rows of one run (repetitions) are averaged first: networks are independent, repetitions are not. Rows
+    without a value are left out, and so are runs that have no others.
 
     Args:
         table: the rows; its column ``run`` says which network a row is of.
         by: the columns whose combinations of values make the rows of the result.
         value: the column that is averaged.
         per: a column that ``value`` is divided by first; None: no division.
+        weight: the column with the weights of rows in the mean of their run; None: all weigh the same.
 
     Returns:
         A table with the columns ``by`` and ``SUMMARY``.
@@ -104,9 +108,14 @@ def over_networks(table: Table, by: Sequence[str], value: str, per: str | None =
     for case in table.distinct(*by):
         rows = table.where(**dict(zip(by, case, strict=True)))
         numbers = rows[value].astype(float) / (rows[per].astype(float) if per else 1.0)
-        runs = rows["run"]
-        means = [numbers[runs == run].mean() for run in dict.fromkeys(runs.tolist())]
-        mean, low, high = mean_interval(means)
+        weights = rows[weight].astype(float) if weight else np.ones(len(numbers))
+        there = np.isfinite(numbers)
+        runs = rows["run"][there]
+        means = [
+            np.average(numbers[there][runs == run], weights=weights[there][runs == run])
+            for run in dict.fromkeys(runs.tolist())
+        ]
+        mean, low, high = mean_interval(means) if means else (math.nan,) * 3
         summary.add(**dict(zip(by, case, strict=True)), mean=mean, low=low, high=high, networks=len(means))
     return summary
 

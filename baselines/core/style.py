@@ -11,9 +11,11 @@ import matplotlib
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from baselines.core.tables import Table
 
@@ -87,6 +89,31 @@ def legend_below(axes: Axes, columns: int = 1) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns)
 
 
+def legend_of_all(figure: Figure, columns: int = 4, title: str | None = None) -> None:
+    """Put one legend of all panels below them: what has the same words stands in it once."""
+    found: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, words in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(words, handle)
+    if found:
+        most = max(1, min(columns, len(found)))
+        figure.legend(
+            list(found.values()), list(found), loc="outside lower center", ncols=most, title=title, handlelength=3
+        )
+
+
+def log_axis(axis: Axis) -> None:
+    """Make an axis logarithmic with numbers at its ticks, also where its values lie within one power of ten."""
+    axes: Any = axis.axes
+    (axes.set_xscale if axis.axis_name == "x" else axes.set_yscale)("log")  # type: ignore[attr-defined]
+    low, high = sorted(axis.get_view_interval())
+    decades = np.log10(high / low) if low > 0 else 2.0
+    steps = (1.0,) if decades >= 3 else (1.0, 2.0, 5.0) if decades >= 0.6 else tuple(np.arange(1.0, 10.0, 0.5))
+    axis.set_major_locator(LogLocator(subs=steps, numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def save(figure: Figure, path: Path) -> list[Path]:
     """Write a figure as ``path`` with the endings .png and .svg.
 
@@ -103,17 +130,17 @@ def save(figure: Figure, path: Path) -> list[Path]:
     return files
 
 
-def line(axes: Axes, summary: Table, label: str, index: int, x: str) -> None:
+def line(axes: Axes, summary: Table, label: str, looks: dict[str, Any], x: str) -> None:
     """Draw means against a column, with the interval of each mean where there is one.
 
     Args:
         axes: the panel.
         summary: a table with the columns ``x``, ``mean``, ``low`` and ``high``, as ``statistics.over_networks`` makes.
         label: what the legend says.
-        index: the number of the line, which decides its colour and marker.
+        looks: how it looks, with its ``"color"``; see ``look``.
         x: the column on the x axis.
     """
-    at, looks = summary[x], look(index)
+    at = summary[x]
     order = np.argsort(at)
     axes.plot(at[order], summary["mean"][order], label=label, **looks)
     low, high = (summary[end][order].astype(float) for end in ("low", "high"))
@@ -121,14 +148,18 @@ def line(axes: Axes, summary: Table, label: str, index: int, x: str) -> None:
         axes.fill_between(at[order], low, high, color=looks["color"], alpha=0.2, lw=0)
 
 
-def categories(axes: Axes, summary: Table, name: str) -> None:
+def categories(axes: Axes, summary: Table, name: str, label: str, looks: dict[str, Any], aside: float = 0.0) -> None:
     """Draw the means of named cases side by side, with their intervals.
 
     Args:
         axes: the panel.
         summary: a table with the columns ``name``, ``mean``, ``low`` and ``high``; a row is a case.
         name: the column that names the cases.
+        label: what the legend says.
+        looks: how the points look, with their ``"color"``; see ``look``.
+        aside: how far to the right of its place each case is drawn.
     """
     low, high, mean = (summary[column].astype(float) for column in ("low", "high", "mean"))
     reach = None if np.isnan(low).all() else np.array([mean - low, high - mean])
-    axes.errorbar(np.arange(len(summary[name])), mean, reach, ls="none", capsize=3, **look(0))
+    places = np.arange(len(summary[name])) + aside
+    axes.errorbar(places, mean, reach, capsize=3, label=label, **looks | {"ls": "none"})
