@@ -136,6 +136,7 @@ class Ablation(Analysis[AblationSettings]):
             _lines(several, groups, "count")
             style.log_axis(several.xaxis)
             counts = np.unique(groups["count"])
+            several.minorticks_off()
             several.set_xticks(counts.tolist(), [str(count) for count in counts])
         several.set(xlabel="units ablated at once")
         for axes in (single, several):
@@ -324,12 +325,12 @@ def _units(axes: Axes, table: Table) -> None:
             colour = comparison.look(i, j, len(names) > 1)["color"]
             axes.scatter(at + spread, rows["relative"], s=8, alpha=0.5, lw=0, color=colour)
             summary = over_networks(rows, ["selection"], "relative", weight="weight")
-            mean, low, high = (float(summary[name][0]) for name in ("mean", "low", "high"))
+            mean, (low, high) = float(summary["mean"][0]), style.intervals(summary)[:, 0]
             axes.plot([at - 0.4 * width, at + 0.4 * width], [mean, mean], color="black", lw=1.5)
             if np.isfinite(low):
                 axes.errorbar([at], [mean], [[mean - low], [high - mean]], color="black", capsize=3)
     axes.set_xticks(range(len(selections)), [_tie(table.where(selection=one), one) for one in selections])
-    several = len(table.distinct("run")) > len(names)
+    several = max(len(table.where(group=name).distinct("run")) for name in names) > 2
     axes.set(xlabel=f"units (black: mean{' and 95 % interval over networks' if several else ''})")
     axes.set_xlim(-0.5, len(selections) - 0.5)
 

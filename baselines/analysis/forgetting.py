@@ -99,7 +99,7 @@ class Forgetting(Analysis[ForgettingSettings]):
                 if len(known):
                     words = comparison.named(group, f"readout {readout}")
                     looks = comparison.look(i, j, len(names) > 1)
-                    style.line(axes, over_networks(known, ["asked"], "accuracy"), words, looks, "asked")
+                    style.line(axes, over_networks(known, ["asked"], "accuracy"), words, looks, "asked", style.SHARE)
         axes.axhline(float(table["chance"].mean()), color="grey", ls=":", lw=0.8)
         axes.set(xlabel="N asked", ylabel="accuracy (dotted: chance)", ylim=(None, 1.02))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -140,7 +140,14 @@ def _lines(axes: Axes, table: Table, group: str, index: int, several: bool) -> N
         if len(rows):
             words = "not retrained" if scope == "none" else f"{scope} retrained, {rows['updates'][0]} updates"
             looks = comparison.look(index, kind, several)
-            style.line(axes, over_networks(rows, ["value"], "accuracy"), comparison.named(group, words), looks, "value")
+            style.line(
+                axes,
+                over_networks(rows, ["value"], "accuracy"),
+                comparison.named(group, words),
+                looks,
+                "value",
+                style.SHARE,
+            )
 
 
 Case = tuple[str, float, str, Subject, Probe]

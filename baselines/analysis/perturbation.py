@@ -78,7 +78,7 @@ class Perturbation(Analysis[PerturbationSettings]):
 
     @style.styled
     def draw(self, tables: Tables) -> Figure:
-        """Relative accuracy against the size of the perturbation; a panel for each kind, a line for each group and N."""
+        """Relative accuracy against the size of the perturbation; a panel for each kind, a line for each N."""
         table = tables["perturbation"]
         words = {
             "weights": ("perturbed weights", "size of the perturbation, |dW| / |W|"),

@@ -43,7 +43,7 @@ def share_intervals(parts: npt.ArrayLike, wholes: npt.ArrayLike) -> Floats:
     and Methodology 2019, recommend Wilson's or a Bayesian one). With x_b of w_b answers right in trial b of the B that
     have answers, n = sum of w_b and p = sum of x_b / n:
 
-        v = B / (B - 1) sum over b of (x_b - p w_b)^2 / n^2      squared standard error of p (ratio of sums, Cochran 1977)
+        v = B / (B - 1) sum over b of (x_b - p w_b)^2 / n^2      squared standard error of p (Cochran 1977)
         D = max(1, v n / (p (1 - p)) (t / z)^2)                  design effect; t: Student's quantile for B - 1
 
     The factor (t / z)^2, after Korn & Graubard (Survey Methodology 1998), pays for a v that comes from few trials.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -24,6 +26,9 @@ P = ParamSpec("P")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """The colours of Okabe & Ito (2008), told apart with any colour vision; without their yellow, which is hard to see on
 white."""
+
+_MORE = ("#882255", "#44AA99", "#999933", "#332288", "#AA4499", "#117733", "#CC6677", "#661100")
+"""More of them, from the muted scheme of Paul Tol (SRON/EPS/TN/09-002), for figures with many lines."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -72,6 +77,12 @@ def missing(axes: Axes, words: str) -> None:
 def look(index: int) -> dict[str, Any]:
     """Colour and marker of line number ``index``: in black and white the markers tell lines apart."""
     return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+
+
+def distinct(count: int) -> list[Any]:
+    """So many colours of which no two are alike."""
+    known = (*COLOURS, *_MORE)
+    return list(known[:count]) if count <= len(known) else list(colormaps["turbo"](np.linspace(0.02, 0.98, count)))
 
 
 def scale(least: float, most: float) -> ScalarMappable:
@@ -130,36 +141,59 @@ def save(figure: Figure, path: Path) -> list[Path]:
     return files
 
 
-def line(axes: Axes, summary: Table, label: str, looks: dict[str, Any], x: str) -> None:
-    """Draw means against a column, with the interval of each mean where there is one.
+Bounds = tuple[float, float]
+
+SHARE: Bounds = (0.0, 1.0)
+"""Between these lie shares, such as accuracies."""
+
+
+def line(
+    axes: Axes, summary: Table, label: str, looks: dict[str, Any], x: str, within: Bounds = (-math.inf, math.inf)
+) -> None:
+    """Draw means against a column, each with its interval (see ``intervals``).
 
     Args:
         axes: the panel.
-        summary: a table with the columns ``x``, ``mean``, ``low`` and ``high``, as ``statistics.over_networks`` makes.
+        summary: a table with the column ``x`` and those that ``statistics.over_networks`` adds.
         label: what the legend says.
         looks: how it looks, with its ``"color"``; see ``look``.
         x: the column on the x axis.
+        within: the least and the largest value that there can be.
     """
     at = summary[x]
     order = np.argsort(at)
     axes.plot(at[order], summary["mean"][order], label=label, **looks)
-    low, high = (summary[end][order].astype(float) for end in ("low", "high"))
+    low, high = intervals(summary, within)[:, order]
     if np.isfinite(low).any():
         axes.fill_between(at[order], low, high, color=looks["color"], alpha=0.2, lw=0)
 
 
 def categories(axes: Axes, summary: Table, name: str, label: str, looks: dict[str, Any], aside: float = 0.0) -> None:
-    """Draw the means of named cases side by side, with their intervals.
+    """Draw shares of named cases side by side, with their intervals (see ``intervals``).
 
     Args:
         axes: the panel.
-        summary: a table with the columns ``name``, ``mean``, ``low`` and ``high``; a row is a case.
+        summary: a table with the column ``name`` and those that ``statistics.over_networks`` adds; a row is a case.
         name: the column that names the cases.
         label: what the legend says.
         looks: how the points look, with their ``"color"``; see ``look``.
         aside: how far to the right of its place each case is drawn.
     """
-    low, high, mean = (summary[column].astype(float) for column in ("low", "high", "mean"))
+    (low, high), mean = intervals(summary, SHARE), summary["mean"].astype(float)
     reach = None if np.isnan(low).all() else np.array([mean - low, high - mean])
     places = np.arange(len(summary[name])) + aside
     axes.errorbar(places, mean, reach, capsize=3, label=label, **looks | {"ls": "none"})
+
+
+def intervals(summary: Table, within: Bounds = (-math.inf, math.inf)) -> npt.NDArray[np.float64]:
+    """The ends of intervals as a figure shows them, (2, rows); NaN where it shows none.
+
+    The interval of two networks, 12.7 standard errors to either side, would hide all else: tables have it. What lies
+    beyond the values that there can be is cut.
+
+    Args:
+        summary: a table with the columns that ``statistics.over_networks`` adds.
+        within: the least and the largest value that there can be.
+    """
+    ends = np.array([summary["low"], summary["high"]], np.float64)
+    return np.where(summary["networks"] > 2, np.clip(ends, *within), np.nan)

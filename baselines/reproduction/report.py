@@ -22,6 +22,19 @@ ENDS = {
 }
 """How a run ended, in words."""
 
+_SAME_TRIALS = "all networks were asked on the same trials, whose chance the intervals leave out."
+_SAME_BITS = (
+    "all networks were shown the same bits, with the same ten draws of p, whose chance the intervals leave out."
+)
+OLDER = {
+    "tau-net": _SAME_BITS,
+    "tau-net-dms": _SAME_BITS,
+    "ablation": f"of units with one tau, 20 were chosen at random once, and not the mean over all such choices taken; "
+    f"{_SAME_TRIALS}",
+    **dict.fromkeys(("perturbation", "forgetting", "dimensionality"), _SAME_TRIALS),
+}
+"""Experiment -> in what its results were measured otherwise before ``results.DEFINITIONS`` was 2."""
+
 HEAD = """# Published results, reproduced
 
 Written by `python -m baselines reproduce --report {name} --write {target}` from the results of the experiments, which
@@ -106,6 +119,7 @@ def _section(one: Mapping[str, Any], images: str) -> str:
         f"## {name}",
         f"{one['title']} *Published*: {one['claim']} ({one['source']}.)",
         *([one["note"]] if one["note"] else []),
+        *([f"*Measured by older definitions*: {OLDER[name]}"] if name in OLDER and "definitions" not in one else []),
         results.text(one),
         *([f"![{name}: ours and published values]({images}/{name}.png)"] if images else []),
         origin(one),

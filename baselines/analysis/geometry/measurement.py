@@ -19,6 +19,7 @@ from baselines.analysis.geometry.components import Components, components
 from baselines.analysis.geometry.fixed_points import KINDS, Points, find_points
 from baselines.analysis.geometry.lyapunov import largest_exponent
 from baselines.analysis.geometry.memory_states import distances, memory_states
+from baselines.analysis.geometry.memory_states import held as held_words
 from baselines.analysis.geometry.restructuring import CHANGES
 from baselines.analysis.settings import GeometrySettings
 from baselines.analysis.subject import KEYS, Subject
@@ -61,6 +62,7 @@ TRAJECTORIES = (
     Column("trial", "trial, from 0"),
     Column("step", "step of the trial, from 0", "steps"),
     Column("memory", "memory state, -1 where no answer is defined"),
+    Column("holds", "the same in words: bits of the flip-flop from the first channel on, a label, an interval"),
     *(Column(f"pc{i}", f"coordinate along principal component {i}", "activity") for i in (1, 2, 3)),
 )
 POINTS = (
@@ -172,7 +174,11 @@ class Geometry(Analysis[GeometrySettings]):
         steps = np.arange(counted, counted + len(states))
         for trial in range(shown):
             along = found.project(states[:, trial].double().cpu().numpy())
-            tables["trajectories"].add(**keys, trial=trial, step=steps, memory=labels[:, trial], **_coordinates(along))
+            memory = labels[:, trial]
+            words = [held_words(task, label) if label >= 0 else "" for label in memory.tolist()]
+            tables["trajectories"].add(
+                **keys, trial=trial, step=steps, memory=memory, holds=words, **_coordinates(along)
+            )
         _add_points(tables["points"], keys, points, found, _answers(network, task, _held(subject, settings), points))
         if len(pairs[0]):
             tables["distances"].add(

@@ -17,7 +17,13 @@ WAY = "aic"
 """The way that is drawn: the published one. Of the other way the mean stands beside it."""
 
 MIDDLE = (0.1, 0.9)
-"""Shares of units at the ends of the band of tau: it lies where units are, which mean and standard deviation need not."""
+"""Shares of units at the ends of the band of tau. It lies where units are, unlike one of mean and deviation."""
+
+SLOW = (1.0, np.inf)
+"""Between these lie tau, and tau_net of the units that the filter keeps."""
+
+LASTING = (0.0, np.inf)
+"""Between these lies any timescale."""
 
 KEPT = f"mean of {TAU_NET} above 1, without fits at the bound"
 
@@ -55,11 +61,11 @@ def _compared(published: Table, names: list[str]) -> Figure:
         rows = published.where(group=group)
         looks = comparison.look(index, 0, True)
         if np.isfinite(rows["tau_mean"]).any():
-            style.line(tau, over_networks(rows, ["N"], "tau_mean"), group, looks, "N")
-        style.line(tau_net, over_networks(rows, ["N"], "tau_net_mean"), group, looks, "N")
+            style.line(tau, over_networks(rows, ["N"], "tau_mean"), group, looks, "N", SLOW)
+        style.line(tau_net, over_networks(rows, ["N"], "tau_net_mean"), group, looks, "N", SLOW)
         for kind, column in enumerate(("kept", "left_out")):
             summary = over_networks(rows, ["N"], column, per="units")
-            style.line(counts, summary, group if not kind else "", comparison.look(index, kind, True), "N")
+            style.line(counts, summary, group if not kind else "", comparison.look(index, kind, True), "N", style.SHARE)
     tau.set_title(f"time constant of a unit, {TAU}: mean")
     tau_net.set_title(f"timescale of its activity, {TAU_NET}:\nmean of those above 1, without fits at the bound")
     counts.set_title(f"units with {TAU_NET} above 1\n(dashed: of these, left out at the bound)")
@@ -83,9 +89,9 @@ def _over_n(units: Table, summary: Table) -> Figure:
             ("tau_population", "of the mean activity"),
         ]
     ):
-        style.line(tau_net, over_networks(published, ["N"], column), words, style.look(index), "N")
+        style.line(tau_net, over_networks(published, ["N"], column), words, style.look(index), "N", LASTING)
     found = over_networks(summary.where(way="cross-validated"), ["N"], "tau_net_mean")
-    style.line(tau_net, found, "mean, without them, cross-validated", style.look(4), "N")
+    style.line(tau_net, found, "mean, without them, cross-validated", style.look(4), "N", SLOW)
     style.legend_below(tau_net)
     _shares(counts, published)
     return figure
@@ -95,7 +101,7 @@ def _band(axes: Axes, units: Table, published: Table) -> None:
     """Draw mean and middle 80 % of tau over units against N; of several networks, over the units of all."""
     at = np.unique(units["N"])
     ends = np.array([np.quantile(units.where(N=n)["tau"].astype(float), MIDDLE) for n in at])
-    style.line(axes, over_networks(published, ["N"], "tau_mean"), "mean", style.look(0), "N")
+    style.line(axes, over_networks(published, ["N"], "tau_mean"), "mean", style.look(0), "N", SLOW)
     colour = style.look(0)["color"]
     axes.fill_between(at, ends[:, 0], ends[:, 1], color=colour, alpha=0.12, lw=0, label="middle 80 % of units")
 
@@ -113,7 +119,9 @@ def _shares(axes: Axes, published: Table) -> None:
         ]
     ):
         if published[column].any():
-            style.line(axes, over_networks(published, ["N"], column, per="units"), words, style.look(index), "N")
+            style.line(
+                axes, over_networks(published, ["N"], column, per="units"), words, style.look(index), "N", style.SHARE
+            )
     style.legend_below(axes)
 
 

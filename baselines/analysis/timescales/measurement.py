@@ -78,9 +78,9 @@ class Timescales(Analysis[TimescaleSettings]):
     random bits (other tasks: their own stimulus, short trials end to end), drawn from the seed and that of the
     network's run. In trial i of B they are 1 with probability (i + 0.5) / B; with ``probabilities`` ``drawn``, the
     published way, with one drawn uniformly for each trial: over ten trials such means vary more with what was drawn
-    than with the network. For each unit the autocorrelation of its activity, the trial's mean taken out, is averaged over trials;
-    trials in which it does not vary are left out. Lags 0 to ``lags`` are fitted, by least squares, with a exp(-k/tau)
-    and with a [c exp(-k/tau1) + (1-c) exp(-k/tau2)], 0 <= a, c <= 1, tau at most 100 (``decay_fits``).
+    than with the network. For each unit the autocorrelation of its activity, the trial's mean taken out, is averaged
+    over trials; trials in which it does not vary are left out. Lags 0 to ``lags`` are fitted, by least squares, with
+    a exp(-k/tau) and with a [c exp(-k/tau1) + (1-c) exp(-k/tau2)], 0 <= a, c <= 1, tau at most 100 (``decay_fits``).
 
     Whether a unit has one decay or two is decided in two ways. ``aic``, the published one: the smaller of
     2 P + n ln(RSS / n), with P = 2 or 4 parameters and n lags. It takes the n residuals for independent, which those of

@@ -67,9 +67,10 @@ def ablations(run: Trained, case: str, *, n: int, **settings: Any) -> Iterator[O
         yield observation_of(run, case, "accuracy", None, float(table["baseline"][0]))
         for selection in ("fastest", "slowest", "random"):
             rows = table.where(selection=selection)
-            yield observation_of(run, case, f"accuracy, one of the {selection}", None, float(rows["accuracy"].mean()))
+            accuracy, tau = (float(np.average(rows[name], weights=rows["weight"])) for name in ("accuracy", "tau"))
+            yield observation_of(run, case, f"accuracy, one of the {selection}", None, accuracy)
             if selection == "slowest":
-                yield observation_of(run, case, "tau of the slowest", None, float(rows["tau"].mean()))
+                yield observation_of(run, case, "tau of the slowest", None, tau)
 
 
 def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps: int) -> Iterator[Observation]:
@@ -84,7 +85,7 @@ def dimensions(run: Trained, case: str, *, ns: Sequence[int], trials: int, steps
 
     for subject in subjects_at(run, ns):
         task = stimuli.changed(subject.task, {"p": 0.5}, subject.task.num_inputs)
-        inputs = stimuli.stream(task, trials, 100 + steps, 0)
+        inputs = stimuli.stream(task, trials, 100 + steps, 0, subject.seed)
         with torch.no_grad():
             outputs, _ = subject.network.unroll(inputs, subject.cell.initial_state(trials))
         found = components(outputs[100:].flatten(0, 1).double().numpy())

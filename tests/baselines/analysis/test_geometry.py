@@ -13,7 +13,7 @@ from baselines.analysis.geometry import Geometry, figure, measurement, restructu
 from baselines.analysis.geometry.components import components, principal_angles
 from baselines.analysis.geometry.fixed_points import find_points, jacobians
 from baselines.analysis.geometry.lyapunov import largest_exponent
-from baselines.analysis.geometry.memory_states import distances, memory_states
+from baselines.analysis.geometry.memory_states import distances, held, memory_states
 from baselines.analysis.settings import GeometrySettings
 from baselines.cells import Cell
 from baselines.core.settings import SettingsError
@@ -221,6 +221,13 @@ def test_memory_states_are_what_is_to_be_held() -> None:
     assert (held[3:] == trials.targets[3:, :, 1]).all()
     addition = DelayedAddition(N=9)
     assert set(memory_states(addition, addition.batch(0, 0, 500)).ravel().tolist()) == {-1, 0, 1, 2, 3}
+
+
+def test_memory_states_have_words() -> None:
+    flip = FlipFlop(N=6, bits=3)
+    assert [held(flip, label) for label in (0, 1, 5, 6)] == ["000", "100", "101", "011"]  # the first channel first
+    assert held(Parity(heads=(2, 4)), 1) == "1"
+    assert [held(DelayedAddition(N=8), label) for label in (0, 3)] == ["-1 to -0.5", "0.5 to 1"]
 
 
 def test_distances_of_two_clusters() -> None:

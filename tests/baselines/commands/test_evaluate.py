@@ -6,7 +6,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from baselines.commands.evaluate import EvaluationSettings, evaluate_run
