@@ -89,7 +89,8 @@ def _over_n(units: Table, summary: Table) -> Figure:
             ("tau_population", "of the mean activity"),
         ]
     ):
-        style.line(tau_net, over_networks(published, ["N"], column), words, style.look(index), "N", LASTING)
+        looks = style.look(index) | ({"ls": "--"} if column.endswith("_published") else {})  # may hide the line before
+        style.line(tau_net, over_networks(published, ["N"], column), words, looks, "N", LASTING)
     found = over_networks(summary.where(way="cross-validated"), ["N"], "tau_net_mean")
     style.line(tau_net, found, "mean, without them, cross-validated", style.look(4), "N", SLOW)
     style.legend_below(tau_net)
