@@ -47,8 +47,9 @@ def share_intervals(parts: npt.ArrayLike, wholes: npt.ArrayLike) -> Floats:
         D = max(1, v n / (p (1 - p)) (t / z)^2)                  design effect; t: Student's quantile for B - 1
 
     The factor (t / z)^2, after Korn & Graubard (Survey Methodology 1998), pays for a v that comes from few trials.
-    Where v cannot be estimated, for all answers are right or all are wrong or there is one trial, D is 1: nothing shows
-    then whether answers of a trial go together, and the interval is that of n independent ones.
+    Where no trial has more than one answer, D is 1. So it is where v cannot be estimated, for all answers are right or
+    all are wrong or there is one trial: nothing shows then whether answers of a trial go together, and the interval is
+    that of n independent ones.
 
     Args:
         parts: the parts x, (B, K), each from 0 to its whole.
@@ -62,7 +63,7 @@ def share_intervals(parts: npt.ArrayLike, wholes: npt.ArrayLike) -> Floats:
     t = np.array([quantiles[freedom] for freedom in more.tolist()])
     variance = trials / more * ((x - share * w) ** 2).sum(axis=0) / n**2
     alone = share * (1 - share)
-    known = (trials > 1) & (alone > 0)
+    known = (trials > 1) & (alone > 0) & (w.max(axis=0) > 1)
     effect = np.divide(variance * n * (t / Z) ** 2, alone, out=np.ones_like(n), where=known)
     return wilson(share, n / np.maximum(effect, 1.0))
 

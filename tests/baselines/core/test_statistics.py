@@ -38,6 +38,14 @@ def test_the_same_answers_have_the_same_interval_however_they_come(right: int, l
     assert least == pytest.approx(low, abs=5e-5)
 
 
+@pytest.mark.parametrize(("right", "count"), [(0, 10), (3, 10), (49, 50), (812, 1000)])
+def test_trials_of_one_answer_are_independent_answers(right: int, count: int) -> None:
+    parts = np.zeros((count, 1))
+    parts[:right] = 1
+    theirs = stats.binomtest(right, count).proportion_ci(method="wilson")
+    assert share_intervals(parts, np.ones((count, 1)))[0] == pytest.approx((theirs.low, theirs.high), abs=1e-8)
+
+
 def test_answers_that_go_together_count_as_fewer() -> None:
     """Ten trials of 1,000 answers, in one of which 500 are wrong: little more than ten answers are known."""
     parts, wholes = np.full((10, 1), 1000.0), np.full((10, 1), 1000.0)
