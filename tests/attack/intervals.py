@@ -1,4 +1,4 @@
-"""Intervals of proportions, of random answers in trials: Wilson's by SciPy for the formula recomputed trial by trial."""
+"""Intervals of the shares of random answers in trials: Wilson's, for the documented formula written out."""
 
 from __future__ import annotations
 

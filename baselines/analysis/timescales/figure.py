@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -154,7 +156,7 @@ def _distributions(units: Table, published: Table, names: list[str]) -> Figure:
                 filled = {"histtype": "step", "lw": 1.4} if len(names) > 1 else {}
                 weights = np.full(len(values), 1 / len(rows))
                 axes.hist(values, bins=bins[axes].tolist(), weights=weights, color=colour, label=group, **filled)  # type: ignore[arg-type]
-        looks = {"color": colour if len(names) > 1 else style.COLOURS[1], "ls": "--"}
+        looks: dict[str, Any] = {"color": colour if len(names) > 1 else style.COLOURS[1], "ls": "--"}
         mean = over_networks(published.where(group=group), ["group"], "tau_net_mean")["mean"][0]
         tau_net.axvline(float(mean), label=comparison.named(group, KEPT), **looks)
         both.scatter(x, y, s=8, color=colour, lw=0, alpha=0.6)

@@ -234,6 +234,6 @@ def _average(curves: Floats) -> Floats:
 
 def _moments(taus: Floats, suffix: str = "") -> dict[str, float]:
     """Mean, standard deviation and median, as columns of ``SUMMARY``; NaN of no values."""
-    functions = {"mean": np.mean, "sd": np.std, "median": np.median}
+    functions: dict[str, Any] = {"mean": np.mean, "sd": np.std, "median": np.median}
     values = {name: float(function(taus)) if len(taus) else float("nan") for name, function in functions.items()}
     return {f"tau_net_{name}{suffix}": value for name, value in values.items()}

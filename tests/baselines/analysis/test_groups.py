@@ -16,7 +16,8 @@ from baselines.core.style import distinct
 from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from memory_envs import Parity
-from tests.baselines.analysis.test_analyses import QUICK, make_network
+from tests.baselines.analysis.test_analyses import QUICK
+from tests.baselines.small import make_network
 
 
 def settings(**given: Any) -> Settings:

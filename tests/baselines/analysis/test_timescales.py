@@ -153,7 +153,8 @@ def test_means_leave_out_fits_at_the_bound_and_say_how_many() -> None:
     units, summary = (tables[name].where(way="aic") for name in ("units", "summary"))
     taus = units["tau_net"]
     bound = units["at_upper"]  # the slowest, and those that noise made AIC fit with a second decay
-    assert bound[3] and not bound[:2].any()
+    assert bound[3]
+    assert not bound[:2].any()
     assert (summary["kept"][0], summary["left_out"][0]) == (4, bound.sum())
     for name, function in (("mean", np.mean), ("sd", np.std), ("median", np.median)):
         assert summary[f"tau_net_{name}"][0] == pytest.approx(function(taus[~bound]))
