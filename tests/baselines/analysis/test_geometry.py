@@ -243,7 +243,7 @@ def made_up(jump: int, fall: int, count: int = 12) -> dict[str, Table]:
     tables = {name: Table(columns) for name, columns in measurement.TABLES.items()}
     rng = np.random.default_rng(0)
     for c in range(count):
-        keys: dict[str, Any] = {"run": "a", "N": 5, "update": 10 * c}
+        keys: dict[str, Any] = {"run": "a", "group": "", "N": 5, "update": 10 * c}
         after = c > jump
         values: dict[str, Any] = dict.fromkeys([column.name for column in measurement.GEOMETRY], 0.0)
         values |= {
@@ -282,6 +282,19 @@ def test_figures_of_one_checkpoint_and_of_a_course() -> None:
     assert len(figure.draw(one).axes) == 2
     course = made_up(4, 7)
     assert len(figure.draw(course | restructuring.conclude(course)).axes) == 7
+
+
+def test_eigenvalues_are_drawn_in_conjugate_pairs() -> None:
+    """Of a real eigenvalue and three pairs, the three largest are one pair and half of the next."""
+    turns = [torch.tensor([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]]) for a in (0.5, 1.0, 2.0)]
+    matrix = torch.block_diag(*(size * turn for size, turn in zip((0.9, 0.8, 0.7), turns, strict=True)))
+    one = subject(Linear(matrix, torch.ones(6, 1)), Parity(N=3))
+    drawn = figure.draw(Geometry().measure(one, GeometrySettings(trials=10, points=10, exponent_steps=5)))
+    (axes,) = (axes for axes in drawn.axes if axes.get_xlabel() == "real part")
+    shown = {complex(*np.round(at, 4)) for points in axes.collections for at in np.asarray(points.get_offsets())}
+    assert shown == {
+        np.round(size * np.exp(sign * 1j * a), 4) for size, a in ((0.9, 0.5), (0.8, 1.0)) for sign in (1, -1)
+    }
 
 
 def test_a_network_that_diverges_is_told() -> None:
