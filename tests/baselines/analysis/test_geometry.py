@@ -285,9 +285,11 @@ def test_figures_of_one_checkpoint_and_of_a_course() -> None:
 
 
 def test_eigenvalues_are_drawn_in_conjugate_pairs() -> None:
-    """Of a real eigenvalue and three pairs, the three largest are one pair and half of the next."""
-    turns = [torch.tensor([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]]) for a in (0.5, 1.0, 2.0)]
-    matrix = torch.block_diag(*(size * turn for size, turn in zip((0.9, 0.8, 0.7), turns, strict=True)))
+    """Of three pairs, the three largest eigenvalues are one pair and half of the next."""
+    matrix = torch.zeros(6, 6)
+    for i, (size, a) in enumerate(((0.9, 0.5), (0.8, 1.0), (0.7, 2.0))):
+        turn = [[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]]
+        matrix[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = size * torch.tensor(turn)
     one = subject(Linear(matrix, torch.ones(6, 1)), Parity(N=3))
     drawn = figure.draw(Geometry().measure(one, GeometrySettings(trials=10, points=10, exponent_steps=5)))
     (axes,) = (axes for axes in drawn.axes if axes.get_xlabel() == "real part")

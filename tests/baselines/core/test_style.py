@@ -49,7 +49,7 @@ def test_intervals_are_shown_of_three_networks_on_and_within_what_can_be() -> No
     _, (axes,) = style.panels(["one"])
     style.line(axes, table(3), "words", style.look(0), "x", (1.0, np.inf))
     (band,) = (one for one in axes.collections if isinstance(one, PolyCollection))
-    edges = band.get_paths()[0].vertices[:, 1]
+    edges = np.asarray(band.get_paths()[0].vertices, float)[:, 1]
     assert edges.min() == 1
     assert edges.max() == pytest.approx(high[0])
 
