@@ -17,9 +17,8 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from baselines.core import seeds
 from baselines.core.sb3_models import observation_filter
-from baselines.core.statistics import bootstrap_shares
+from baselines.core.statistics import share_intervals
 from baselines.core.text import one_line
 from memory_envs import Task
 
@@ -120,10 +119,9 @@ class LagAccuracy:
 class Evaluation:
     """How well an agent played fresh trials.
 
-    Every interval covers 95 %: a percentile bootstrap that resamples whole trials with all their answers, widened to
-    Wilson's interval where that is wider (``baselines.core.statistics.bootstrap_shares``), so that an interval has a
-    width even if every trial was right. An interval tells how precisely these trials measure this one agent. It does
-    not tell how well another training run would have ended.
+    Every interval covers 95 %: Wilson's, for as many answers as the answers of these trials are worth together
+    (``baselines.core.statistics.share_intervals``); it has a width even if every answer was right. An interval tells
+    how precisely these trials measure this one agent. It does not tell how well another training run would have ended.
 
     Attributes:
         task: the task that was played.
@@ -201,13 +199,12 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
     labels = [task.head_labels[head] for head in active]
     counted, right = played.counted.sum(axis=0), played.correct.sum(axis=0)[:, active]
     lags, counted_by_lag, right_by_lag = _by_lag(task, played)
-    # One bootstrap for all shares: the score, each active head, each lag. The score enters as the share of its range
-    # from -1 to 1, and a trial weighs as many answers as it has on average.
+    # All shares at once: the score, each active head, each lag. The score enters as the share of its range from -1 to
+    # 1, and a trial weighs as many answers as it has on average.
     answers = np.full((episodes, 1), counted.mean() * len(active))
     parts = np.concatenate([(played.returns[:, None] + 1) / 2 * answers, right, right_by_lag], axis=1)
     wholes = np.concatenate([answers, np.repeat(counted[:, None], len(active), 1), counted_by_lag], axis=1)
-    ends = bootstrap_shares(parts, wholes, seeds.numpy_generator(seed, "bootstrap"))
-    (low, high), *intervals = [(low, high) for low, high in ends.tolist()]
+    (low, high), *intervals = [(low, high) for low, high in share_intervals(parts, wholes).tolist()]
     lag_columns = zip(
         lags.tolist(),
         counted_by_lag.sum(axis=0).tolist(),

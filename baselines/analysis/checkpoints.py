@@ -7,21 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baselines.core.settings import SettingsError
-from baselines.training.run_files import kept_checkpoints, read_settings
-
-MAY_DIFFER = (
-    "seed",
-    "n_max",
-    "budget",
-    "max_updates",
-    "steps",
-    "keep_every",
-    "episodes",
-    "device",
-    "recipe",
-    "overrides",
-)
-"""Settings in which the runs of one analysis may differ and still be of one kind. (The recipe's values may not.)"""
+from baselines.training.run_files import kept_checkpoints
 
 
 @dataclass(frozen=True)
@@ -39,27 +25,6 @@ class Checkpoint:
     run: str
     n: int | None = None
     update: int | None = None
-
-
-def check_runs(paths: Sequence[Path]) -> None:
-    """Refuse runs that cannot be analysed together: means and intervals are over networks of one kind.
-
-    Raises:
-        RunError: a folder holds no run, one of another command than ``train``, or one with a cell that is not trusted.
-        SettingsError: a run is named twice, or two runs differ in a setting outside ``MAY_DIFFER``, which it names.
-    """
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise SettingsError("runs", f"runs must differ, got {' '.join(map(str, paths))}")
-    runs = [read_settings(path) for path in paths]
-    for run in runs:
-        run.check_cell()
-    asked = [run.to_dict() for run in runs]
-    kinds = [{name: value for name, value in one.items() if name not in MAY_DIFFER} | one["overrides"] for one in asked]
-    for name, value in kinds[0].items():
-        if other := [kind[name] for kind in kinds if kind[name] != value]:
-            raise SettingsError(
-                "runs", f"runs must have one {name} for means over networks, got {value!r} and {other[0]!r}"
-            )
 
 
 def chosen(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Checkpoint]:

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baselines.analysis.checkpoints import check_runs, chosen
+from baselines.analysis.checkpoints import chosen
+from baselines.analysis.groups import check_runs
 from baselines.analysis.settings import SETTINGS, AnalysisSettings
 from baselines.core import files
 from baselines.core.files import foreign_entry, inside, read_json, replace_file, replace_files

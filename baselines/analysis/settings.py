@@ -10,6 +10,8 @@ from typing import Any
 
 from baselines.core.settings import SettingsError, check_fields, device_name
 
+PROBABILITIES = ("spaced", "drawn")
+"""How often a bit is 1 in each trial; see ``timescales``."""
 DIVISORS = ("pairs", "published")
 """What the sum of products at a lag is divided by; see ``timescales.autocorrelation``."""
 WAYS = ("clean", "published")
@@ -79,12 +81,20 @@ class TimescaleSettings(AnalysisSettings):
             "choices": DIVISORS,
         },
     )
+    probabilities: str = field(
+        default="spaced",
+        metadata={
+            "help": "p of the trials of parity and dms, unless --task-args sets it: spaced evenly between 0 and 1, or "
+            "drawn from there at random for each, as published",
+            "choices": PROBABILITIES,
+        },
+    )
     on: str = field(
         default="output", metadata={"help": "activity that is measured: output, state, or a part that the cell names"}
     )
     task_args: dict[str, Any] = field(
         default_factory=dict,
-        metadata={"help": "arguments of the task that replace the run's (default: p=uniform for parity and dms)"},
+        metadata={"help": "arguments of the task that replace the run's"},
     )
 
     def check(self) -> None:

@@ -69,7 +69,7 @@ def as_shown(task: Task, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
     return inputs
 
 
-def stream(task: Task, trials: int, steps: int, seed: int) -> Tensor:
+def stream(task: Task, trials: int, steps: int, seed: int, network: int = 0, *, spaced: bool = False) -> Tensor:
     """The inputs of some endless trials, (T, B, I): a stream of T steps, or short trials laid end to end.
 
     They are what the task shows in training, its channel ``go`` included (``as_shown``).
@@ -79,16 +79,39 @@ def stream(task: Task, trials: int, steps: int, seed: int) -> Tensor:
         trials: how many trials, B.
         steps: how many steps, T.
         seed: the seed of the analysis. No training shows these trials.
+        network: the seed of the network that sees them.
+        spaced: whether trial i has 1s with probability (i + 0.5) / B, of a task whose argument ``p`` is that.
     """
+    if spaced:
+        each = [task.replace(p=(i + 0.5) / trials) for i in range(trials)]
+        return torch.cat([_laid(one, 1, steps, _seed(seed, network), i) for i, one in enumerate(each)], 1)
+    return _laid(task, trials, steps, _seed(seed, network), 0)
+
+
+def _laid(task: Task, trials: int, steps: int, seed: int, index: int) -> Tensor:
+    """The inputs of endless trials, (T, B, I), from batch number ``index`` with this seed of the task."""
     if task.heads is not None:  # targets are not needed
         task = task.replace(heads=(task.N,), active_heads=None)
     played = with_steps(task, steps)
     rounds = -(-steps // played.num_steps)
-    shown = as_shown(task, played.batch(seeds.evaluation_seed(seed), 0, trials * rounds).inputs)
+    shown = as_shown(task, played.batch(seed, index, trials * rounds).inputs)
     laid = shown.reshape(len(shown), rounds, trials, -1).swapaxes(0, 1).reshape(-1, trials, shown.shape[-1])
     return torch.from_numpy(np.ascontiguousarray(laid[:steps]))
 
 
-def fresh(task: Task, trials: int, seed: int, index: int = 0) -> Trials:
-    """A batch of whole trials, which no training shows; batches with different ``index`` differ."""
-    return task.batch(seeds.evaluation_seed(seed), index, trials)
+def fresh(task: Task, trials: int, seed: int, index: int = 0, network: int = 0) -> Trials:
+    """A batch of whole trials, which no training shows.
+
+    Args:
+        task: the task.
+        trials: how many trials, B.
+        seed: the seed of the analysis.
+        index: batches with different indices differ.
+        network: the seed of the network that sees them.
+    """
+    return task.batch(_seed(seed, network), index, trials)
+
+
+def _seed(seed: int, network: int) -> int:
+    """The seed of the trials: it differs between networks, whose means would else share the chance of one stimulus."""
+    return seeds.evaluation_seed(seed) + network % 2**30  # below the seeds of tests and of training environments

@@ -75,9 +75,10 @@ def _tau(axes: Axes, rows: Rows) -> None:
     solved = [row for row in rows if row["solved"]] or rows[-1:]
     demands = [row["N"] for row in solved]
     mean = [row["tau_mean"] for row in solved]
-    low, high = ([row["tau_mean"] + sign * row["tau_sd"] for row in solved] for sign in (-1, 1))
-    axes.fill_between(demands, low, high, alpha=0.25, lw=0, label="SD over units")
+    low, high = (np.array([row["tau_mean"] + sign * row["tau_sd"] for row in solved]) for sign in (-1, 1))
+    # No unit has a tau below 1: where the mean is near it, the spread is upwards.
+    axes.fill_between(demands, np.maximum(low, 1), high, alpha=0.25, lw=0, label="SD over units (cut at 1, the least)")
     axes.plot(demands, mean, marker="o", ms=4, label="mean")
     axes.axhline(1, color="grey", ls=":", lw=0.8)
     axes.set(xlabel="N solved", ylabel="time constant (steps)")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from baselines.analysis.geometry.restructuring import LEAST_PAIRS, MEASURES
 from baselines.core import style
@@ -102,7 +101,7 @@ def _states(figure: Figure, width: float, latest: dict[str, Table]) -> None:
     for index, label in enumerate(labels):
         rows = paths.where(memory=label)
         colour = _MEMORIES[index % len(_MEMORIES)]
-        axes.scatter(*(rows[name] for name in names), s=6, lw=0, color=colour, label=f"holds {label}")
+        axes.scatter(*(rows[name] for name in names), s=6, lw=0, color=colour, label=f"holds {rows['holds'][0]}")
     flat = {"depthshade": False} if in_space else {}
     for kind, looks in reversed(_POINTS.items()):
         rows = points.where(kind=kind)
@@ -141,17 +140,20 @@ def _eigenvalues(axes: Axes, points: Table) -> None:
                 np.concatenate([rows[f"eigenvalue{i}_{part}"].astype(float) for i in (1, 2, 3)])
                 for part in ("real", "imaginary")
             )
+            # Complex ones come in pairs, of which the third by size may be one half.
+            pair = imaginary != 0
+            real, imaginary = np.append(real, real[pair]), np.append(imaginary, -imaginary[pair])
             axes.scatter(real, imaginary, **looks | {"s": 14})
     axes.set_aspect("equal")
     axes.set(xlabel="real part", ylabel="imaginary part")
-    axes.set_title("three largest eigenvalues at each point\n(inside the circle: stable)")
+    axes.set_title("three largest eigenvalues at each point, with their\nconjugates (inside the circle: stable)")
 
 
 def _loss(axes: Axes, course: Table, changes: Table) -> None:
     """Draw the loss, and where it falls most."""
     _curve(axes, course, "loss", "", 0)
-    axes.set(xlabel="updates of training", ylabel="loss (dashed: its fall)", yscale="log")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel="updates of training", ylabel="loss (dashed: its fall)")
+    style.log_axis(axes.yaxis)
     _mark_falls(axes, changes)
 
 

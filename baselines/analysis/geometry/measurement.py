@@ -21,6 +21,7 @@ from baselines.analysis.geometry.components import Components, components
 from baselines.analysis.geometry.fixed_points import Points, find_points, starting_states
 from baselines.analysis.geometry.lyapunov import largest_exponent
 from baselines.analysis.geometry.memory_states import Distances, distances, memory_states
+from baselines.analysis.geometry.memory_states import held as held_words
 from baselines.analysis.geometry.restructuring import CHANGES, Shape, differences
 from baselines.analysis.geometry.training_loss import training_loss
 from baselines.analysis.settings import GeometrySettings
@@ -72,6 +73,7 @@ TRAJECTORIES = (
     Column("trial", "trial, from 0"),
     Column("step", "step of the trial, from 0", "steps"),
     Column("memory", "memory state, -1 where no answer is defined"),
+    Column("holds", "the same in words: bits of the flip-flop from the first channel on, a label, an interval"),
     *(Column(f"pc{i}", f"coordinate along principal component {i}", "activity") for i in (1, 2, 3)),
 )
 POINTS = (
@@ -183,7 +185,7 @@ class Geometry(Analysis[GeometrySettings]):
             **counts,
         )
         _add_components(tables["components"], keys, found)
-        _add_trajectories(tables["trajectories"], keys, sets[0])
+        _add_trajectories(tables["trajectories"], keys, task, sets[0])
         _add_points(tables["points"], keys, points, found, _answers(subject.network, task, held, points))
         if len(pairs[0]):
             tables["distances"].add(
@@ -321,11 +323,13 @@ def _answers(network: RecurrentNetwork, task: Task, held: Tensor, points: Points
     return memory_states(task, given)[0]
 
 
-def _add_trajectories(table: Table, keys: dict[str, Any], one: _Played) -> None:
+def _add_trajectories(table: Table, keys: dict[str, Any], task: Task, one: _Played) -> None:
     steps = np.arange(one.first, one.first + len(one.states))
     for trial in range(min(_SHOWN_TRIALS, one.states.shape[1])):
         along = one.found.project(one.states[:, trial].double().cpu().numpy())
-        table.add(**keys, trial=trial, step=steps, memory=one.labels[:, trial], **_coordinates(along))
+        memory = one.labels[:, trial]
+        words = [held_words(task, label) if label >= 0 else "" for label in memory.tolist()]
+        table.add(**keys, trial=trial, step=steps, memory=memory, holds=words, **_coordinates(along))
 
 
 def _coordinates(along: Any) -> dict[str, Any]:

@@ -43,6 +43,20 @@ def memory_states(task: Task, trials: Trials) -> Labels:
     return np.where(mask, labels, -1)
 
 
+def held(task: Task, label: int) -> str:
+    """What a memory state is, in words: the flip-flop's bits from the first channel to the last, a label, an interval.
+
+    Args:
+        task: the task.
+        label: the number of the memory state, as ``memory_states`` gives it.
+    """
+    if task.real_valued:
+        return f"{-1 + label / 2:g} to {-0.5 + label / 2:g}"
+    if task.heads is None and task.num_heads <= MOST_BITS:
+        return "".join(str(label >> channel & 1) for channel in range(task.num_heads))
+    return str(label)
+
+
 @dataclass(frozen=True)
 class Distances:
     """Distances between the mean states of what is held.

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 
 from baselines.core import style
 from baselines.core.files import replace_file
+from baselines.core.statistics import wilson
 from baselines.reproduction.tcr.conditions import Condition
 from baselines.reproduction.tcr.results import Rows, Run, runs_of
 
@@ -41,13 +42,6 @@ def bootstrap(values: Sequence[float]) -> Interval:
     draws = np.random.default_rng(0).integers(0, len(data), (RESAMPLES, len(data)))
     low, high = np.percentile(data[draws].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
-
-
-def wilson(successes: int, runs: int) -> Interval:
-    """Wilson's score interval of a share."""
-    z2 = 1.959964**2
-    centre, spread = successes + z2 / 2, math.sqrt(z2 * (successes * (runs - successes) / runs + z2 / 4))
-    return max((centre - spread) / (runs + z2), 0.0), min((centre + spread) / (runs + z2), 1.0)
 
 
 def censored_median(updates: Sequence[int], solved: Sequence[bool]) -> str:
@@ -81,7 +75,7 @@ def _row(cells: Sequence[str]) -> str:
 def _line(condition: Condition, rows: Rows) -> str:
     runs = runs_of(condition, rows)
     updates, solved = [run.updates for run in runs.values()], [run.solved for run in runs.values()]
-    low, high = wilson(sum(solved), len(solved))
+    low, high = wilson(sum(solved) / len(solved), len(solved))
     left, right = bootstrap(updates)
     cells = [
         condition.training(),
@@ -144,7 +138,8 @@ def draw(groups: Groups, rows: Rows, path: Path) -> Path:
 
 def _share(runs: Sequence[Run]) -> tuple[float, Interval]:
     solved = sum(run.solved for run in runs)
-    return solved / len(runs), wilson(solved, len(runs))
+    low, high = wilson(solved / len(runs), len(runs)).tolist()
+    return solved / len(runs), (low, high)
 
 
 def _restricted_mean(runs: Sequence[Run]) -> tuple[float, Interval]:

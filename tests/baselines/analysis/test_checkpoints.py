@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from baselines.analysis.checkpoints import check_runs, chosen
+from baselines.analysis.checkpoints import chosen
 from baselines.analysis.subject import load
-from baselines.core.files import RunError
 from baselines.core.settings import SettingsError
 from baselines.training import loading
 from baselines.training.bptt_settings import Settings
@@ -75,6 +74,3 @@ def test_each_checkpoint_is_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
     (network, task), last = loading.load_network(path, None, subjects[-1].update), subjects[-1]
     assert task == last.task
     assert all((value == last.network.state_dict()[name]).all() for name, value in network.state_dict().items())
-    check_runs([path])
-    with pytest.raises(RunError, match=r"is not a run folder"):
-        check_runs([tmp_path])

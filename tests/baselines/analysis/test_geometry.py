@@ -14,7 +14,7 @@ from baselines.analysis.geometry import Geometry, figure, measurement, restructu
 from baselines.analysis.geometry.components import components, principal_angles
 from baselines.analysis.geometry.fixed_points import find_points, jacobians, starting_states
 from baselines.analysis.geometry.lyapunov import largest_exponent
-from baselines.analysis.geometry.memory_states import distances, memory_states
+from baselines.analysis.geometry.memory_states import distances, held, memory_states
 from baselines.analysis.settings import GeometrySettings
 from baselines.analysis.subject import load
 from baselines.cells import Cell
@@ -298,6 +298,13 @@ def test_memory_states_are_what_is_to_be_held() -> None:
     assert set(memory_states(addition, addition.batch(0, 0, 500)).ravel().tolist()) == {-1, 0, 1, 2, 3}
 
 
+def test_memory_states_have_words() -> None:
+    flip = FlipFlop(N=6, bits=3)
+    assert [held(flip, label) for label in (0, 1, 5, 6)] == ["000", "100", "101", "011"]  # the first channel first
+    assert held(Parity(heads=(2, 4)), 1) == "1"
+    assert [held(DelayedAddition(N=8), label) for label in (0, 3)] == ["-1 to -0.5", "0.5 to 1"]
+
+
 def test_distances_of_two_clusters() -> None:
     states = np.array([[0.0, 1], [0, -1], [3, 1], [3, -1], [50, 50]])
     found = distances(states, np.array([0, 0, 1, 1, -1]))
@@ -314,7 +321,7 @@ def made_up(jump: int, fall: int, count: int = 12) -> dict[str, Table]:
     tables = {name: Table(columns) for name, columns in measurement.TABLES.items()}
     rng = np.random.default_rng(0)
     for c in range(count):
-        keys: dict[str, Any] = {"run": "a", "N": 5, "update": 10 * c}
+        keys: dict[str, Any] = {"run": "a", "group": "", "N": 5, "update": 10 * c}
         after = c > jump
         values: dict[str, Any] = dict.fromkeys([column.name for column in measurement.GEOMETRY], 0.0)
         values |= {
@@ -355,6 +362,21 @@ def test_figures_of_one_checkpoint_and_of_a_course() -> None:
     assert len(figure.draw(one).axes) == 2
     course = made_up(4, 7)
     assert len(figure.draw(course | restructuring.conclude(course)).axes) == 7
+
+
+def test_eigenvalues_are_drawn_in_conjugate_pairs() -> None:
+    """Of three pairs, the three largest eigenvalues are one pair and half of the next."""
+    matrix = torch.zeros(6, 6)
+    for i, (size, a) in enumerate(((0.9, 0.5), (0.8, 1.0), (0.7, 2.0))):
+        turn = [[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]]
+        matrix[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = size * torch.tensor(turn)
+    one = subject(Linear(matrix, torch.ones(6, 1)), Parity(N=3))
+    drawn = figure.draw(Geometry().measure(one, GeometrySettings(trials=10, points=10, exponent_steps=5)))
+    (axes,) = (axes for axes in drawn.axes if axes.get_xlabel() == "real part")
+    shown = {complex(*np.round(at, 4)) for points in axes.collections for at in np.asarray(points.get_offsets())}
+    assert shown == {
+        np.round(size * np.exp(sign * 1j * a), 4) for size, a in ((0.9, 0.5), (0.8, 1.0)) for sign in (1, -1)
+    }
 
 
 @pytest.mark.parametrize(

@@ -254,34 +254,37 @@ def changed(run: Path, to: Path, name: str, value: Any) -> Path:
     return to
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("task", "dms", "task for means over networks, got 'parity' and 'dms'"),
-        ("cell", "gru", "cell for means over networks, got 'leaky' and 'gru'"),
-        ("curriculum", "single-head", "curriculum for means over networks, got 'multi-head' and 'single-head'"),
-        ("learning_rate", 1e-3, "learning_rate for means over networks, got 0.005 and 0.001"),
-    ],
-)
-def test_runs_of_different_kinds_are_refused(
-    name: str, value: Any, words: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = changed(run, tmp_path / "other", name, value)
-    with pytest.raises(SystemExit):
+def test_runs_of_different_tasks_are_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = changed(run, tmp_path / "other", "task", "dms")
+    with pytest.raises(SystemExit) as left:
         main(["analyze", str(run), str(other), "--what", "ablation", "--out", str(tmp_path / "both")])
-    assert f"runs must have one {words}" in capsys.readouterr().err
+    assert left.value.code == 2
+    assert f"runs must be of one task, got 'parity' ({run}) and 'dms' ({other})" in capsys.readouterr().err
     assert not (tmp_path / "both").exists()
 
 
-def test_runs_that_differ_in_seed_and_length_are_of_one_kind(run: Path, tmp_path: Path) -> None:
-    other = shutil.copytree(run, tmp_path / "other")
+@pytest.mark.parametrize(
+    ("name", "value", "groups"),
+    [
+        ("budget", 1e9, {"three": "", "other": ""}),
+        ("seed", 7, {"three": "", "other": ""}),
+        ("n_max", 4, {"three": "n_max = 3", "other": "n_max = 4"}),
+        ("learning_rate", 1e-3, {"three": "learning_rate = 0.005", "other": "learning_rate = 0.001"}),
+    ],
+)
+def test_runs_of_one_task_are_compared(
+    name: str, value: Any, groups: dict[str, str], run: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(run, tmp_path / "copy" / "other")
     config = json.loads((other / "config.json").read_text())
-    config["settings"] |= {"budget": 1e9}  # changeable, so that the checkpoints stay those of the run
+    (config["recipe"] if name in config["recipe"] else config["settings"])[name] = value
     (other / "config.json").write_text(json.dumps(config))
     out = tmp_path / "both"
     command = ["analyze", str(run), str(other), "--what", "forgetting", *QUICK["forgetting"], "--out", str(out)]
     assert main([*command, "--checkpoints", "2"]) == 0
-    assert {row["run"] for row in read_csv(out / "forgetting.csv")} == {"three", "other"}
+    rows = read_csv(out / "forgetting.csv")
+    assert {row["run"]: row["group"] for row in rows} == groups
+    assert (out / "forgetting.png").exists()
 
 
 BAD = [
@@ -295,7 +298,7 @@ BAD = [
     ("--what ablation --singles 25", "--singles: singles must be an integer from 0 to 24, got 25"),
     ("--what perturbation --sizes big", "--sizes: must be a number, got 'big'"),
     ("--what timescales --out {run}/config.json", "--out: out must be a folder that can be made"),
-    ("{run}/../{run.name} --what timescales --out {run}/x", "RUN: runs must differ, got"),
+    ("{run}/../{run.name} --what timescales --out {run}/x", "RUN: runs must differ, got one run twice: "),
     ("{run} --what timescales", "--out: out must be given with several runs, got none with 2"),
 ]
 

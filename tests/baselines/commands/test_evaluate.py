@@ -6,14 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from baselines.commands.evaluate import EvaluationSettings, evaluate_run
 from baselines.commands.main import main
 from baselines.core import files, seeds
 from baselines.core.settings import SettingsError
-from baselines.core.statistics import accuracy_interval
 from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from memory_envs import Parity
@@ -168,26 +166,6 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     for setting in fields(EvaluationSettings):
         assert f"--{setting.name.replace('_', '-')} " in said
         assert setting.metadata["help"][:20] in said
-
-
-@pytest.mark.parametrize("share", [0.55, 0.9, 0.99])
-def test_intervals_hold_the_truth_as_often_as_they_say(share: float) -> None:
-    """Answers of a trial go together: each trial has a share of its own around the true one."""
-    random = np.random.default_rng(0)
-    held = 0
-    for _ in range(400):
-        counted = random.integers(5, 30, 200).astype(float)
-        own = random.beta(20 * share, 20 * (1 - share), 200)
-        low, high = accuracy_interval(random.binomial(counted.astype(int), own).astype(float), counted)
-        assert 0 <= low < high <= 1
-        held += low < share < high
-    assert 0.92 < held / 400 < 0.98
-
-
-@pytest.mark.parametrize("right", [0.0, 7.0])
-def test_an_interval_is_never_of_no_width(right: float) -> None:
-    low, high = accuracy_interval(np.full(50, right), np.full(50, 7.0))
-    assert high - low == pytest.approx(0.071, abs=0.001)  # Wilson's for 0 or 50 of 50
 
 
 def test_the_usual_seed_is_none_of_training() -> None:
