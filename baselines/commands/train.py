@@ -12,6 +12,7 @@ from baselines.commands.options import add_run_options, new_or_changed, note_ver
 from baselines.commands.say import complain
 from baselines.core.process import interruptible, prepare_to_compute
 from baselines.core.settings import SettingsError
+from baselines.core.trust import trust_options
 from baselines.training import recipes, run_files
 from baselines.training.bptt_settings import Settings
 
@@ -100,6 +101,7 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
 def go_on(run: TrainingRun) -> str:
     """The command that resumes a run, as a sentence."""
     command = f"python -m baselines train --resume {shlex.quote(str(run.folder.path))}"
+    command += trust_options([run.plan.settings.cell])
     if run.status == "budget":
         command += f" --budget {2 * run.plan.settings.budget:g}"
     elif run.status == "steps":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from baselines.commands.options import add_run_options, new_or_changed, note_versions
 from baselines.core.process import interruptible, prepare_to_compute
+from baselines.core.trust import trust_options
 from baselines.training import ppo_recipes, run_files
 from baselines.training.ppo_settings import RLSettings
 
@@ -74,7 +75,8 @@ def show(run: RLRun) -> int:
     said = f"{why.get(run.status, run.status)} after {run.steps} environment steps, {run.cpu_seconds:.1f} CPU s; "
     said += f"largest N solved: {solved}. Saved in {path}"
     if run.status in ("interrupted", "steps"):
-        more = f" --steps {run_files.more_steps(limit, run.steps)}" if run.status == "steps" else ""
+        more = trust_options([run.plan.settings.cell])
+        more += f" --steps {run_files.more_steps(limit, run.steps)}" if run.status == "steps" else ""
         said += f"\nGo on with: python -m baselines train-rl --resume {shlex.quote(str(path))}{more}"
     console.print(said, soft_wrap=True)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)

@@ -12,11 +12,9 @@ import math
 import types
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
 
 from baselines.core.files import RunError
-
-T = TypeVar("T")
 
 Number = NewType("Number", float)
 """A number that may be NaN or infinite."""
@@ -28,7 +26,7 @@ LARGEST = 2**64
 """Integers in our files are smaller: seeds have up to 64 bits."""
 
 
-def check_stored(content: Any, declaration: type[T], file: Path, what: str) -> T:
+def check_stored(content: Any, declaration: Any, file: Path, what: str) -> Any:
     """The content, once it is sure that it has what is declared.
 
     Args:
@@ -42,8 +40,7 @@ def check_stored(content: Any, declaration: type[T], file: Path, what: str) -> T
     """
     if (wrong := _wrong("", content, declaration)) is not None:
         raise RunError(f"{file} is not that of {what}: {wrong}")
-    checked: T = content
-    return checked
+    return content
 
 
 def _wrong(name: str, value: Any, hint: Any) -> str | None:

@@ -13,6 +13,8 @@ about ``mine:Other``.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,10 @@ from baselines.core.files import RunError
 
 VARIABLE = "MEMORY_ENVS_TRUST"
 """The environment variable with the trusted names, separated by white space. Processes started from this one get it."""
+
+
+CODE_NAME = re.compile(r"\w[\w-]*(\.\w[\w-]*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+"""A file of a module may begin with a digit; an attribute cannot."""
 
 
 class UntrustedError(RunError):
@@ -49,10 +55,7 @@ def stored_name(value: Any, file: Path) -> Any:
 
 def is_code_name(value: object) -> bool:
     """Whether a value has the form ``package.module:attribute``."""
-    if not isinstance(value, str):
-        return False
-    module, colon, attribute = value.partition(":")
-    return bool(colon) and all(word.isidentifier() for part in (module, attribute) for word in part.split("."))
+    return isinstance(value, str) and bool(CODE_NAME.fullmatch(value))
 
 
 def trust(*names: str) -> None:
@@ -66,6 +69,11 @@ def trust(*names: str) -> None:
             raise ValueError(f"trust must be package.module:ClassName, got {name!r}")
     if new := [name for name in names if name not in trusted()]:
         os.environ[VARIABLE] = " ".join([*os.environ.get(VARIABLE, "").split(), *new])
+
+
+def trust_options(names: Iterable[str]) -> str:
+    """The words that a command line needs to trust those of these names that are code, with a space before each."""
+    return "".join(f" --trust {name}" for name in dict.fromkeys(names) if is_code_name(name))
 
 
 def trusted() -> frozenset[str]:

@@ -125,7 +125,7 @@ def checksum(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
     found = sha256(json.dumps(header, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        found.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+        found.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return f"sha256:{found.hexdigest()}"
 
 

@@ -104,7 +104,9 @@ def _written(tensors: dict[str, Any], header: dict[str, str], chance: random.Ran
 
     from baselines.training import checkpoint
 
-    return chance.choice([checkpoint.to_bytes, safetensors.torch.save])(tensors, header)
+    write: Any = chance.choice([checkpoint.to_bytes, safetensors.torch.save])
+    written: bytes = write(tensors, header)
+    return written
 
 
 def _holds(path: Path, origin: Path, must_equal: bool) -> bool:

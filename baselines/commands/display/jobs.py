@@ -22,6 +22,7 @@ from baselines.benchmark.summary import summary_row
 from baselines.commands.display.live import LiveDisplay
 from baselines.core.jobs import Ended, Event, Progressed, Started
 from baselines.core.text import printable
+from baselines.core.trust import trust_options
 from baselines.training.sweep.folder import SweepFolder
 
 D = TypeVar("D", bound="JobsDisplay")
@@ -156,7 +157,10 @@ class SweepDisplay(JobsDisplay):
 def sweep_line(folder: SweepFolder) -> str:
     """How the runs ended, where the table is, and how to continue the sweep."""
     line = f"{len(folder.statuses)} runs: {_status_counts(folder)}. Table in {folder.path / 'results.csv'}"
-    return line if folder.complete else f"{line}\nGo on with: python -m baselines sweep {shlex.quote(str(folder.path))}"
+    if folder.complete:
+        return line
+    options = trust_options(settings.cell for settings in folder.sweep.runs.values())
+    return f"{line}\nGo on with: python -m baselines sweep {shlex.quote(str(folder.path))}{options}"
 
 
 def _status_counts(folder: SweepFolder) -> str:
@@ -245,4 +249,5 @@ def benchmark_line(folder: BenchmarkFolder) -> str:
     line += f". Results, table and picture in {folder.path}: results.csv, ladder.csv, ladder.png"
     if folder.complete:
         return line
-    return f"{line}\nGo on with: python -m baselines benchmark --out {shlex.quote(str(folder.path))}"
+    options = trust_options(one.what for one in folder.benchmark.contestants)
+    return f"{line}\nGo on with: python -m baselines benchmark --out {shlex.quote(str(folder.path))}{options}"

@@ -100,4 +100,4 @@ def test_what_is_no_name_of_code_cannot_be_trusted(name: object) -> None:
 
 
 def test_names_of_code() -> None:
-    assert all(map(is_code_name, ("a:b", "a.b_1.c:D", "a:b.c")))
+    assert all(map(is_code_name, ("a:b", "a.b_1.c:D", "a:b.c", "examples.08_a-b:C")))

@@ -200,7 +200,7 @@ def test_a_checkpoint_of_before_checksums_is_read(run: Path) -> None:
 def test_every_optimizer_and_every_way_to_test_goes_on(
     optimizer: str, momentum: float, test_batches: int, tmp_path: Path
 ) -> None:
-    own = {"units": 4, "batch_size": 4, "test_every": 5, "test_batches": test_batches}
+    own: dict[str, Any] = {"units": 4, "batch_size": 4, "test_every": 5, "test_batches": test_batches}
     own |= {"optimizer": optimizer, "momentum": momentum}
     path = _folders.train(tmp_path / "run", overrides=own, curriculum="single-head", task="dms")
     run = TrainingRun.resume(path)
