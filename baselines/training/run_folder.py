@@ -55,8 +55,9 @@ class RunFolder:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
         self._columns = list(columns)
+        kept = inside(path, "checkpoints")
         self._release = lock(self, path)
-        remove_leftovers(path / "checkpoints")
+        remove_leftovers(kept)
         self._events: SummaryWriter | None = None
         self._identity = ""
         self._metrics = sha256()  # of all rows in ``metrics.csv``, the header included

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 
-def run_command(words: Sequence[str], limit: int = 90, first: Callable[[], object] = lambda: None) -> tuple[int, str]:
+def run_command(words: Sequence[str], limit: int = 300, first: Callable[[], object] = lambda: None) -> tuple[int, str]:
     """Run ``python -m baselines WORDS``.
 
     Args:

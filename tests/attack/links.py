@@ -101,6 +101,7 @@ def plant(kind: str, path: Path, outside: Path) -> bool:
     was_folder = path.is_dir()
     if was_folder:
         shutil.move(path, victim)
+        (victim / ".part-0123456789abcdef").touch()
     elif path.exists():
         shutil.move(path, victim)
         victim.chmod(0o600)
