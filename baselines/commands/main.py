@@ -13,8 +13,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from baselines.commands import COMMANDS, command_module
+from baselines.core.text import one_line
 
 PROG = "python -m baselines"
+
+LONGEST_ERROR = 10_000
+"""Characters of an error: it may list a hundred names."""
 
 EXTRAS = {
     **dict.fromkeys(("torch", "safetensors", "matplotlib", "scipy", "rich", "tensorboard", "tomli"), "baselines"),
@@ -28,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error in one line and exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+        self.exit(2, f"{self.prog}: error: {one_line(message, LONGEST_ERROR)}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +75,7 @@ def run(command: Parser, given: dict[str, Any]) -> int:
     except SettingsError as error:
         command.error(f"argument {argument_name(command, error.name)}: {error}")
     except (RunError, OSError) as error:  # OSError: files outside of the run's own, such as the figure
-        print(f"{PROG}: error: {error}", file=sys.stderr)
+        print(f"{PROG}: error: {one_line(str(error), LONGEST_ERROR)}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
