@@ -18,6 +18,9 @@ from baselines.core.text import one_line
 
 PROG = "python -m baselines"
 
+LONGEST_ERROR = 10_000
+"""Characters of an error: it may list a hundred names."""
+
 EXTRAS = {
     **dict.fromkeys(("torch", "safetensors", "matplotlib", "scipy", "rich", "tensorboard", "tomli"), "baselines"),
     **dict.fromkeys(("stable_baselines3", "sb3_contrib"), "rl"),

@@ -209,8 +209,8 @@ def _net_timescale_experiment(name: str, task: str, runs: str, ns: tuple[int, ..
         published=values,
         definitions=2,
         redefined=(
-            "*Measured by older definitions*: all networks were shown the same bits, with the same ten draws of p, whose "
-            "chance the intervals leave out."
+            "*Measured by older definitions*: all networks were shown the same bits, with the same ten draws of p, "
+            "whose chance the intervals leave out."
         ),
     )
 

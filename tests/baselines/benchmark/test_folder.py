@@ -465,6 +465,10 @@ def test_a_benchmark_from_the_command_line(
     assert "8 of 8 climbs have ended, 4 of them with an error or a timeout. Results," in said
     code, said, _ = command(f"--out runs/{path.name}", monkeypatch, capsys)
     assert (code, InPlaceEngine.ran) == (0, [])
+    code, said, _ = command(f"--out runs/{path.name} --retry", monkeypatch, capsys)
+    assert code == 0
+    assert len(InPlaceEngine.ran) == 4
+    assert "already played: 12 rungs; ended: 4 of 8 climbs\n" in said
     other = dataclasses.replace(BUDGET, steps=900)
     code, _, error = command(f"--out runs/{path.name} --budget quick", monkeypatch, capsys, other)
     assert code == 2
@@ -491,13 +495,13 @@ def test_the_live_display_says_which_rung_is_played(tmp_path: Path) -> None:
     job = folder.jobs()[0]
     folder.running.add(job.name)
     with BenchmarkDisplay(console, folder) as display:
-        display.show(Progressed(job, "loss 0.5"))
+        display.show(Progressed(job, "loss [/] :smile: 0.5"))
         assert not display.heed(False)
         assert display.heed(True)
         assert display.heed(True)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
-    assert "N = 2  loss 0.5" in said
+    assert "N = 2  loss [/] :smile: 0.5" in said
     assert "0 of 1 climbs" in said
     assert said.count("stopping: finished rungs are kept") == 1
     folder.close()
