@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from memory_envs import checks, keys
 from memory_envs.tasks import bitstreams

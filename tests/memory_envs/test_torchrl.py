@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from memory_envs import TASKS, MemoryEnv, MemoryVectorEnv, Task
+from memory_envs import TASKS, MemoryVectorEnv, Task
 
 pytest.importorskip("torchrl")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of torchrl's own making
