@@ -1,6 +1,7 @@
 """What may be asked for at once: more bytes than a limit are refused before anything is made, and not after a minute.
 
-The limit is 2 GiB for each environment, batch or score. The environment variable ``MEMORY_ENVS_MAX_BYTES`` sets another.
+The limit is 2 GiB for each environment, batch or score. Another one stands in the environment variable
+``MEMORY_ENVS_MAX_BYTES``.
 """
 
 from __future__ import annotations

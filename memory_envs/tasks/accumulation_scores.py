@@ -59,8 +59,9 @@ def _dense_curve(pulses: int, delay: int, bias: float) -> Floats:
 
     1. 1/n is a sum of some ten powers z^n, to the last bits (``_reciprocal``). Under a weight of z for each counted
        step, what comes before a window of pulses, what happens in it and what comes after it are independent.
-    2. An even memory of k gives the answers of k - 1. From an odd k to k + 2, an answer about the sum S > 0 changes only
-       if the two pulses that join the window lead from S - 1 to S + 1, or from S + 1 to S - 1. So the score changes by
+    2. An even memory of k gives the answers of k - 1. From an odd k to k + 2, an answer about the sum S > 0 changes
+       only if the two pulses that join the window lead from S - 1 to S + 1, or from S + 1 to S - 1. So the score
+       changes by
 
            2 sum_s sum_S  B(s, S -+ 1) V(S +- 1 -> S in k steps) A(s + k + 2, S) / n, up minus down,
 
@@ -142,7 +143,8 @@ def _even_handed(walks: Floats) -> Floats:
 def _neighbours(before: npt.NDArray[np.inexact], after: npt.NDArray[np.inexact], up: float, down: float) -> Floats:
     """Walks that step from S - 1 to S, minus those from S + 1, and go on to S; the same for -S: (C, ...).
 
-    Entry c takes what belongs to one sum of the two ends of the window, 2 c + 1: S = c from below, S = c + 1 from above.
+    Entry c takes what belongs to one sum of the two ends of the window, 2 c + 1: S = c from below, S = c + 1 from
+    above.
     The tables are (sums, ...), the sum of zero in their middle.
     """
     zero = len(before) // 2

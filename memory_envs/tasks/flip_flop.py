@@ -188,8 +188,8 @@ class FlipFlop(StreamTask):
     def _reference_score(self, memory: int) -> float:
         if memory == 0:  # both signs are equally likely
             return 0.0
-        # The last pulse lies a steps back if there was one then, and the interval that began there is longer than a. Over
-        # all counted steps: the sum over a of P(interval > a) and the pulses expected a steps before one of them.
+        # The last pulse lies a steps back if there was one then, and the interval that began there is longer than a.
+        # Over all counted steps: the sum over a of P(interval > a) times the pulses expected a steps before them.
         back = np.arange(min(memory, self.num_steps))
         if self.pulse_probability is None:
             survival = np.maximum(1 - back / self.N, 0)

@@ -63,7 +63,7 @@ def _powers(missing: Complex, first: int, last: int) -> Complex:
 
 
 def _sine_integrals(half: int) -> Floats:
-    """Si(pi i) for i = -half .. half - 1, (2 half,): the integral of sin(x) / x from 0, one half-wave after the other."""
+    """Si(pi i) for i = -half .. half - 1, (2 half,): the integral of sin(x) / x from 0 on, half-wave by half-wave."""
     nodes, weights = np.polynomial.legendre.leggauss(16)
     x = np.pi * (np.arange(half)[:, None] + (nodes + 1) / 2)
     upto = np.append(0.0, np.cumsum((np.sin(x) / x) @ weights * np.pi / 2))

@@ -63,7 +63,7 @@ def from_start(half: int, wide: int, up: float, down: float, pay: Floats) -> Flo
 
 
 def to_end(pulses: int, wide: int, up: float, down: float, pay: Floats, end: Floats, tie: Floats) -> Floats:
-    """Walks from a sum to the end at time ``pulses``, weighted as in ``from_start``, then by ``end`` (K,), 0 by ``tie``.
+    """Walks from a sum to the end at time ``pulses``, weighted as in ``from_start`` and by ``end`` (K,), ``tie`` at 0.
 
     Returns:
         (half + 1, K, 4 wide + 3), half = pulses // 2: row i has the even sums at time 2 i, the odd ones at 2 i + 1.
