@@ -33,9 +33,6 @@ TRUST_HELP = (
     "others (names in other options are trusted)"
 )
 
-LONGEST_ERROR = 4_000
-"""Characters of an error that are shown."""
-
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, with the argument, its value and what is allowed."""
