@@ -1,6 +1,7 @@
 """How much an agent remembers: any agent plays fresh trials, and its score and accuracies are measured.
 
-An agent is whatever has Stable-Baselines3's ``predict``: a trained SB3 model is an ``Agent`` as it stands.
+An agent is whatever has Stable-Baselines3's ``predict``: a trained SB3 model is an ``Agent`` as it stands. The
+``VecNormalize`` of its environment is applied; other wrappers that change what it sees are refused.
 
 Axes: T steps, B trials, I inputs, H heads, L lags.
 """
@@ -16,10 +17,15 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from baselines.core.sb3_models import observation_filter
 from baselines.core.statistics import share_intervals
+from baselines.core.text import one_line
 from memory_envs import Task
 
 __all__ = ["Agent", "AgentError", "Evaluation", "LagAccuracy", "evaluate"]
+
+LONGEST_VALUE = 120
+"""Characters that a message shows of an agent's answer."""
 
 Interval = tuple[float, float]
 """The lower and the upper end of a 95 % interval."""
@@ -46,7 +52,7 @@ class Agent(Protocol):
 
 
 class AgentError(ValueError):
-    """``predict`` returned what cannot be played. The message is one line: what was expected, and what came."""
+    """The agent cannot play, or ``predict`` returned what cannot be played. The message is one line."""
 
 
 def read_prediction(predicted: Any, task: Task, columns: int) -> tuple[npt.NDArray[Any], Any]:
@@ -72,14 +78,15 @@ def read_prediction(predicted: Any, task: Task, columns: int) -> tuple[npt.NDArr
     try:
         actions = np.asarray(given)
     except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor on a GPU or with a gradient
-        raise AgentError(f"actions must be {wanted}, got {_type_and_length(given)}: {_one_line(error)}") from None
+        said = one_line(str(error), LONGEST_VALUE)
+        raise AgentError(f"actions must be {wanted}, got {_type_and_length(given)}: {said}") from None
     if actions.shape != shape or actions.dtype.kind not in ("fiu" if task.real_valued else "iu"):
         raise AgentError(f"actions must be {wanted}, got {actions.dtype} of shape {actions.shape}")
-    # Written so that NaN fails as well: it is not <= 1.
-    good = np.abs(actions) <= 1 if task.real_valued else (actions == 0) | (actions == 1)
+    actions, good = task.read_answers(actions)
     if not good.all():
         column = int(np.argmin(good.reshape(columns, -1).all(axis=1)))
-        raise AgentError(f"actions must be {wanted}, got {_one_line(actions[column])} for observation {column}")
+        value = one_line(str(actions[column]), LONGEST_VALUE)
+        raise AgentError(f"actions must be {wanted}, got {value} for observation {column}")
     return actions, state
 
 
@@ -89,12 +96,6 @@ def _type_and_length(value: Any) -> str:
         return f"a {type(value).__name__} of length {len(value)}"
     except TypeError:
         return f"a {type(value).__name__}"
-
-
-def _one_line(value: object) -> str:
-    """The value's text on one line of at most 120 characters."""
-    words = " ".join(str(value).split())
-    return words if len(words) <= 120 else f"{words[:117]}..."
 
 
 @dataclass(frozen=True)
@@ -182,13 +183,16 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
     follow from ``task``, ``episodes`` and ``seed`` alone, so every agent gets the same ones.
 
     Args:
-        agent: the agent that plays; it is called with ``deterministic=True``.
+        agent: the agent that plays; it is called with ``deterministic=True``. A model of Stable-Baselines3 sees what
+            the ``VecNormalize`` of its environment makes of the observations, whose statistics stay as they are. A
+            model that was loaded without its environment has none: give it one with ``set_env``.
         task: the task that it plays.
         episodes: the number of trials, at least 2.
         seed: the seed of the environment. Choose one that no training used.
 
     Raises:
-        AgentError: ``predict`` returned no pair, or actions of a wrong shape, dtype or range, or NaN.
+        AgentError: ``predict`` returned no pair, or actions of a wrong shape, dtype or range, or NaN; or the agent is a
+            model whose environment has another wrapper that changes observations or actions.
     """
     played = _play(agent, task, episodes, seed)
     active = np.flatnonzero(task.active)
@@ -239,6 +243,10 @@ class _Played:
 
 
 def _play(agent: Agent, task: Task, episodes: int, seed: int) -> _Played:
+    try:
+        seen = observation_filter(agent)
+    except ValueError as error:
+        raise AgentError(str(error)) from None
     parameters = task.to_dict()
     del parameters["task"]
     steps, heads = task.num_steps, task.num_heads
@@ -250,7 +258,8 @@ def _play(agent: Agent, task: Task, episodes: int, seed: int) -> _Played:
         state, starts, step = None, playing.copy(), 0
         while playing.any():
             shown[step] = observations  # copied first: the agent may write into the observations
-            predicted = agent.predict(observations, state, starts, deterministic=True)
+            shown_to_agent = observations if seen is None else seen(observations)
+            predicted = agent.predict(shown_to_agent, state, starts, deterministic=True)
             actions, state = read_prediction(predicted, task, episodes)
             observations, rewards, terminated, truncated, info = envs.step(actions)
             returns += rewards * playing

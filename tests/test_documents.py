@@ -182,7 +182,7 @@ def commands(page: str) -> list[list[str]]:
 
 def check_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether a command that a page shows is one that there is."""
-    if words[:2] == ["python", "-m"] and words[2].split(".")[0] in ("baselines", "speed"):
+    if words[:2] == ["python", "-m"] and words[2].split(".")[0] in ("baselines", "speed", "tests"):
         check_options(words[2], words[3:], monkeypatch)
     elif words[:2] == ["python", "-m"]:
         assert words[2] in ("pytest", "build", "venv")

@@ -33,8 +33,8 @@ def chosen(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Chec
     Args:
         paths: the folders of the runs, each of which must hold one.
         checkpoints: the N at whose solution they were kept, or a word. ``"all"``: all kept for an N. ``"course"``: all
-            kept for an update where the run keeps such, else all kept for an N. ``"latest"``: the latest. Where a run
-            keeps none, the latest is taken.
+            kept for an update where the run keeps such, else all kept for an N, and the latest, which ``load`` leaves
+            out where it is one of them. ``"latest"``: the latest. Where a run keeps none, the latest is taken.
 
     Raises:
         SettingsError: a run keeps no checkpoint of such an N.
@@ -54,6 +54,8 @@ def _places(path: Path, checkpoints: Sequence[int] | str) -> list[tuple[int | No
         if missing := [n for n in checkpoints if n not in kept]:
             raise SettingsError("checkpoints", f"checkpoints must be among those of {path}, {kept}, got {missing[0]}")
         return [(n, None) for n in checkpoints]
-    if checkpoints == "course" and (updates := kept_checkpoints(path, "U")):
-        return [(None, update) for update in updates]
-    return [(n, None) for n in kept] if checkpoints != "latest" and kept else [(None, None)]
+    latest: list[tuple[int | None, int | None]] = [(None, None)]
+    if checkpoints == "course":
+        updates = kept_checkpoints(path, "U")
+        return [*([(None, update) for update in updates] or [(n, None) for n in kept]), *latest]
+    return [(n, None) for n in kept] if checkpoints == "all" and kept else latest

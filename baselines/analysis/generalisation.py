@@ -22,7 +22,7 @@ from baselines.core import style
 from baselines.core.settings import SettingsError
 from baselines.core.statistics import over_networks
 from baselines.core.tables import Column, Table
-from baselines.training import recipes, run_files
+from baselines.training import recipes
 from baselines.training.learner import Learner
 from baselines.training.recipes import Recipe
 from memory_envs import Task
@@ -205,9 +205,7 @@ def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Cas
 
 def recipe_of(subject: Subject) -> Recipe:
     """The recipe of the subject's run; for a network from elsewhere the fast recipe for any cell."""
-    if subject.path is None:
-        return recipes.find("fast", recipes.ANY, recipes.ANY)
-    return run_files.read_settings(subject.path).plan().recipe
+    return recipes.find("fast", recipes.ANY, recipes.ANY) if subject.recipe is None else subject.recipe
 
 
 def retrained(

@@ -209,19 +209,29 @@ class ForgettingSettings(ProbeSettings):
 class GeometrySettings(AnalysisSettings):
     """What is simulated, and which points are sought."""
 
-    trials: int = field(default=64, metadata={"help": "trials whose states are analysed", "range": (2, 10**5)})
+    trials: int = field(
+        default=64,
+        metadata={
+            "help": "trials whose states are analysed; as many more serve for the noise",
+            "range": (2, 10**5),
+        },
+    )
     steps: int | None = field(
         default=None,
         metadata={"help": "steps of a trial of a stream (default: the task's, 4 N)", "range": (1, 10**6)},
     )
     points: int = field(
         default=100,
-        metadata={"help": "visited states from which fixed and slow points are sought", "range": (1, 10**5)},
+        metadata={
+            "help": "starts of each of the two searches for fixed and slow points: every other one between two visited "
+            "states, the rest on a visited state, without and with noise",
+            "range": (1, 10**5),
+        },
     )
     held: tuple[float, ...] = field(
         default=(),
         metadata={
-            "help": "constant input under which points are sought (default: zeros; evidence: go alone)",
+            "help": "constant input under which points are sought (default: zeros; evidence: go where it is on)",
             "range": (-1e9, 1e9),
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from functools import wraps
@@ -19,7 +20,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from baselines.core.files import replace_files
 from baselines.core.tables import Table
+from baselines.core.text import for_figure
 
 P = ParamSpec("P")
 
@@ -65,7 +68,7 @@ def panels(titles: list[str], title: str = "", *, width: float = 3.4, height: fl
     for one, words in zip(axes, titles, strict=True):
         one.set_title(words)
     if title:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(for_figure(title), fontsize=10)
     return figure, axes
 
 
@@ -132,13 +135,24 @@ def save(figure: Figure, path: Path) -> list[Path]:
         The two files.
 
     Raises:
-        OSError: a file cannot be written.
+        RunError: a file cannot be written; then neither has been replaced.
     """
-    files = [path.with_suffix(".png"), path.with_suffix(".svg")]
+    drawn = files_of(figure, path)
+    replace_files(drawn)
+    return list(drawn)
+
+
+def files_of(figure: Figure, path: Path) -> dict[Path, bytes]:
+    """What ``save`` writes: the files of a figure and their contents."""
     with matplotlib.rc_context(RULES):
-        figure.savefig(files[0], dpi=150)
-        figure.savefig(files[1], metadata={"Date": None})
-    return files
+        return {path.with_suffix(f".{kind}"): rendered(figure, kind) for kind in ("png", "svg")}
+
+
+def rendered(figure: Figure, kind: str, dpi: float = 150) -> bytes:
+    """The contents of a figure's file of the kind ``"png"``, with these dots per inch, or ``"svg"``."""
+    data, how = io.BytesIO(), {"dpi": dpi} if kind == "png" else {"metadata": {"Date": None}}
+    figure.savefig(data, format=kind, **how)
+    return data.getvalue()
 
 
 Bounds = tuple[float, float]

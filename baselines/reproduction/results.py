@@ -13,9 +13,6 @@ from baselines.reproduction.measurements import Observed, number
 MOST_COLUMNS = 8
 """Columns of a table, where more x were measured."""
 
-DEFINITIONS = 2
-"""The number of the definitions by which experiments measure. Results of older ones are marked: ``report.OLDER``."""
-
 
 def conclude(experiment: Experiment, scale: str, observed: Observed) -> dict[str, Any]:
     """What follows from the observations: tables and verdicts, as JSON data."""
@@ -23,7 +20,7 @@ def conclude(experiment: Experiment, scale: str, observed: Observed) -> dict[str
     return {
         "name": experiment.name,
         "scale": scale,
-        "definitions": DEFINITIONS,
+        "definitions": experiment.definitions,
         "title": experiment.title,
         "claim": experiment.claim,
         "source": experiment.source,

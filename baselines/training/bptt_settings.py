@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from baselines.cells import find_cell, make_cell
 from baselines.core import seeds
-from baselines.core.settings import SettingsError, blame, check, check_device, positive
+from baselines.core.process import single_precision
+from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, positive
 from baselines.training import recipes
 from baselines.training.curriculum import Curriculum
 from baselines.training.recipes import Recipe
@@ -79,7 +80,7 @@ class Settings(RunSettings):
     )
 
     def parts(self) -> tuple[Task, Curriculum, Recipe]:
-        self._check_fields()
+        check_fields(self)
         recipe = self._recipe()
         task = self._task(recipe.task_defaults)
         curriculum = self._curriculum(task)
@@ -145,7 +146,8 @@ class Plan:
         """A new cell with this number of units and its initial weights."""
         generator = seeds.generator(self.settings.seed, "cell")
         options = {**self.recipe.cell_defaults, **self.settings.cell_args}
-        return make_cell(self.settings.cell, self.task.num_inputs, units, generator=generator, options=options)
+        with single_precision():
+            return make_cell(self.settings.cell, self.task.num_inputs, units, generator=generator, options=options)
 
     def new_network(self) -> RecurrentNetwork:
         """The untrained network on the run's device; it has no readouts yet."""

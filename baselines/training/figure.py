@@ -11,7 +11,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from baselines.core import files
+from baselines.core import files, style
+from baselines.core.text import for_figure
 from baselines.training import run_files
 
 Rows = list[dict[str, float]]
@@ -27,7 +28,7 @@ def training_figure(path: Path) -> Path:
         The path of the figure.
 
     Raises:
-        RunError: the folder holds no metrics.
+        RunError: the folder holds no metrics, or the figure cannot be written.
     """
     rows, settings = run_files.read_metrics(path), run_files.read_settings(path)
     if not rows:
@@ -35,12 +36,13 @@ def training_figure(path: Path) -> Path:
     has_tau = "tau_mean" in rows[-1]
     figure = Figure(figsize=(10 if has_tau else 6.5, 4), layout="constrained")
     panels = figure.subplots(1, 2 if has_tau else 1, width_ratios=[3, 2] if has_tau else [1], squeeze=False)[0]
-    figure.suptitle(f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}")
+    title = f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}"
+    figure.suptitle(for_figure(title))
     _accuracy(panels[0], rows, settings.threshold)
     if has_tau:
         _tau(panels[1], rows)
     out = path / "training.png"
-    figure.savefig(out, dpi=150)
+    files.replace_file(out, style.rendered(figure, "png"))
     return out
 
 

@@ -18,6 +18,7 @@ from baselines.core import seeds
 from baselines.network import RecurrentNetwork, Rollout, head_keys
 from baselines.training import losses
 from baselines.training.batches import Practice
+from baselines.training.checkpoint import FLOATS, Like, check_tensors, moments_of, weights_of
 from baselines.training.curriculum import Curriculum
 from baselines.training.losses import LossTerm
 from baselines.training.recipes import Recipe
@@ -213,20 +214,35 @@ class Learner:
         Args:
             tensors: the tensors of the state, by name.
             plain: the other data of the state.
+
+        Raises:
+            ValueError: a tensor is missing, unknown, or has another shape or dtype than here.
         """
         for key in plain["readouts"]:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key)
                 self._adopt(readout)
         self.set_task(task_from_dict(plain["task"]))
+        moments = moments_of(self.network, self.optimizer, "optimizer.")
+        check_tensors(tensors, weights_of(self.network, "network.") | self._sums_like(plain["tested"] > 0), moments)
         self.network.load_state_dict(_under("network.", tensors))
         device = next(self.network.parameters()).device
         for name, parameter in self.network.named_parameters():
-            if moments := _under(f"optimizer.{name}.", tensors, device):
-                self.optimizer.state[parameter] = moments
+            if own := _under(f"optimizer.{name}.", tensors, device):
+                self.optimizer.state[parameter] = own
         self.update, self.steps, self._tested = plain["update"], plain["steps"], plain["tested"]
         self._drawn, self._stage_began = plain["drawn"], plain["stage_began"]
         self._sums = _under("test.", tensors, device)
+
+    def _sums_like(self, begun: bool) -> dict[str, Like]:
+        """What the sums since the last test are, by their names in a state; none before the first update after it."""
+        if not begun:
+            return {}
+        counts = {"finite": Like((), (torch.int64,))}
+        if not self.recipe.test_batches:
+            counts |= {"correct": Like((len(self.heads),), (torch.int64,)), "counted": Like((), (torch.int64,))}
+        numbers = ("gradient_norm", "loss", *(f"loss_{name}" for name in self.terms))
+        return {f"test.{name}": like for name, like in (counts | dict.fromkeys(numbers, Like((), FLOATS))).items()}
 
     def _adopt(self, readout: nn.Module) -> None:
         """Add a new readout to the optimiser's only parameter group."""

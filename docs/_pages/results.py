@@ -23,7 +23,7 @@ def write(docs: Path) -> list[Path]:
     folder = docs / GENERATED
     folder.mkdir(exist_ok=True)
     ladders = [path for name in BUDGETS for path in write_ladder(folder, name)]
-    return [*ladders, *write_speed(folder), *write_tcr(folder)]
+    return [*ladders, *write_speed(folder), *write_tcr(folder), write_reliability(folder)]
 
 
 PPO_SPEED = {
@@ -39,6 +39,9 @@ PPO_SPEED = {
 
 STORED = Path(__file__).parents[2] / "speed" / "results"
 """Folder of the stored measurements."""
+
+ATTEMPTS = Path(__file__).parents[2] / "tests" / "attack" / "results.csv"
+"""Stored table of ``python -m tests.attack``."""
 
 TABLES = {
     "training": {
@@ -137,6 +140,14 @@ def write_tcr(folder: Path) -> list[Path]:
     groups = {name: tcr_summary.tables({name: conditions}, rows) for name, conditions in GROUPS.items()}
     tables = [put(folder / f"tcr-{name}.md", words + "\n") for name, words in groups.items()]
     return [*tables, tcr_summary.draw(GROUPS, rows, folder / "tcr.png")]
+
+
+def write_reliability(folder: Path) -> Path:
+    """The table of attempts to break the suite: how many of each kind were made, and how many held."""
+    with ATTEMPTS.open(newline="", encoding="utf-8") as file:
+        rows = [[f"`{row['kind']}`", row["what"], row["tried"], row["held"]] for row in csv.DictReader(file)]
+    header = ["kind", "what was tried, and what must happen", "tried", "held"]
+    return put(folder / "reliability.md", table(header, rows))
 
 
 def read(name: str) -> list[dict[str, str]]:

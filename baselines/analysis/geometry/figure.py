@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 from baselines.analysis.geometry.restructuring import LEAST_PAIRS, MEASURES
 from baselines.core import style
+from baselines.core.statistics import over_networks
 from baselines.core.tables import Table
+from baselines.core.text import for_figure
 
 _MANY = 3  # with so many checkpoints or more, their course is drawn
 _MEMORIES = (*style.COLOURS[:6], "#999999", "#882255")
@@ -33,18 +35,20 @@ _POINTS: dict[str, dict[str, Any]] = {
 def draw(tables: dict[str, Table]) -> Figure:
     """The latest checkpoint in principal components, with its points; beside it their eigenvalues, or the course.
 
-    Of one or two checkpoints the eigenvalues at the points are drawn, of more the course of learning; of several runs
-    the last one.
+    Of one or two checkpoints the eigenvalues at the points are drawn, of more the course of learning: of several runs
+    the means over them on their common updates, with 95 % intervals, and the latest checkpoint of the last one.
     """
     rows = tables["geometry"]
     run, n, update = rows["run"][-1], rows["N"][-1], rows["update"][-1]
-    course = rows.where(run=run)
+    course = tables.get("course", rows.where(run=run))
+    runs = len(course.distinct("run"))
     latest = {name: tables[name].where(run=run, update=update) for name in ("trajectories", "points", "components")}
-    several = len(course) >= _MANY
+    several = len(course.distinct("update")) >= _MANY
     width = 15.0 if several else 9.5
     # Placed by hand: the layout engine overlooks the labels of axes in space.
     figure = Figure(figsize=(width, 4.8))
-    figure.suptitle(f"{run}, N = {n}, update {update}", fontsize=10)
+    over = f"; the course: means over {runs} runs (grey: one has ended)" if several and runs > 1 else ""
+    figure.suptitle(f"{for_figure(run)}, N = {n}, update {update}{over}", fontsize=10)
     _states(figure, width, latest)
     grid = figure.add_gridspec(
         2, 3, left=6.1 / width, right=1 - 0.2 / width, bottom=0.12, top=0.86, wspace=0.4, hspace=0.48
@@ -52,13 +56,13 @@ def draw(tables: dict[str, Table]) -> Figure:
     if not several:
         _eigenvalues(figure.add_subplot(grid[:, :]), latest["points"])
         return figure
-    changes = tables["changes"].where(run=run) if "changes" in tables else Table([])
+    changes = tables.get("changes", Table([]))
     _loss(figure.add_subplot(grid[0, 0]), course, changes)
     _events(figure.add_subplot(grid[1, 0]), course, changes)
     for place, columns, words in _COURSES:
         axes = figure.add_subplot(grid[place])
         for index, (column, label) in enumerate(columns.items()):
-            axes.plot(course["update"], course[column].astype(float), label=label, **style.look(index))
+            _curve(axes, course, column, label, index)
         axes.set(xlabel="updates of training", ylabel=words)
         if len(columns) > 1:
             axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=2, columnspacing=0.8, fontsize=7)
@@ -69,7 +73,7 @@ def draw(tables: dict[str, Table]) -> Figure:
 
 _COURSES: list[tuple[tuple[int, int], dict[str, str], str]] = [
     ((0, 1), {"participation_ratio": "participation ratio", "dimension_90": "PCs for 90 % of variance"}, "dimensions"),
-    ((1, 1), {"stable": "stable", "unstable": "unstable"}, "fixed points"),
+    ((1, 1), {"stable": ""}, "stable fixed points"),
     ((0, 2), {"separation": ""}, "memory states:\ndistance / spread within"),
     (
         (1, 2),
@@ -147,7 +151,7 @@ def _eigenvalues(axes: Axes, points: Table) -> None:
 
 def _loss(axes: Axes, course: Table, changes: Table) -> None:
     """Draw the loss, and where it falls most."""
-    axes.plot(course["update"], course["loss"], **style.look(0))
+    _curve(axes, course, "loss", "", 0)
     axes.set(xlabel="updates of training", ylabel="loss (dashed: its fall)")
     style.log_axis(axes.yaxis)
     _mark_falls(axes, changes)
@@ -155,7 +159,7 @@ def _loss(axes: Axes, course: Table, changes: Table) -> None:
 
 def _events(axes: Axes, course: Table, changes: Table) -> None:
     """Draw restructuring events, one row a measure."""
-    if len(course) <= LEAST_PAIRS:
+    if len(course.distinct("update")) <= LEAST_PAIRS:
         style.missing(axes, f"needs {LEAST_PAIRS + 1}\ncheckpoints")
     for index, measure in enumerate(MEASURES):
         if len(changes):
@@ -166,6 +170,17 @@ def _events(axes: Axes, course: Table, changes: Table) -> None:
     axes.set(xlabel="updates of training", ylabel="jumps of", ylim=(-0.6, len(MEASURES) - 0.4))
     axes.set_xlim(*np.array([-0.05, 1.05]) * float(course["update"].max()))
     _mark_falls(axes, changes)
+
+
+def _curve(axes: Axes, course: Table, column: str, label: str, index: int) -> None:
+    """Draw a column against updates: of several runs the mean with its interval, in grey where one has ended."""
+    known = course.keep(np.isfinite(course[column].astype(float)))
+    if not len(known):
+        return
+    style.line(axes, over_networks(known, ["update"], column), label, index, "update")
+    if "held" in {column.name for column in course.columns} and course["held"].any() and index == 0:
+        held = course.where(held=True)["update"]
+        axes.axvspan(float(held.min()), float(course["update"].max()), color="#eeeeee", zorder=0, lw=0)
 
 
 def _mark_falls(axes: Axes, changes: Table) -> None:

@@ -72,9 +72,15 @@ class Distances:
     within: float
 
     @property
+    def pairs(self) -> tuple[Labels, Labels]:
+        """The indices of either of the memory states of each pair, (pairs,) each."""
+        first, second = np.triu_indices(len(self.labels), 1)
+        return first, second
+
+    @property
     def separation(self) -> float:
         """Mean distance between memory states, divided by ``within``; NaN where only one occurs."""
-        pairs = self.between[np.triu_indices(len(self.labels), 1)]
+        pairs = self.between[self.pairs]
         return float(pairs.mean() / self.within) if len(pairs) and self.within > 0 else float("nan")
 
 

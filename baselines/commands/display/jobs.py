@@ -15,12 +15,13 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from baselines.benchmark.budgets import SHORT_NAMES
+from baselines.benchmark.budgets import FAULTS, SHORT_NAMES
 from baselines.benchmark.folder import BenchmarkFolder, climb_folder
-from baselines.benchmark.ranking import FAULTS, Rungs, Standing
+from baselines.benchmark.ranking import Rungs, Standing
 from baselines.benchmark.summary import summary_row
 from baselines.commands.display.live import LiveDisplay
 from baselines.core.jobs import Ended, Event, Progressed, Started
+from baselines.core.text import printable
 from baselines.training.sweep.folder import SweepFolder
 
 D = TypeVar("D", bound="JobsDisplay")
@@ -83,7 +84,7 @@ class JobsDisplay(LiveDisplay):
         """The progress of all jobs together, in words."""
 
     def _print(self, line: str, style: str = "") -> None:
-        self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
+        self.console.print(line, style=style if self.console.is_terminal else "", soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
         table = Table.grid(padding=(0, 2), expand=True)
@@ -92,7 +93,7 @@ class JobsDisplay(LiveDisplay):
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in list(self._running()):
             table.add_row(*row)
-        return Group(table, Text(self._footer(), style="bold"))
+        return Group(table, Text(printable(self._footer()), style="bold"))
 
 
 class SweepDisplay(JobsDisplay):
@@ -172,7 +173,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
     for column in ("climbs", "IQM", "95 %"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in standings:
-        table.add_row(*summary_row(one, rungs))
+        table.add_row(*map(Text, summary_row(one, rungs)))  # names are no markup
     # A pipe or a log file has no width: there a narrow table would only break the names.
     natural = Measurement.get(console, console.options.update(max_width=1_000), table).maximum
     console.print(table, width=None if console.is_terminal else max(natural, console.width), crop=False)
@@ -183,7 +184,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
         if climb.fault and not one.stored
     ]
     for words in faults[:SHOWN_FAULTS]:
-        console.print(words, soft_wrap=True, highlight=False, markup=False)
+        console.print(words, soft_wrap=True)
     if len(faults) > SHOWN_FAULTS:
         console.print(f"and {len(faults) - SHOWN_FAULTS} more faults; results.csv has all reasons")
 
@@ -214,7 +215,9 @@ class BenchmarkDisplay(JobsDisplay):
             self._print(f"{climb}: N = {row['N']} {row['status']} ({words})", COLOURS.get(row["status"], "red"))
             self._said.pop(name, None)
         self._shown[name] = len(rows)
-        if isinstance(event, Ended) and not self.folder.has_ended(name):
+        if isinstance(event, Ended) and name in self.folder.put_off:
+            self._print(f"{climb}: {self.folder.put_off[name]}; will be tried again")
+        elif isinstance(event, Ended) and not self.folder.has_ended(name):
             said = self._said.get(name, "no output")
             self._print(f"{climb}: not ended: {said} (log: {climb_folder(self.folder.path, name) / 'log.txt'})")
 

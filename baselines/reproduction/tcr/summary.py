@@ -23,6 +23,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from baselines.core import style
+from baselines.core.files import replace_file
 from baselines.core.statistics import wilson
 from baselines.reproduction.tcr.conditions import Condition
 from baselines.reproduction.tcr.results import Rows, Run, runs_of
@@ -130,7 +132,7 @@ def draw(groups: Groups, rows: Rows, path: Path) -> Path:
     panels[1, 0].set_ylabel("updates to criterion\n(restricted mean, bootstrap 95 %)")
     handles = {h.get_label(): h for panel in panels[0] for h in panel.get_legend_handles_labels()[0]}
     figure.legend([handles[label] for label in labels], labels, loc="outside lower center", ncols=6, frameon=False)
-    figure.savefig(path, dpi=120)
+    replace_file(path, style.rendered(figure, "png", dpi=120))
     return path
 
 

@@ -184,4 +184,5 @@ def test_without_results_there_is_no_summary(tmp_path: Path) -> None:
 
 
 def test_a_budget_without_stored_results_stands_alone() -> None:
-    assert stored_results("no such budget") == []
+    for name in ("no such budget", "../benchmark/quick", "/etc/passwd", "x\0"):
+        assert stored_results(name) == []

@@ -82,6 +82,11 @@ BAD = [
     ("--task-args p=7", "--task-args: p must be .*7"),
     ("--episodes 1", "--episodes: episodes must be an integer from 2 to 100000, got 1"),
     ("--out nowhere/scores.csv", "--out: out must be a file in a folder that exists, got nowhere/scores.csv"),
+    ("--out /dev/stdout", "--out: out must be a file in a folder that exists, got /dev/stdout, a (link|device|pipe)"),
+    ("--out /dev/null", "--out: out must be a file in a folder that exists, got /dev/null, a device"),
+    ("--out {run}", "--out: out must be a file in a folder that exists, got .*, a folder"),
+    ("--out {run}/metrics.csv", "--out: out must be a new file or one of scores, got .*, which holds something else"),
+    ("--out {run}/checkpoint.safetensors", "--out: out must be a new file or one of scores, got"),
     ("--seed -1", "--seed: seed must be an integer from 0 to .*, got -1"),
     ("--device tpu", "--device: device must be cpu, cuda or cuda:<number>, got 'tpu'"),
 ]
@@ -92,7 +97,7 @@ def test_bad_input_is_one_line(
     options: str, complaint: str, run: TrainingRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
-        main(["evaluate", str(run.folder.path), *options.split()])
+        main(["evaluate", str(run.folder.path), *options.format(run=run.folder.path).split()])
     assert left.value.code == 2
     said = capsys.readouterr()
     assert said.out == ""

@@ -289,4 +289,29 @@ def test_a_full_disk_is_a_clear_error_and_leaves_the_old_checkpoint(
             pass
     after = content(tmp_path / "run")
     assert after["checkpoint.safetensors"] == before["checkpoint.safetensors"]
-    assert not [name for name in after if name.endswith(".part")]
+    assert not [name for name in after if ".part" in name]
+
+
+def test_the_default_type_of_torch_changes_no_run(tmp_path: Path) -> None:
+    def trained(out: str) -> dict[str, torch.Tensor]:
+        small = {"units": 8, "batch_size": 8, "test_every": 10}
+        run = TrainingRun(Settings(n_max=2, max_updates=20, episodes=10, out=tmp_path / out, overrides=small))
+        for _ in run.train():
+            pass
+        run.play()
+        run.finish()
+        return run.learner.state()[0]
+
+    expected = trained("single")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        got = trained("double")
+        network, task = loading.load_network(tmp_path / "single")
+        played = evaluate(NetworkAgent(network, task), task, episodes=10, seed=seeds.evaluation_seed(0))
+    finally:
+        torch.set_default_dtype(before)
+    assert {name: value.dtype for name, value in got.items()} == {name: value.dtype for name, value in expected.items()}
+    assert all(torch.equal(got[name], expected[name]) for name in expected)
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
+    assert played.score == run_files.read_summary(tmp_path / "single")["played"]["score"]

@@ -186,8 +186,11 @@ BAD_LINES = [
     ("--seed 0..x", "--seed: must be an integer, got '0..x'"),
     ("--seed 0..1 --workers 0", "--workers: workers must be an integer from 1 to 1000, got 0"),
     ("--seed 0..1 --cell-args tau", "--cell-args: must be KEY=VALUE, got 'tau'"),
-    ("nothing.toml", "FILE.toml: file must be a TOML file or the folder of a sweep, got nothing.toml: .*No such file"),
-    ("bad.toml", "FILE.toml: file must be a TOML file or the folder of a sweep, got bad.toml: Invalid value"),
+    (
+        "nothing.toml",
+        "FILE.toml: file must be a TOML file or the folder of a sweep, got nothing.toml, which .*No such file",
+    ),
+    ("bad.toml", "FILE.toml: file must be a TOML file or the folder of a sweep, got bad.toml, which .*: Invalid value"),
     ("task.toml --seed 0..1", "--task: task must be a string, got 3"),
     ("out.toml --seed 0..1", "--out: out must be a string, got 3"),
     ("exclude.toml --seed 0..1", "exclude: exclude must be a list of tables, got {'seed': 1}"),
