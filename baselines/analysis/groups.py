@@ -27,14 +27,17 @@ def check_runs(paths: Sequence[Path]) -> None:
     """Refuse runs that cannot be compared.
 
     Raises:
-        RunError: a folder holds no run, or one of another command than ``train``.
+        RunError: a folder holds no run, one of another command than ``train``, or one with a cell that is not trusted.
         SettingsError: a run is named twice, or two runs are of different tasks.
     """
     places = [path.resolve() for path in paths]
     if twice := [path for path, place in zip(paths, places, strict=True) if places.count(place) > 1]:
         raise SettingsError("runs", f"runs must differ, got one run twice: {' '.join(map(str, twice))}")
-    tasks = {path: read_settings(path).task for path in paths}
-    first = paths[0]
+    tasks, first = {}, paths[0]
+    for path in paths:
+        settings = read_settings(path)
+        settings.check_cell()
+        tasks[path] = settings.task
     for path, task in tasks.items():
         if task != tasks[first]:
             raise SettingsError(

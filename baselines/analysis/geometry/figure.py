@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from baselines.analysis import comparison
 from baselines.analysis.geometry.restructuring import LEAST_PAIRS, MEASURES
 from baselines.core import style
 from baselines.core.statistics import over_networks
@@ -70,6 +71,9 @@ def draw(tables: dict[str, Table]) -> Figure:
             axes.axhline(0, color="grey", ls=":", lw=0.8)
     return figure
 
+
+BY_GROUP = "by group"
+"""The label of a line that is called by its group of runs."""
 
 _COURSES: list[tuple[tuple[int, int], dict[str, str], str]] = [
     ((0, 1), {"participation_ratio": "participation ratio", "dimension_90": "PCs for 90 % of variance"}, "dimensions"),
@@ -151,7 +155,9 @@ def _eigenvalues(axes: Axes, points: Table) -> None:
 
 def _loss(axes: Axes, course: Table, changes: Table) -> None:
     """Draw the loss, and where it falls most."""
-    _curve(axes, course, "loss", "", 0)
+    _curve(axes, course, "loss", BY_GROUP, 0)
+    if len(comparison.groups(course)) > 1:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=2, columnspacing=0.8, fontsize=7)
     axes.set(xlabel="updates of training", ylabel="loss (dashed: its fall)")
     style.log_axis(axes.yaxis)
     _mark_falls(axes, changes)
@@ -173,11 +179,18 @@ def _events(axes: Axes, course: Table, changes: Table) -> None:
 
 
 def _curve(axes: Axes, course: Table, column: str, label: str, index: int) -> None:
-    """Draw a column against updates: of several runs the mean with its interval, in grey where one has ended."""
+    """Draw a column against updates: of several runs the mean with its interval, in grey where one has ended.
+
+    Of several groups of runs each has a line in its colour; ``label`` stands for those of the first.
+    """
     known = course.keep(np.isfinite(course[column].astype(float)))
-    if not len(known):
-        return
-    style.line(axes, over_networks(known, ["update"], column), label, index, "update")
+    names = comparison.groups(course)
+    for number, group in enumerate(names):
+        if len(rows := known.where(group=group)):
+            looks = comparison.look(number, index, len(names) > 1)
+            words = label if label == BY_GROUP or not number else ""
+            words = group if words == BY_GROUP else words
+            style.line(axes, over_networks(rows, ["update"], column), words, looks, "update")
     if "held" in {column.name for column in course.columns} and course["held"].any() and index == 0:
         held = course.where(held=True)["update"]
         axes.axvspan(float(held.min()), float(course["update"].max()), color="#eeeeee", zorder=0, lw=0)

@@ -185,7 +185,7 @@ class Geometry(Analysis[GeometrySettings]):
             **counts,
         )
         _add_components(tables["components"], keys, found)
-        _add_trajectories(tables["trajectories"], keys, task, sets[0])
+        _add_trajectories(tables["trajectories"], keys, sets[0], task)
         _add_points(tables["points"], keys, points, found, _answers(subject.network, task, held, points))
         if len(pairs[0]):
             tables["distances"].add(
@@ -323,7 +323,7 @@ def _answers(network: RecurrentNetwork, task: Task, held: Tensor, points: Points
     return memory_states(task, given)[0]
 
 
-def _add_trajectories(table: Table, keys: dict[str, Any], task: Task, one: _Played) -> None:
+def _add_trajectories(table: Table, keys: dict[str, Any], one: _Played, task: Task) -> None:
     steps = np.arange(one.first, one.first + len(one.states))
     for trial in range(min(_SHOWN_TRIALS, one.states.shape[1])):
         along = one.found.project(one.states[:, trial].double().cpu().numpy())

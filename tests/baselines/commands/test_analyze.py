@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -264,26 +263,20 @@ def test_runs_of_different_tasks_are_refused(run: Path, tmp_path: Path, capsys: 
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "groups"),
+    ("options", "groups"),
     [
-        ("budget", 1e9, {"three": "", "other": ""}),
-        ("seed", 7, {"three": "", "other": ""}),
-        ("n_max", 4, {"three": "n_max = 3", "other": "n_max = 4"}),
-        ("learning_rate", 1e-3, {"three": "learning_rate = 0.005", "other": "learning_rate = 0.001"}),
+        ("--seed 7 --budget 1000", {"three": "", "other": ""}),
+        ("--units 16", {"three": "units = 24", "other": "units = 16"}),
+        ("--curriculum single-head", {"three": "multi-head", "other": "single-head"}),
     ],
 )
-def test_runs_of_one_task_are_compared(
-    name: str, value: Any, groups: dict[str, str], run: Path, tmp_path: Path
-) -> None:
-    other = shutil.copytree(run, tmp_path / "copy" / "other")
-    config = json.loads((other / "config.json").read_text())
-    (config["recipe"] if name in config["recipe"] else config["settings"])[name] = value
-    (other / "config.json").write_text(json.dumps(config))
-    out = tmp_path / "both"
+def test_runs_of_one_task_are_compared(options: str, groups: dict[str, str], run: Path, tmp_path: Path) -> None:
+    other, out = tmp_path / "other", tmp_path / "both"
+    usual = "--n-max 3 --units 24 --batch-size 32 --episodes 10 --budget 60 --max-updates 10"
+    assert main(["train", *usual.split(), *options.split(), "--out", str(other)]) == 0
     command = ["analyze", str(run), str(other), "--what", "forgetting", *QUICK["forgetting"], "--out", str(out)]
-    assert main([*command, "--checkpoints", "2"]) == 0
-    rows = read_csv(out / "forgetting.csv")
-    assert {row["run"]: row["group"] for row in rows} == groups
+    assert main(command) == 0
+    assert {row["run"]: row["group"] for row in read_csv(out / "forgetting.csv")} == groups
     assert (out / "forgetting.png").exists()
 
 
