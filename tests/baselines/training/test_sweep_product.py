@@ -11,6 +11,7 @@ from baselines.core.settings import SettingsError
 from baselines.training.bptt_settings import Settings
 from baselines.training.sweep import Sweep
 from baselines.training.sweep.folder import options
+from baselines.training.sweep.product import _short
 
 TOML = """
 n_max = 4
@@ -106,6 +107,10 @@ def test_long_names_are_cut_and_stay_apart() -> None:
     names = list(Sweep.of(many).runs)
     assert len(set(names)) == 4
     assert 150 < max(map(len, names)) < 200
+    letters = [_short(letter * 149 + end) for letter in ("a", "ä", "漢", "😀") for end in ("x", "y")]
+    assert letters[:2] == ["a" * 149 + "x", "a" * 149 + "y"]
+    assert len(set(letters)) == 8
+    assert max(len(f"{name}.log".encode()) for name in letters) <= 255
 
 
 def test_settings_survive_the_command_line_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
