@@ -97,7 +97,21 @@ class Table:
         return wrong[int(draw.integers(len(wrong)))]
 
     def _options(self, draw: Draw) -> Any:
-        heads: list[Any] = [(), (9,), (3, 2), (2, 2), 2, "23", [2.0], [True], (None,), {2}, {"a": 1}, np.array([2.5]), 1j]
+        heads: list[Any] = [
+            (),
+            (9,),
+            (3, 2),
+            (2, 2),
+            2,
+            "23",
+            [2.0],
+            [True],
+            (None,),
+            {2},
+            {"a": 1},
+            np.array([2.5]),
+            1j,
+        ]
         if self.task.heads is None:
             heads += [(2,), (5,), None, [2, 3]]
         wrong: list[Any] = [
@@ -105,7 +119,16 @@ class Table:
             b"", object(), {"active_head": (2,)}, {("a",): 1}, {"reset_mask": 1, "x": 2}, ("reset_mask",), {2, 3},
             *[{"active_heads": value} for value in heads],
         ]  # fmt: skip
-        masks: list[Any] = [1, [True], "111", [1, 1, 1], np.ones(3), np.ones(2, np.bool_), np.zeros(3, np.bool_), np.array(True)]
+        masks: list[Any] = [
+            1,
+            [True],
+            "111",
+            [1, 1, 1],
+            np.ones(3),
+            np.ones(2, np.bool_),
+            np.zeros(3, np.bool_),
+            np.array(True),
+        ]
         wrong += [{"reset_mask": mask} for mask in masks]
         wrong.append({"reset_mask": np.ones(3, np.bool_), "active_heads": (2,)})
         return wrong[int(draw.integers(len(wrong)))]
