@@ -574,7 +574,7 @@ def test_equivalent_memory_is_linear_between_distinct_scores() -> None:
         (DelayedAddition(N=301), (1, 80, 200, 290)),
         (DelayedAddition(N=302, scoring="final"), (160, 240, 301)),
         (FlipFlop(N=60, num_steps=700), (1, 7, 40)),
-        (FlipFlop(N=7, num_steps=800, scoring="final", pulse_probability=0.02), (5, 100, 700)),
+        (FlipFlop(N=7, num_steps=300, scoring="final", pulse_probability=0.02), (5, 80)),
         (Parity(N=60, p="uniform"), (0, 1, 30, 59)),
         (DelayedMatch(N=60, p="uniform"), (0, 1, 30, 59)),
     ],
@@ -587,7 +587,7 @@ def test_long_trials_score_their_reference_score(task: Task, memories: tuple[int
 
 @pytest.mark.parametrize("bias", [0.0, 0.1, 0.45, 0.5])
 @pytest.mark.parametrize("delay", [0, 7])
-@pytest.mark.parametrize("pulses", [1, 2, 3, 8, 23, 30])
+@pytest.mark.parametrize("pulses", [1, 2, 3, 8, 13])
 def test_dense_accumulation_equals_a_walk_over_all_windows(pulses: int, delay: int, bias: float) -> None:
     """The slow, obvious way: for each n, the walks that have n counted steps, one window after the other."""
     task = EvidenceAccumulation(N=pulses + delay, delay=delay, bias=bias)
@@ -600,7 +600,7 @@ def walk_over_windows(task: EvidenceAccumulation, memory: int) -> float:
     pulses, delay = task.N - task.delay, task.delay
     up, down, size = 0.5 + task.bias, 0.5 - task.bias, 2 * pulses + 1
 
-    def onward(walks: Floats) -> Floats:  # (ties, ..., sums), one pulse later
+    def onward(walks: Floats, up: float = up, down: float = down) -> Floats:  # (ties, ..., sums), one pulse later
         moved = np.zeros_like(walks)
         moved[..., 1:] += up * walks[..., :-1]
         moved[..., :-1] += down * walks[..., 1:]
@@ -622,15 +622,18 @@ def walk_over_windows(task: EvidenceAccumulation, memory: int) -> float:
     asked = [(t, min(memory, t), 1) for t in range(1, pulses + 1)]
     asked += [(pulses, max(0, min(memory - j, pulses)), 1) for j in range(1, delay + 1)]
     for t, seen, times in asked:
-        walks = before[t - seen][:, None, :] * np.eye(size)[None]  # by the sum before the window
-        for _ in range(seen):
-            walks = onward(walks)
-        # A tie is a coin: even windows say nothing then.
-        walks = walks * (np.sign(sums) * np.sign(sums - sums[:, None]))[None]
-        rest = walks.sum(axis=1)
-        for _ in range(pulses - t):
-            rest = onward(rest)
-        total += times * float((rest * shares).sum())
+        if not seen:
+            continue
+        window = before[t - seen][:, None, :] * np.eye(size)[None]  # by the sum before the window
+        for first, walks in ((1, onward(window, up, 0)), (-1, onward(window, 0, down))):
+            for _ in range(seen - 1):
+                walks = onward(walks)
+            total_seen = sums - sums[:, None]
+            answer = np.sign(np.where(total_seen == 0, -first, total_seen))  # in a tie, all pulses but the first
+            rest = (walks * (np.sign(sums) * answer)[None]).sum(axis=1)
+            for _ in range(pulses - t):
+                rest = onward(rest)
+            total += times * float((rest * shares).sum())
     return total
 
 
