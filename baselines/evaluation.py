@@ -20,7 +20,7 @@ import numpy.typing as npt
 from baselines.core.sb3_models import observation_filter
 from baselines.core.statistics import share_intervals
 from baselines.core.text import one_line
-from memory_envs import Task
+from memory_envs import Task, sizes
 
 __all__ = ["Agent", "AgentError", "Evaluation", "LagAccuracy", "evaluate"]
 
@@ -250,6 +250,8 @@ def _play(agent: Agent, task: Task, episodes: int, seed: int) -> _Played:
     parameters = task.to_dict()
     del parameters["task"]
     steps, heads = task.num_steps, task.num_heads
+    needed = steps * episodes * (4 * task.num_inputs + heads + 1)
+    sizes.check(needed, f"{episodes} episodes of {steps} steps", "episodes or N must be smaller")
     shown = np.zeros((steps, episodes, task.num_inputs), np.float32)
     correct, counted = np.zeros((steps, episodes, heads), np.bool_), np.zeros((steps, episodes), np.bool_)
     returns, playing = np.zeros(episodes), np.ones(episodes, np.bool_)

@@ -30,15 +30,21 @@ Columns = npt.NDArray[np.int64]
 def bytes_needed(task: Task, columns: int, gap: int, endless: bool, limit: int | None) -> int:
     """About how many bytes a ``Tape`` of these arguments takes at the highest point: its cells, and a draw."""
     span = (task.num_steps if limit is None else min(task.num_steps, limit)) + gap
-    count = _trials_ahead(columns, span, endless)
+    count = _trials_ahead(task, columns, span, endless)
     cell = 4 * task.num_inputs + (4 if task.real_valued else 1) * task.num_heads + 19  # weights, pay and three marks
     cell += 0 if limit is None else 2 if gap else 2 + 4 * task.num_inputs
     vary = 2 if task.free_length and task.scoring == "final" else 1  # short trials leave room for more of them
-    return columns * (2 + count * span) * cell * vary + task.bytes_of_trials(max(_CHUNK_CELLS // span, count))
+    return columns * (2 + count * span) * cell * vary + task.bytes_of_trials(
+        max(_CHUNK_CELLS // max(span, task.num_steps), count)
+    )
 
 
-def _trials_ahead(columns: int, span: int, endless: bool) -> int:
-    """How many trials a block has room for in each column: many short ones, one where they are long."""
+def _trials_ahead(task: Task, columns: int, span: int, endless: bool) -> int:
+    """How many trials a block has room for in each column: many short ones, one where they are long.
+
+    A trial takes ``span`` rows; where a limit cuts it, it is still drawn in full.
+    """
+    span = max(span, task.num_steps)
     return max(1, min(_BLOCK_CELLS // (columns * span), _MOST_ROWS // span)) if endless else 1
 
 
@@ -80,7 +86,9 @@ class Tape:
     def _lay_out(self) -> None:
         """Fresh arrays for a block of the task's trials."""
         columns, span = len(self.streams), self._span
-        self._rows = 1 + _trials_ahead(columns, span, self.endless) * span  # row 0 is the one before the current row
+        self._rows = (
+            1 + _trials_ahead(self.task, columns, span, self.endless) * span
+        )  # row 0 is the one before the current row
         shape = (self._rows + 1, columns)
         labels = np.float32 if self.task.real_valued else np.int8
         self.observations = np.zeros((*shape, self.task.num_inputs), np.float32)
@@ -202,7 +210,7 @@ class Tape:
         # In step, what does not depend on the trial may stand where the last block had it; it is not written again.
         layout = (self.task, int(self._heads[columns[0]]), count) if self._in_step else None
         known, self._layout = layout is not None and layout == self._layout, layout
-        chunk = max(1, _CHUNK_CELLS // (self._span * count))
+        chunk = max(1, _CHUNK_CELLS // (max(self._span, self.task.num_steps) * count))
         for first in range(0, len(columns), chunk):
             self._write_chunk(columns[first : first + chunk], count, known)
 

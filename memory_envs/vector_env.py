@@ -12,7 +12,7 @@ from gymnasium import error
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from memory_envs import checks, control, keys
+from memory_envs import checks, control, keys, sizes
 from memory_envs.history import History
 from memory_envs.rendering import to_pixels, to_text
 from memory_envs.tape import Tape, bytes_needed
@@ -224,14 +224,19 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
 
         Raises:
             gymnasium.error.ResetNeeded: no trial has begun.
+            ValueError: the pictures need more memory than is allowed (``memory_envs.sizes``).
         """
         if self.render_mode is None:
             gym.logger.warn("render needs a render_mode, such as gym.make_vec(..., render_mode='rgb_array')")
             return None
         if not self._begun:
             raise error.ResetNeeded("render needs a trial: call reset first")
-        draw = to_text if self.render_mode == "ansi" else to_pixels
-        return tuple(draw(self._history.played[c].view()) for c in range(self.num_envs))
+        views = (self._history.played[c].view() for c in range(self.num_envs))
+        if self.render_mode == "ansi":
+            return tuple(to_text(shown) for shown in views)
+        first = to_pixels(next(views))
+        sizes.check(first.nbytes * self.num_envs, f"{self.num_envs} pictures", "num_envs must be smaller")
+        return (first, *(to_pixels(shown) for shown in views))
 
     def __repr__(self) -> str:
         """Gymnasium's form, with the task in the place of its id: ``MemoryVectorEnv(Parity(N=8), num_envs=3)``."""

@@ -115,7 +115,7 @@ class Table:
         if self.task.heads is None:
             heads += [(2,), (5,), None, [2, 3]]
         wrong: list[Any] = [
-            5, "active_heads", [("active_heads", (2,))], {"N": 3}, {"seed": 1}, {1: 2}, {None: None}, {"": ""}, 0.5, True,
+            5, "active_heads", [("active_heads", (2,))], {"N": 3}, {"seed": 1}, {1: 2}, {None: None}, {"": ""}, True,
             b"", object(), {"active_head": (2,)}, {("a",): 1}, {"reset_mask": 1, "x": 2}, ("reset_mask",), {2, 3},
             *[{"active_heads": value} for value in heads],
         ]  # fmt: skip
