@@ -19,7 +19,7 @@ def columns(geometry: Sequence[Column]) -> tuple[Column, ...]:
 
 
 def conclude(tables: Mapping[str, Table]) -> dict[str, Table]:
-    """The table ``course``: the rows of ``geometry`` of several runs, on updates at which all can be compared.
+    """The table ``course``: the rows of ``geometry`` of all runs, on updates at which all can be compared.
 
     Protocol [ours]: an update is common if every run has a checkpoint of it or has ended before it. A run that has
     ended stays at its final network, which the column ``held`` marks: nothing is interpolated. So a mean over runs at
@@ -27,8 +27,6 @@ def conclude(tables: Mapping[str, Table]) -> dict[str, Table]:
     """
     rows = tables["geometry"]
     runs = [run for (run,) in rows.distinct("run")]
-    if len(runs) < 2:
-        return {}
     updates = {run: rows.where(run=run)["update"].tolist() for run in runs}
     common = [
         at

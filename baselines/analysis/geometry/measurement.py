@@ -138,7 +138,7 @@ class Geometry(Analysis[GeometrySettings]):
     ``course.conclude``.
 
     Tables of each checkpoint: ``geometry``, ``components``, ``trajectories``, ``points``, ``distances`` and ``noise``.
-    Table ``changes``: what changed between neighbouring checkpoints of a run. Table ``course``: several runs on common
+    Table ``changes``: what changed between neighbouring checkpoints of a run. Table ``course``: all runs on common
     updates.
     """
 

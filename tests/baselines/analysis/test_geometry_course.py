@@ -179,7 +179,8 @@ def test_runs_of_different_length_stand_on_common_updates() -> None:
         ("long", 150, 150, False, 0.2),
         ("long", 160, 160, False, 0.3),
     ]
-    assert course.conclude({"geometry": rows("short", [0, 50], [0.7, 0.5])}) == {}
+    (alone,) = course.conclude({"geometry": rows("short", [0, 50], [0.7, 0.5])}).values()
+    assert (alone["loss"].tolist(), alone["held"].any()) == ([0.7, 0.5], False)
 
 
 def test_two_runs_make_one_course_and_one_figure(tmp_path: Path) -> None:
