@@ -57,5 +57,5 @@ def _places(path: Path, checkpoints: Sequence[int] | str) -> list[tuple[int | No
     latest: list[tuple[int | None, int | None]] = [(None, None)]
     if checkpoints == "course":
         updates = kept_checkpoints(path, "U")
-        return [*([(None, update) for update in updates] or [(n, None) for n in kept]), *latest]
+        return [*((None, update) for update in updates), *latest] if updates else [*((n, None) for n in kept), *latest]
     return [(n, None) for n in kept] if checkpoints == "all" and kept else latest

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,17 @@ class Table:
         from gymnasium import error
 
         kind = str(draw.choice(["action", "action", "seed", "options"]))
+        call: Callable[[], Any]
+        errors: tuple[type[Exception], ...]
         if kind == "action":
             value = self._action(draw)
-            call, errors = (lambda: self.env.step(value)), (error.InvalidAction,)
+            call, errors = partial(self.env.step, value), (error.InvalidAction,)
         elif kind == "seed":
             value = self._seed(draw)
-            call, errors = (lambda: self.env.reset(seed=value)), (error.Error, TypeError, ValueError)  # type: ignore[assignment]
+            call, errors = partial(self.env.reset, seed=value), (error.Error, TypeError, ValueError)
         else:
             value = self._options(draw)
-            call, errors = (lambda: self.env.reset(options=value)), (TypeError, ValueError)  # type: ignore[assignment]
+            call, errors = partial(self.env.reset, options=value), (TypeError, ValueError)
         what = f"{self.env}: {kind} {str(value)[:80]!r} ({type(value).__name__})"
         try:
             call()

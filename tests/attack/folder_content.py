@@ -94,7 +94,7 @@ def _holds(use: Callable[[Path], Iterator[Callable[[], Any]]], path: Path) -> bo
 
 
 def _use_run(path: Path) -> Iterator[Callable[[], Any]]:
-    from baselines.analysis.checkpoints import check_runs
+    from baselines.analysis.groups import check_runs
     from baselines.commands import evaluate
     from baselines.ppo.run import RLRun
     from baselines.training import run_files

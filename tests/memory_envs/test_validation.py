@@ -491,7 +491,8 @@ def test_rendering_without_a_mode_or_a_trial() -> None:
 def test_no_id_plays_another_task(name: str) -> None:
     kind = TASKS[name]
     other = DelayedMatch if name != "dms" else Parity
-    for make in (gym.make, gym.make_vec):
+    makers: list[Any] = [gym.make, gym.make_vec]
+    for make in makers:
         for task in (other.name, other(N=5)):
             with pytest.raises(ValueError, match=f"task must be left out of {kind.env_id}.* make {other.env_id}"):
                 make(kind.env_id, task=task)

@@ -80,7 +80,7 @@ def test_a_latch_of_three_bits_has_eight_stable_points_and_nineteen_others() -> 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_hand_built_rate_network_of_three_bits_has_its_points_whatever_the_seed(seed: int) -> None:
     """r(t) = (1 - a) r(t-1) + a tanh(g r(t-1) + x(t)) in each unit; 27 points: r = tanh(g r), 19 unstable."""
-    cell = make_cell("rate", {"a": 0.5}, inputs=3, units=6)
+    cell: Any = make_cell("rate", {"a": 0.5}, inputs=3, units=6)
     with torch.no_grad():
         cell.weight.copy_(torch.tensor([GAIN, GAIN, GAIN, 0.5, 0.5, 0.5]).diag())
         cell.input_weight.copy_(torch.cat([DRIVE / 0.5 * torch.eye(3), torch.zeros(3, 3)]))
@@ -110,7 +110,7 @@ def test_random_networks_of_known_fixed_points_are_found_whole(seed: int) -> Non
 @pytest.mark.slow
 def test_the_points_of_a_trained_flip_flop_do_not_depend_on_the_seed(tmp_path: Path) -> None:
     """Eight stable points, and all saddles that a search of many more starts finds, but one at most."""
-    asked = {"task": "flip-flop", "task_args": {"pulse_probability": 0.05}, "cell": "rate", "n_max": 24}
+    asked: dict[str, Any] = {"task": "flip-flop", "task_args": {"pulse_probability": 0.05}, "cell": "rate", "n_max": 24}
     settings = Settings(
         out=tmp_path, curriculum="none-single", threshold=0.998, episodes=2, overrides={"units": 64}, **asked
     )
@@ -141,7 +141,7 @@ def test_starts_lie_on_near_and_between_what_is_visited() -> None:
 
 @pytest.mark.parametrize("which", ["held", "visited", "starts"])
 def test_points_are_not_sought_from_nan(which: str) -> None:
-    given = {"held": torch.zeros(3), "visited": torch.rand(9, 3), "starts": torch.rand(4, 3)}
+    given: dict[str, Any] = {"held": torch.zeros(3), "visited": torch.rand(9, 3), "starts": torch.rand(4, 3)}
     given[which].view(-1)[1] = math.nan
     with pytest.raises(ValueError, match=f"{which} must be finite, got 1 numbers that are not"):
         find_points(Latches(3).requires_grad_(False), **given)

@@ -76,6 +76,7 @@ def test_the_loss_is_that_of_training(task: str, asked: dict[str, Any], tmp_path
     """Same scoring, same lengths, same weights of heads: counted again from the trials that training would draw."""
     trained(tmp_path / "run", task=task, cell="gru", max_updates=5, **asked)
     (one,) = load([tmp_path / "run"], "latest")
+    assert one.recipe
     practice = Practice(one.task, dataclasses.replace(one.recipe, batch_size=4), seeds.evaluation_seed(0))
     batches = [practice.batch(i) for i in range(8, 16)]
     assert all((batch.mask.sum(0) == 1).all() for batch in batches) == ("task_args" in asked)
@@ -125,7 +126,8 @@ def test_a_stream_of_evidence_that_is_scored_at_the_end_has_no_go_before() -> No
 
 
 def test_accuracy_of_a_trial_task_is_counted_where_training_counts_it() -> None:
-    for scoring, counted in (("final", 1), ("dense", None)):
+    ways: list[tuple[Any, int | None]] = [("final", 1), ("dense", None)]
+    for scoring, counted in ways:
         one = subject(Linear(torch.eye(2), torch.ones(2, 3)), DelayedAddition(N=8, scoring=scoring))
         probe = Probe(one, ProbeSettings(steps=16, trials=3))
         assert probe.task.scoring == scoring
@@ -180,7 +182,7 @@ def test_runs_of_different_length_stand_on_common_updates() -> None:
         ("long", 160, 160, False, 0.3),
     ]
     (alone,) = course.conclude({"geometry": rows("short", [0, 50], [0.7, 0.5])}).values()
-    assert (alone["loss"].tolist(), alone["held"].any()) == ([0.7, 0.5], False)
+    assert (alone["loss"].tolist(), bool(alone["held"].any())) == ([0.7, 0.5], False)
 
 
 def test_two_runs_make_one_course_and_one_figure(tmp_path: Path) -> None:

@@ -197,14 +197,20 @@ def test_the_page_says_which_results_are_by_earlier_definitions(out: Path, quick
 
 def test_a_run_that_was_solved_stays_at_its_final_network(tmp_path: Path) -> None:
     """Solved after 5 updates: at update 9 its network and its loss are those of the end, not missing."""
-    asked = {"task": "parity", "curriculum": "none-single", "n_max": 2, "threshold": 0.01, "keep_every": 50}
+    asked: dict[str, Any] = {
+        "task": "parity",
+        "curriculum": "none-single",
+        "n_max": 2,
+        "threshold": 0.01,
+        "keep_every": 50,
+    }
     settings = Settings(out=tmp_path, episodes=2, overrides={"units": 4, "batch_size": 4, "test_every": 5}, **asked)
     trained = TrainingRun(settings)
     list(trained.train())
     trained.finish()
     run = Trained(tmp_path, "run", settings, json.loads((tmp_path / "summary.json").read_text()))
     assert (run.summary["status"], run.summary["updates"]) == ("solved", 5)
-    quick = {"trials": 4, "points": 2, "exponent_steps": 2}
+    quick: dict[str, Any] = {"trials": 4, "points": 2, "exponent_steps": 2}
     found = list(geometry_at(run, "case", updates=(0, 5, 9), quantities={"loss": "loss"}, **quick))
     assert [row.x for row in found] == [0, 5, 9]
     last = Geometry().measure(load([tmp_path], "latest")[0], GeometrySettings(**quick))["geometry"]["loss"][0]
