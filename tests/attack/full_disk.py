@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.attack.forked import ended_well, run_command
+from tests.attack._forked import ended_well, run_command
 from tests.attack.links import COMMANDS, SMALL, must
 
 LEAST, MOST = 1_000, 120_000

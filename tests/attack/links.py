@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.attack.forked import ended_well, run_command
+from tests.attack._forked import ended_well, run_command
 
 SMALL = ["--n-max", "3", "--units", "16", "--batch-size", "16", "--episodes", "10", "--recipe", "fast"]
 AGENT = "tests.attack.links:guesses"
