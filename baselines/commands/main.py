@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from baselines.commands import COMMANDS, command_module
 from baselines.commands.say import complain
-from baselines.core.text import one_line
+from baselines.core.text import printable_line
 
 PROG = "python -m baselines"
 
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error in one line and exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {one_line(message, LONGEST_ERROR)}\n")
+        self.exit(2, f"{self.prog}: error: {printable_line(message, LONGEST_ERROR)}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +85,7 @@ def run(command: Parser, given: dict[str, Any]) -> int:
     except SettingsError as error:
         command.error(f"argument {argument_name(command, error.name)}: {error}")
     except (RunError, OSError) as error:  # OSError: files outside of the run's own, such as the figure
-        complain(f"{PROG}: error: {one_line(str(error), LONGEST_ERROR)}")
+        complain(f"{PROG}: error: {printable_line(str(error), LONGEST_ERROR)}")
         return 1
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
@@ -102,7 +102,7 @@ def run(command: Parser, given: dict[str, Any]) -> int:
         complain(f"{PROG}: error: out of memory ({what}): use fewer units, trials or steps")
         return 1
     except SystemExit as error:  # a user's cell or agent has called sys.exit; no command of ours does
-        complain(f"{PROG}: error: {one_line(f'{origin(error)} called sys.exit({error.code!r})')}")
+        complain(f"{PROG}: error: {printable_line(f'{origin(error)} called sys.exit({error.code!r})', LONGEST_ERROR)}")
         return 1
     except KeyboardInterrupt:
         complain(f"{PROG}: interrupted")

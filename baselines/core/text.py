@@ -28,6 +28,12 @@ def printable(text: str) -> str:
     return "".join(c if c in _SHOWN or unicodedata.category(c) not in _ACTING else _escape(c) for c in text)
 
 
+def printable_line(text: str, longest: int) -> str:
+    """The text as ``printable``, in one line of at most ``longest`` characters: a value that was typed is shown whole."""
+    line = " ".join(printable(text).split())
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
+
+
 def one_line(text: str, longest: int = LONGEST) -> str:
     r"""A text as one line that any terminal, table or UTF-8 file can hold.
 

@@ -93,7 +93,7 @@ class JobsDisplay(LiveDisplay):
         table.add_column(no_wrap=True, max_width=MOST_NAME)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in list(self._running()):
-            table.add_row(*row)
+            table.add_row(*(Text(printable(cell)) for cell in row))  # a job's output is no markup
         return Group(table, Text(printable(self._footer()), style="bold"))
 
 
@@ -188,7 +188,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
         if climb.fault and not one.stored
     ]
     for words in faults[:SHOWN_FAULTS]:
-        console.print(words, soft_wrap=True)
+        console.print(Text(printable(words)), soft_wrap=True)
     if len(faults) > SHOWN_FAULTS:
         console.print(f"and {len(faults) - SHOWN_FAULTS} more faults; results.csv has all reasons")
 

@@ -214,7 +214,7 @@ def series(
     """
     tables = {name: Table(columns) for name, columns in measurement.TABLES.items()}
     for c, value in enumerate(ratio):
-        keys: dict[str, Any] = {"run": "a", "N": 5, "update": 10 * c}
+        keys: dict[str, Any] = {"run": "a", "group": "", "N": 5, "update": 10 * c}
         zeros: dict[str, Any] = dict.fromkeys([column.name for column in measurement.GEOMETRY], 0.0)
         zeros |= {"loss": 0.5 if loss is None else loss[c], "stable": 2 if stable is None else stable[c]}
         tables["geometry"].add(**zeros | keys | {"participation_ratio": value})

@@ -306,7 +306,8 @@ def test_a_process_that_dies_is_the_result_of_its_rung(tmp_path: Path) -> None:
     assert f"{AGENTS}:remembers, parity, seed 0: N = 2 error (its process ended with exit code 0)" in said
     assert said.count("parity, seed 4: its process was killed by SIGTERM; will be tried again\n") == 2
     assert f"{AGENTS}:remembers, parity, seed 51: not ended: no output (log: " in said
-    assert benchmark_line(folder).endswith(f"\nGo on with: python -m baselines benchmark --out {tmp_path}")
+    go_on = f"\nGo on with: python -m baselines benchmark --out {tmp_path} --trust {AGENTS}:remembers"
+    assert benchmark_line(folder).endswith(go_on)
     folder.close()
     again = BenchmarkFolder(tmp_path, asked)
     assert [job.name for job in again.jobs()] == [missing]

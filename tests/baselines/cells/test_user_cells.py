@@ -224,7 +224,7 @@ def test_one_that_has_changed_since_training_is_a_clear_error(
     assert main(["evaluate", "run"]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "run: the weights of its checkpoint do not fit the cell mine:Good as it is now" in said
+    assert "run/checkpoint.safetensors does not fit this run (has the cell mine:Good changed since training?)" in said
     assert "other.weight" in said
 
 

@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from baselines.commands.main import main
-from baselines.core.text import for_figure, one_line, printable
+from baselines.core.text import for_figure, printable, printable_line
 from tests.attack import display
 
 
 def test_text_is_escaped_only_where_it_acts() -> None:
     assert printable("é [red] 漢字\n\t🙂") == "é [red] 漢字\n\t🙂"
     assert printable("\x1b[2J\x9b\u202e\udcff") == r"\x1b[2J\x9b\u202e\udcff"
-    assert one_line("a\n b\rc ") == r"a b\rc"
+    assert printable_line("a\n b\rc ", 9) == r"a b\rc"
+    assert printable_line("a\nbcdefghij", 9) == "a bcde..."
     assert for_figure("run $x$\x07") == r"run \$x\$\x07"
 
 

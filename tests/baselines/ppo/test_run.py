@@ -463,6 +463,6 @@ def test_a_run_that_trains_on_is_killed_at_any_moment(
 
 
 def test_a_run_that_diverged_is_not_repeated(halfway: Path) -> None:
-    (halfway / "summary.json").write_text(json.dumps({"status": "diverged", "steps": 1_152}))
+    (halfway / "summary.json").write_text(json.dumps({"status": "diverged", "steps": 1_152, "seconds": 1.0}))
     with pytest.raises(RunError, match="diverged after 1152 steps: going on would do the same again"):
         RLRun.resume(halfway)

@@ -301,7 +301,7 @@ def test_a_damaged_run_is_not_left_out_without_a_word(
 
 def test_a_course_without_one_of_its_checkpoints_is_damaged(out: Path, quick: None, tmp_path: Path) -> None:
     path = _one_run_each(tmp_path, out)
-    (path / "runs" / "flip-flop" / "tcr=0.0_seed=0" / "checkpoints" / "U0000008.safetensors").unlink()
+    (path / "runs" / "flip-flop" / "tcr=0.0_seed=0" / "checkpoints" / "U0000000.safetensors").unlink()
     assert main(["reproduce", "tcr-attractors", "--out", str(path), "--workers", "1"]) == 1
 
 

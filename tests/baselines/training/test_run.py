@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -112,7 +113,8 @@ def test_a_saved_network_plays_as_the_trained_one_did(run: TrainingRun) -> None:
 def test_a_checkpoint_holds_all_that_training_changes(run: TrainingRun) -> None:
     tensors, plain = loading.read_checkpoint(run.folder.path)
     expected, expected_plain = run.learner.state()
-    own = plain.pop("run")
+    own, metrics = plain.pop("run"), (run.folder.path / "metrics.csv").read_bytes()
+    assert plain.pop("metrics") == sha256(metrics).hexdigest()
     assert plain == expected_plain
     assert (own["status"], own["solved_at"], own["scores"]) == ("solved", run.solved_at, run.scores)
     assert tensors.keys() == expected.keys()
