@@ -29,7 +29,7 @@ def printable(text: str) -> str:
 
 
 def printable_line(text: str, longest: int) -> str:
-    """The text as ``printable``, in one line of at most ``longest`` characters: a value that was typed is shown whole."""
+    """The text as ``printable``, in one line of at most ``longest`` characters. What was typed is shown as it is."""
     line = " ".join(printable(text).split())
     return line if len(line) <= longest else f"{line[: longest - 3]}..."
 

@@ -96,8 +96,8 @@ def make_here(kind: str, seed: int, count: int) -> None:
     os.dup2(2, 1)  # what an attempt prints does not come between
     module = importlib.import_module(f"tests.attack.{kind}")
     faulthandler.dump_traceback_later(LIMIT, exit=True)
-    for attempt in module.attempts(seed, count):
-        print(json.dumps(attempt), file=lines, flush=True)
+    for what, held in module.attempts(seed, count):
+        print(json.dumps([what, bool(held)]), file=lines, flush=True)
         faulthandler.dump_traceback_later(LIMIT, exit=True)
 
 
