@@ -59,7 +59,7 @@ def task_loss(task: Task, over_heads: str = "mean", last_head: float = 0.0) -> L
     Args:
         task: the task.
         over_heads: ``"mean"`` or ``"sum"`` over heads.
-        last_head: the weight of the last head in the mean over heads, where it exceeds 1 / H.
+        last_head: the weight of the last head, where it exceeds 1 / H; every other head has the weight 1 / H.
     """
     averaged = squared_error if task.real_valued else cross_entropy
     if last_head:
