@@ -112,7 +112,9 @@ def shorten_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any
         ours = one.__module__.split(".")[0] in ("baselines", "memory_envs")
         return not ours or f"{one.__module__}.{one.__qualname__}" in ADDRESSES
 
-    bases[:] = [next(filter(known, (get_origin(base) or base).__mro__)) for base in bases]
+    plain = [get_origin(base) or base for base in bases]
+    # ``TypedDict`` is a function: what it declares is a dictionary.
+    bases[:] = [next(filter(known, base.__mro__)) if isinstance(base, type) else dict for base in plain]
 
 
 def scroll_wide_pictures(app: Any, doctree: nodes.document) -> None:

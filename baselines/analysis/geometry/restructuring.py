@@ -47,7 +47,9 @@ CHANGES = (
     Column("update", "update of the later checkpoint"),
     Column("measure", "what has changed: subspace, dimension, distances, points or chaos"),
     Column("change", "by how much: radians, |ln ratio|, relative, count, 1 / step"),
-    Column("usual", "median of the run's changes + 4 scaled median absolute deviations"),
+    Column(
+        "usual", "median of the run's changes + 4 scaled median absolute deviations; inf with fewer than 7 checkpoints"
+    ),
     Column(
         "noise", "what two sets of trials differ by: 4 root mean squares over the run, or more at either checkpoint"
     ),
