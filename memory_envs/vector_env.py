@@ -261,8 +261,13 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             # Without the actions themselves: those of many columns would hide what is wrong with them.
             wanted = f"{'numbers from -1 to 1' if real else 'integers 0 or 1'} of shape {self._answer_shape}"
             raise error.InvalidAction(f"action must be {wanted}, got {actions.dtype} of shape {actions.shape}")
-        # The bitwise or of labels is 0 or 1 just if all of them are: one pass, and negative ones show as well.
-        if not real and np.bitwise_or.reduce(actions, axis=None) in (0, 1):
+        # Most answers are good, and one pass shows it. The bitwise or of labels is 0 or 1 just if all of them are
+        # (negative ones show), and no NaN is below 1. Integers as real values go on: abs(-128) may be -128.
+        if actions.dtype.kind == "f":
+            good_at_once = np.maximum.reduce(np.abs(actions), axis=None) <= 1
+        else:
+            good_at_once = not real and np.bitwise_or.reduce(actions, axis=None) in (0, 1)
+        if good_at_once:
             return actions
         actions, good = self.task.read_answers(actions)
         if not good.all():

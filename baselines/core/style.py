@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
@@ -23,8 +23,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from baselines.core.files import replace_files
 from baselines.core.tables import Table
 from baselines.core.text import for_figure
-
-P = ParamSpec("P")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """The colours of Okabe & Ito (2008), told apart with any colour vision; without their yellow, which is hard to see on
@@ -50,15 +48,19 @@ RULES: dict[Any, Any] = {
 }
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Make a drawing function draw under ``RULES``."""
+@contextmanager
+def by(rules: Mapping[Any, Any]) -> Iterator[None]:
+    """Draw figures by these settings of matplotlib, and by its defaults otherwise: a context, and a decorator.
 
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.rc_context(RULES):
-            return draw(*args, **kwargs)
+    matplotlib reads a file ``matplotlibrc`` of the current directory, which may have come with somebody's folder of
+    results: it could have LaTeX run.
+    """
+    with matplotlib.style.context(["default", dict(rules)]):
+        yield
 
-    return drawn
+
+styled = by(RULES)
+"""Decorates a function that draws a figure."""
 
 
 def panels(titles: list[str], title: str = "", *, width: float = 3.4, height: float = 3.2) -> tuple[Figure, list[Axes]]:
@@ -144,7 +146,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 def files_of(figure: Figure, path: Path) -> dict[Path, bytes]:
     """What ``save`` writes: the files of a figure and their contents."""
-    with matplotlib.rc_context(RULES):
+    with by(RULES):
         return {path.with_suffix(f".{kind}"): rendered(figure, kind) for kind in ("png", "svg")}
 
 

@@ -18,6 +18,7 @@ from baselines.training import run_files
 Rows = list[dict[str, float]]
 
 
+@style.by({})
 def training_figure(path: Path) -> Path:
     """Draw ``training.png`` in a run folder: the accuracy of each head, and the time constants tau where there are any.
 

@@ -87,7 +87,9 @@ def _by_autograd(
         arguments = [tensor.view_as(tensor) for tensor in saved]
         outputs = plain(*arguments, *ctx.others)
         outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
-        given = [(output, toward) for output, toward in zip(outputs, gradients, strict=True) if toward is not None]
+        # Of several outputs, one may follow from frozen arguments alone: it has a gradient, as the others of its node.
+        pairs = zip(outputs, gradients, strict=True)
+        given = [(output, toward) for output, toward in pairs if toward is not None and output.requires_grad]
         found = torch.autograd.grad(
             [output for output, _ in given],
             [argument for argument, needs in zip(arguments, wanted, strict=False) if needs],

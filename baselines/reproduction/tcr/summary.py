@@ -99,6 +99,7 @@ def paired(condition: Condition, rows: Rows) -> list[float]:
     return [runs[seed].updates - plain[seed].updates for seed in runs if seed in plain]
 
 
+@style.by({})
 def draw(groups: Groups, rows: Rows, path: Path) -> Path:
     """Share solved, and restricted mean of the updates to the criterion, against g: one column a setting.
 

@@ -25,6 +25,7 @@ from baselines.core.files import RunError, foreign_entry, inside, read_format, r
 from baselines.core.jobs import Ended, Engine, Event, Job, Started
 from baselines.core.locks import lock
 from baselines.core.settings import SettingsError
+from baselines.core.start import worker_environment
 from baselines.core.stored import check_stored
 from baselines.core.trust import stored_name
 from baselines.training import run_files
@@ -106,8 +107,9 @@ class SweepFolder:
 
     def jobs(self) -> list[Job]:
         """One job for each run that has not ended, with the name of the run."""
+        environment = ENVIRONMENT | worker_environment()
         return [
-            Job(run, tuple(self._command(run)), inside(self.path, "logs", f"{run}.log"), ENVIRONMENT, restarts=1)
+            Job(run, tuple(self._command(run)), inside(self.path, "logs", f"{run}.log"), environment, restarts=1)
             for run in self.sweep.runs
             if run not in self._ends
         ]

@@ -149,6 +149,19 @@ def test_a_tensor_that_is_given_twice_has_the_gradients_of_both() -> None:
         torch.testing.assert_close(found[0], found[1])
 
 
+@pytest.mark.parametrize("wanted", range(4))
+def test_second_derivatives_where_all_other_arguments_are_frozen(wanted: int) -> None:
+    """``fold`` has three outputs, and some of them then follow from frozen arguments alone."""
+    arguments = [a.detach().requires_grad_(i == wanted) for i, a in enumerate(tensors((U, U), (U, K), (U,), (U,)))]
+
+    def shown(argument: Tensor) -> Tensor:
+        outputs = kernels.fold(*arguments[:wanted], argument, *arguments[wanted + 1 :])
+        return torch.cat([output.pow(3).flatten() for output in outputs])
+
+    assert torch.autograd.gradcheck(shown, arguments[wanted])
+    assert torch.autograd.gradgradcheck(shown, arguments[wanted])
+
+
 def test_a_sequence_without_steps_is_refused() -> None:
     with pytest.raises(ValueError, match=r"inputs must have at least one step, got the shape \(0, 3, 2\)"):
         fused_folded(*tensors((0, B, K), *FOLDED[1:]))

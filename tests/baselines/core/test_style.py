@@ -1,8 +1,12 @@
 """What figures have in common: numbers at logarithmic axes, intervals that are shown, legends beside the panels."""
 
+from pathlib import Path
+
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
 
 from baselines.core import style
 from baselines.core.statistics import over_networks
@@ -52,6 +56,24 @@ def test_intervals_are_shown_of_three_networks_on_and_within_what_can_be() -> No
     edges = np.asarray(band.get_paths()[0].vertices, float)[:, 1]
     assert edges.min() == 1
     assert edges.max() == pytest.approx(high[0])
+
+
+def test_a_matplotlibrc_of_the_current_directory_changes_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @style.styled
+    def drawn() -> Figure:
+        return style.panels(["one"], "a title")[0]
+
+    def files(name: str) -> list[bytes]:
+        return [path.read_bytes() for path in style.save(drawn(), tmp_path / name)]
+
+    expected = files("usual")
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\naxes.facecolor: red\nsavefig.dpi: 10\n")
+    monkeypatch.chdir(tmp_path)
+    with matplotlib.rc_context(fname=matplotlib.matplotlib_fname()):
+        assert matplotlib.rcParams["text.usetex"]
+        assert files("other") == expected
 
 
 def test_a_legend_of_all_has_each_word_once_and_covers_nothing() -> None:

@@ -232,6 +232,13 @@ def test_however_a_run_ends_it_is_a_row(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".part*"))
 
 
+def test_runs_search_no_module_in_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a folder ``baselines`` there would be run, even where the command was ``python -P -m baselines``."""
+    monkeypatch.chdir(tmp_path)
+    for job in SweepFolder(tmp_path / "sweep", Sweep.of({"seed": "0..1"})).jobs():
+        assert job.environment["PYTHONSAFEPATH"]
+
+
 def test_a_table_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = SweepFolder(tmp_path, Sweep.of({"seed": "0..8"}))
     before = content(tmp_path)
