@@ -36,6 +36,7 @@ from baselines.core.settings import SettingsError
 from baselines.core.start import worker_environment
 from baselines.core.stored import Number, check_stored, short
 from baselines.core.text import one_line
+from baselines.core.trust import check_trusted
 
 COLUMNS = (
     *("agent", "method", "task", "N", "seed", "status", "reason", "steps", "episodes"),
@@ -164,8 +165,15 @@ class BenchmarkFolder:
                 self._take_in(name)
 
     def jobs(self) -> list[Job]:
-        """What is left to do: a job for each climb that has not ended."""
-        return [self._job(name) for name in self.rows if not self.has_ended(name)]
+        """What is left to do: a job for each climb that has not ended.
+
+        Raises:
+            UntrustedError: one of them is of an agent or a cell that only ``settings.json`` names.
+        """
+        names = [name for name in self.rows if not self.has_ended(name)]
+        for name in names:
+            check_trusted(self.benchmark.climbs[name].contestant.what)
+        return [self._job(name) for name in names]
 
     def _job(self, name: str) -> Job:
         command = sys.executable, "-m", "baselines.benchmark.climb", str(self.path), name

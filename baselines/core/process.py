@@ -17,7 +17,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from baselines.core.files import RunError
-from baselines.core.trust import StoredName, check_trusted, trust
+from baselines.core.trust import StoredName, check_trusted, is_code_name, trust
 
 
 class Interrupt:
@@ -158,6 +158,8 @@ def import_object(name: str) -> object:
         Exception: any error that the user's module raises when it is imported.
     """
     check_trusted(name)
+    if isinstance(name, StoredName) and not is_code_name(name):
+        raise ImportError(f"{str(name)!r} is not of the form package.module:attribute")
     module, _, attribute = name.partition(":")
     with nullcontext() if isinstance(name, StoredName) else _current_directory():
         found = reduce(getattr, attribute.split("."), import_module(module))

@@ -29,6 +29,7 @@ from baselines.core.files import RunError
 from baselines.core.jobs import Ended, Event, Job, Progressed, Started
 from baselines.core.settings import SettingsError
 from baselines.core.text import one_line
+from baselines.core.trust import VARIABLE, UntrustedError
 from tests.baselines.benchmark.whole import AGENTS, BUDGET, benchmark
 
 Interrupted = Callable[[], bool]
@@ -506,3 +507,14 @@ def test_the_live_display_says_which_rung_is_played(tmp_path: Path) -> None:
     assert "0 of 1 climbs" in said
     assert said.count("stopping: finished rungs are kept") == 1
     folder.close()
+
+
+def test_in_python_too_a_folder_of_others_is_refused_before_its_agents_climb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    BenchmarkFolder(tmp_path, benchmark("remembers"))
+    monkeypatch.setenv(VARIABLE, "")
+    folder = BenchmarkFolder(tmp_path, read_benchmark(tmp_path))
+    with pytest.raises(UntrustedError, match=f"add --trust {AGENTS}:remembers"):
+        list(folder.run(InPlaceEngine()))
+    assert table(tmp_path) == []

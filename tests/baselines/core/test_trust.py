@@ -101,3 +101,9 @@ def test_what_is_no_name_of_code_cannot_be_trusted(name: object) -> None:
 
 def test_names_of_code() -> None:
     assert all(map(is_code_name, ("a:b", "a.b_1.c:D", "a:b.c", "examples.08_a-b:C")))
+
+
+def test_a_stored_name_of_another_form_is_not_imported(tmp_path: Path) -> None:
+    for name in ("json", "json:", "json.dumps", "json:dumps()"):
+        with pytest.raises(ImportError, match="is not of the form"):
+            import_object(stored_name(name, tmp_path / "config.json"))
