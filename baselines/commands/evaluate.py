@@ -169,6 +169,9 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
 
     network, stage = loading.load_network(path, asked.checkpoint)
     network.to(asked.device)
+    if stage.heads is not None and (unread := [n for n in asked.n if str(n) not in network.readouts]):
+        read = sorted(int(key) for key in network.readouts)
+        raise SettingsError("n", f"n must be among {read}, the N that the network has a readout for, got {unread[0]}")
     agents = []
     for task in _tasks(stage, asked):
         if task.num_inputs != stage.num_inputs:
