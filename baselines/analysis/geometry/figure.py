@@ -185,7 +185,8 @@ def _events(axes: Axes, course: Table, changes: Table) -> None:
         if len(changes):
             own = changes.where(measure=measure, event=True)
             at = (own["since"] + own["update"]) / 2 if len(own) else np.zeros(0)
-            axes.plot(at, np.full(len(at), index), ls="none", **style.look(index))
+            colour = {"color": "black"} if len(comparison.groups(course)) > 1 else {}  # colours are the groups'
+            axes.plot(at, np.full(len(at), index), ls="none", **style.look(index) | colour)
     axes.set_yticks(range(len(MEASURES)), list(MEASURES))
     axes.set(xlabel="updates of training", ylabel="jumps of", ylim=(-0.6, len(MEASURES) - 0.4))
     axes.set_xlim(*np.array([-0.05, 1.05]) * float(course["update"].max()))
