@@ -72,7 +72,7 @@ def draw(tables: dict[str, Table]) -> Figure:
             legend = axes.legend(
                 loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=2, columnspacing=0.8, fontsize=7, handlelength=2.5
             )
-            for handle in legend.legend_handles if len(groups) > 1 else ():  # colours and markers are the groups'
+            for handle in legend.get_lines() if len(groups) > 1 else ():  # colours and markers are the groups'
                 handle.set(color="black", marker="none")
         if "exponent" in words:
             axes.axhline(0, color="grey", ls=":", lw=0.8)
