@@ -34,7 +34,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 smartquotes = False  # options and code in prose keep their dashes and quotes
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(abc|argparse|collections|dataclasses|enum|pathlib|typing)\..*|Path"),
+    ("py:.*", r"(abc|argparse|collections|dataclasses|enum|pathlib|signal|typing)\..*|Path"),
     ("py:.*", r"(gymnasium|matplotlib|numpy|pandas|rich|sb3_contrib|stable_baselines3|torch)\..*"),
     ("py:.*", r"ArrayLike|Figure|NDArray"),
     ("py:.*", r"(baselines|memory_envs)\..*\.[A-Z]"),  # type variables

@@ -86,7 +86,7 @@ def numbers(evaluation: Evaluation) -> Row:
     for name in ("score", "normalised", "equivalent_memory"):
         low, high = getattr(evaluation, f"{name}_interval")
         found |= {name: getattr(evaluation, name), f"{name}_low": low, f"{name}_high": high}
-    return {name: round(float(value), 6) for name, value in found.items()}
+    return {name: round(float(value), 6) + 0.0 for name, value in found.items()}  # + 0.0: no negative zero
 
 
 def _trained(contestant: Contestant, task: Task, seed: int, budget: Budget, folder: Path) -> tuple[Agent, int]:

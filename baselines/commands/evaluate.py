@@ -169,6 +169,8 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
 
     network, stage = loading.load_network(path, asked.checkpoint)
     network.to(asked.device)
+    if stage.heads is not None:
+        _check_readouts(asked, [int(key) for key in network.readouts])
     agents = []
     for task in _tasks(stage, asked):
         if task.num_inputs != stage.num_inputs:
@@ -184,12 +186,20 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
         yield evaluate_agent(agent, agent.task, episodes=asked.episodes, seed=seed)
 
 
+def _check_readouts(asked: EvaluationSettings, ns: Sequence[int]) -> None:
+    if unread := [n for n in asked.n if n not in ns]:
+        words = f"n must be among {sorted(ns)}, the N that the network has a readout for, got {unread[0]}"
+        raise SettingsError("n", words)
+
+
 def _evaluate_policy(path: Path, asked: EvaluationSettings, seed: int) -> Iterator[Evaluation]:
     """``evaluate_run`` for a run of ``train-rl``, whose heads share one action space; ``n`` chooses among them."""
     from baselines.ppo.run import load_agent
 
     policy, stage = load_agent(path, asked.checkpoint)
     policy.to(asked.device)
+    if stage.heads is not None:
+        _check_readouts(asked, stage.heads)
     tasks = _tasks(stage, asked)
     for task in tasks:
         for name in ("observation_space", "action_space"):

@@ -13,10 +13,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from baselines.commands import COMMANDS, command_module
-from baselines.commands.say import complain
+from baselines.commands.say import OutputClosedError, complain
 from baselines.core.text import printable_line
 
 PROG = "python -m baselines"
+
+CLOSED = 141
+"""The exit code where nobody reads the output any more: that of a program that SIGPIPE ends."""
 
 LONGEST_ERROR = 10_000
 """Characters of an error: it may list a hundred names."""
@@ -49,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``python -m baselines``. None: those of this process.
 
     Returns:
-        The exit code: 0 done, 1 the run failed, 2 wrong arguments (as ``SystemExit``), 130 after Ctrl-C.
+        The exit code: 0 done, 1 the run failed, 2 wrong arguments (as ``SystemExit``), 130 after Ctrl-C,
+        141 where nobody reads the output any more.
     """
     return run(*parse(sys.argv[1:] if arguments is None else arguments))
 
@@ -85,6 +89,8 @@ def run(command: Parser, given: dict[str, Any]) -> int:
     except SettingsError as error:
         command.error(f"argument {argument_name(command, error.name)}: {error}")
     except (RunError, OSError) as error:  # OSError: files outside of the run's own, such as the figure
+        if isinstance(error, OutputClosedError):
+            return CLOSED
         complain(f"{PROG}: error: {printable_line(str(error), LONGEST_ERROR)}")
         return 1
     except ModuleNotFoundError as error:

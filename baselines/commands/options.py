@@ -139,13 +139,9 @@ def add_option(
         help += "; repeat the option for each value on the axis" if axis else ""
     elif setting.many or axis:
         many |= {"nargs": "+", "action": "extend"}
-        reader = _range_or(reader) if axis and setting.kind is int else reader
+        reader = _range_or_integer if axis and setting.kind is int else reader
     names = [f"--{setting.name.replace('_', '-')}", *filter(None, [setting.metadata.get("alias")])]
     parser.add_argument(*names, dest=setting.name, type=reader, default=argparse.SUPPRESS, help=help, **many)
-
-
-def _range_or(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: text if RANGE.fullmatch(text) else read(text)
 
 
 def _number(kind: type, words: str) -> Callable[[str], Any]:
@@ -156,6 +152,10 @@ def _number(kind: type, words: str) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(f"must be {words}, got {text!r}") from None
 
     return read
+
+
+def _range_or_integer(text: str) -> Any:
+    return text if RANGE.fullmatch(text) else _number(int, "an integer or a range such as 0..4")(text)
 
 
 def _pair(text: str) -> tuple[str, Any]:

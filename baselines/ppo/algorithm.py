@@ -97,12 +97,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         if self.tcr:
             if not isinstance(self.policy, CellPolicy):
                 raise ValueError(f"tcr needs a CellPolicy, got tcr {self.tcr} with {type(self.policy).__name__}")
-            try:
-                self._consistency = losses.temporal_consistency(
-                    losses.activity_reader(self.policy.lstm_actor, self.tcr_on)
-                )
-            except ValueError as error:
-                raise ValueError(f"tcr_on {error}") from None
+            self._consistency = losses.temporal_consistency(losses.activity_reader(self.policy.lstm_actor, self.tcr_on))
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_consistency"]  # a function: ``load`` makes it again

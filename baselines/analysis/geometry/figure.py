@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,9 @@ def draw(tables: dict[str, Table]) -> Figure:
     width = 15.0 if several else 9.5
     # Placed by hand: the layout engine overlooks the labels of axes in space.
     figure = Figure(figsize=(width, 4.8))
-    over = f"; the course: means over {runs} runs (grey: one has ended)" if several and runs > 1 else ""
+    groups = comparison.groups(course)
+    which = f"{runs} runs" if len(groups) == 1 else f"the runs of each group, {runs} in all"
+    over = f"; the course: means over {which} (grey: one has ended)" if several and runs > 1 else ""
     figure.suptitle(f"{for_figure(run)}, N = {n}, update {update}{over}", fontsize=10)
     _states(figure, width, latest)
     grid = figure.add_gridspec(
@@ -60,13 +63,17 @@ def draw(tables: dict[str, Table]) -> Figure:
     changes = tables.get("changes", Table([]))
     _loss(figure.add_subplot(grid[0, 0]), course, changes)
     _events(figure.add_subplot(grid[1, 0]), course, changes)
-    for place, columns, words in _COURSES:
+    for place, columns, words, within in _COURSES:
         axes = figure.add_subplot(grid[place])
         for index, (column, label) in enumerate(columns.items()):
-            _curve(axes, course, column, label, index)
+            _curve(axes, course, column, label, index, within)
         axes.set(xlabel="updates of training", ylabel=words)
         if len(columns) > 1:
-            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=2, columnspacing=0.8, fontsize=7)
+            legend = axes.legend(
+                loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=2, columnspacing=0.8, fontsize=7, handlelength=2.5
+            )
+            for handle in legend.get_lines() if len(groups) > 1 else ():  # colours and markers are the groups'
+                handle.set(color="black", marker="none")
         if "exponent" in words:
             axes.axhline(0, color="grey", ls=":", lw=0.8)
     return figure
@@ -75,17 +82,24 @@ def draw(tables: dict[str, Table]) -> Figure:
 BY_GROUP = "by group"
 """The label of a line that is called by its group of runs."""
 
-_COURSES: list[tuple[tuple[int, int], dict[str, str], str]] = [
-    ((0, 1), {"participation_ratio": "participation ratio", "dimension_90": "PCs for 90 % of variance"}, "dimensions"),
-    ((1, 1), {"stable": ""}, "stable fixed points"),
-    ((0, 2), {"separation": ""}, "memory states:\ndistance / spread within"),
+_COURSES: list[tuple[tuple[int, int], dict[str, str], str, style.Bounds]] = [
+    (
+        (0, 1),
+        {"participation_ratio": "participation ratio", "dimension_90": "PCs for 90 % of variance"},
+        "dimensions",
+        (1.0, math.inf),
+    ),
+    ((1, 1), {"stable": ""}, "stable fixed points", (0.0, math.inf)),
+    ((0, 2), {"separation": ""}, "memory states:\ndistance / spread within", (0.0, math.inf)),
     (
         (1, 2),
         {"lyapunov_driven": "task's input", "lyapunov_held": "held input"},
         "largest Lyapunov\nexponent (1 / step)",
+        (-math.inf, math.inf),
     ),
 ]
-"""The panels of the course of learning: place, columns and their labels, label of the y axis."""
+"""The panels of the course of learning: place, columns and their labels, label of the y axis, least and largest value
+that there can be."""
 
 
 def _states(figure: Figure, width: float, latest: dict[str, Table]) -> None:
@@ -155,7 +169,7 @@ def _eigenvalues(axes: Axes, points: Table) -> None:
 
 def _loss(axes: Axes, course: Table, changes: Table) -> None:
     """Draw the loss, and where it falls most."""
-    _curve(axes, course, "loss", BY_GROUP, 0)
+    _curve(axes, course, "loss", BY_GROUP, 0, (0.0, math.inf))
     if len(comparison.groups(course)) > 1:
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=2, columnspacing=0.8, fontsize=7)
     axes.set(xlabel="updates of training", ylabel="loss (dashed: its fall)")
@@ -171,14 +185,15 @@ def _events(axes: Axes, course: Table, changes: Table) -> None:
         if len(changes):
             own = changes.where(measure=measure, event=True)
             at = (own["since"] + own["update"]) / 2 if len(own) else np.zeros(0)
-            axes.plot(at, np.full(len(at), index), ls="none", **style.look(index))
+            colour = {"color": "black"} if len(comparison.groups(course)) > 1 else {}  # colours are the groups'
+            axes.plot(at, np.full(len(at), index), ls="none", **style.look(index) | colour)
     axes.set_yticks(range(len(MEASURES)), list(MEASURES))
     axes.set(xlabel="updates of training", ylabel="jumps of", ylim=(-0.6, len(MEASURES) - 0.4))
     axes.set_xlim(*np.array([-0.05, 1.05]) * float(course["update"].max()))
     _mark_falls(axes, changes)
 
 
-def _curve(axes: Axes, course: Table, column: str, label: str, index: int) -> None:
+def _curve(axes: Axes, course: Table, column: str, label: str, index: int, within: style.Bounds) -> None:
     """Draw a column against updates: of several runs the mean with its interval, in grey where one has ended.
 
     Of several groups of runs each has a line in its colour; ``label`` stands for those of the first.
@@ -190,7 +205,7 @@ def _curve(axes: Axes, course: Table, column: str, label: str, index: int) -> No
             looks = comparison.look(number, index, len(names) > 1)
             words = label if label == BY_GROUP or not number else ""
             words = group if words == BY_GROUP else words
-            style.line(axes, over_networks(rows, ["update"], column), words, looks, "update")
+            style.line(axes, over_networks(rows, ["update"], column), words, looks, "update", within)
     if "held" in {column.name for column in course.columns} and course["held"].any() and index == 0:
         held = course.where(held=True)["update"]
         axes.axvspan(float(held.min()), float(course["update"].max()), color="#eeeeee", zorder=0, lw=0)

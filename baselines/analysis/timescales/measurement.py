@@ -104,7 +104,7 @@ class Timescales(Analysis[TimescaleSettings]):
     checkpoints = "all"
 
     def check(self, subject: Subject, settings: TimescaleSettings) -> None:
-        blame("on", losses.activity_reader, subject.cell, settings.on)
+        blame("on", losses.activity_reader, subject.cell, settings.on, setting="on")
         _stimulus(subject, settings)
 
     def compute(self, subject: Subject, settings: TimescaleSettings) -> Tables:

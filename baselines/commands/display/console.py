@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from baselines.commands.say import closed
 from baselines.core.text import printable
 
 
@@ -17,6 +18,11 @@ class PlainConsole(Console):
     emoji or a command to the terminal. Colours come from styles only. (``Text`` objects are shown as they are: make
     them of ``printable`` text.)
     """
+
+    def on_broken_pipe(self) -> None:
+        """End the command where nobody reads its output any more (rich would call ``sys.exit``)."""
+        self.quiet = True
+        raise closed()
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text to show for a string."""

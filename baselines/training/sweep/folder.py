@@ -187,7 +187,7 @@ class SweepFolder:
             if played := summary["played"]:
                 accuracy = fmean(played["accuracy"].values())
                 end |= {"played_n": task_from_dict(played["task"]).N, "accuracy": round(accuracy, 6)}
-                end |= {"score": round(played["score"], 6), "score_error": round(played["standard_error"], 6)}
+                end |= {"score": round(played["score"], 6) + 0.0, "score_error": round(played["standard_error"], 6)}
             return end
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path / 'summary.json'} is not that of a run: {error!r}") from None

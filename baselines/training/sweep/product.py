@@ -185,12 +185,16 @@ def _values(name: str, given: object) -> list[Any]:
 
 
 def _checked(name: str, value: object) -> Any:
-    """The value, if it has the type of the setting. ``Settings`` checks which numbers and names are allowed."""
+    """The value, if it has the type of the setting and is allowed by itself."""
     kind = SETTINGS[name].kind
     if kind is float and type(value) is int:
         value = float(value)
     if not (isinstance(value, str) if kind is str else type(value) is kind):  # a bool is an int, too
-        raise SettingsError(name, f"{name} must be {WORDS[kind]}, got {value!r}")
+        words = WORDS[kind]
+        if kind is int and isinstance(value, str):
+            words += ' or a range such as "0..4"'
+        raise SettingsError(name, f"{name} must be {words}, got {value!r}")
+    SETTINGS[name].check(value)  # before combinations are tried: no entry in exclude makes such a value possible
     try:
         json.dumps(value)
     except TypeError:

@@ -233,7 +233,7 @@ def test_the_gate_tells_tau(kind: type[GRU] | type[LSTM]) -> None:
         (TimescaleSettings(steps=299), "steps must be at least 10 lags = 300 for a fit, got 299"),
         (TimescaleSettings(lags=2), "lags must be an integer from 4 to 1000, got 2"),
         (TimescaleSettings(divisor="n"), r"divisor must be one of \['pairs', 'published'\], got 'n'"),
-        (TimescaleSettings(on="c"), r"must be among \['output', 'state'\] for this cell, got 'c'"),
+        (TimescaleSettings(on="c"), r"^on must be among \['output', 'state'\] for this cell, got 'c'"),
         (
             TimescaleSettings(task_args={"bits": 2}),
             r"task_args must be among \['scoring', 'p'\] for parity, got 'bits'",

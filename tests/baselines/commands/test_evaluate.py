@@ -73,7 +73,7 @@ def test_a_single_readout_plays_any_n_one_after_the_other(single: Path) -> None:
 
 BAD = [
     ("--checkpoint 9", r"--checkpoint: checkpoint must be one of the kept ones, \[2, 3\], got 9"),
-    ("--n 2 7", r"--n: task must ask for heads among \['2', '3'\], got .*7"),
+    ("--n 2 7", r"--n: n must be among \[2, 3\], the N that the network has a readout for, got 7"),
     ("--n 0", "--n: .*0"),
     ("--num-steps 1", "--num-steps: num_steps must be .* got 1"),
     ("--num-steps 9 --trial-length 3", "--trial-length: trial_length must be left out where num_steps is given"),

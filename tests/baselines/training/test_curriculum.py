@@ -129,9 +129,11 @@ def test_every_curriculum_serves_the_tasks_with_heads(task: Task, kind: type[Cur
 
 @pytest.mark.parametrize("kind", [MultiHead, SlidingWindow, NoneMulti])
 def test_several_heads_are_refused_where_they_have_no_meaning(kind: type[Curriculum]) -> None:
-    with pytest.raises(ValueError, match="needs a task with heads, and flip-flop has none"):
+    with pytest.raises(ValueError, match=r"needs a task that asks for several N at once .*, flip-flop asks for one"):
         kind(n_max=20).check(FlipFlop())
-    with pytest.raises(ValueError, match=r"heads must be odd windows .*, got \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"heads must be odd windows .*, got \(2,\): use first_n 1, step 2 and an odd n_max"
+    ):
         kind(n_max=20).check(EvidenceAccumulation())
     kind(n_max=20).check(Parity())
 
