@@ -312,4 +312,4 @@ def test_states_that_grow_beyond_all_bounds_are_an_error_that_names_the_checkpoi
 
 
 def test_the_figure_of_a_course_draws_no_unstable_points_over_updates() -> None:
-    assert not [columns for _, columns, _ in figure._COURSES if "unstable" in columns]
+    assert not [columns for _, columns, *_ in figure._COURSES if "unstable" in columns]

@@ -155,7 +155,8 @@ def test_second_derivatives_where_all_other_arguments_are_frozen(wanted: int) ->
     arguments = [a.detach().requires_grad_(i == wanted) for i, a in enumerate(tensors((U, U), (U, K), (U,), (U,)))]
 
     def shown(argument: Tensor) -> Tensor:
-        outputs = kernels.fold(*arguments[:wanted], argument, *arguments[wanted + 1 :])
+        given = [*arguments[:wanted], argument, *arguments[wanted + 1 :]]
+        outputs = kernels.fold(*given)
         return torch.cat([output.pow(3).flatten() for output in outputs])
 
     assert torch.autograd.gradcheck(shown, arguments[wanted])
