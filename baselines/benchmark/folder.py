@@ -14,7 +14,6 @@ import csv
 import io
 import json
 import math
-import os
 import signal
 import sys
 import time
@@ -36,7 +35,7 @@ from baselines.core.settings import SettingsError
 from baselines.core.start import worker_environment
 from baselines.core.stored import Number, check_stored, short
 from baselines.core.text import one_line
-from baselines.core.trust import check_trusted
+from baselines.core.trust import hand_on_trust
 
 COLUMNS = (
     *("agent", "method", "task", "N", "seed", "status", "reason", "steps", "episodes"),
@@ -172,7 +171,7 @@ class BenchmarkFolder:
         """
         names = [name for name in self.rows if not self.has_ended(name)]
         for name in names:
-            check_trusted(self.benchmark.climbs[name].contestant.what)
+            hand_on_trust(self.benchmark.climbs[name].contestant.what)
         return [self._job(name) for name in names]
 
     def _job(self, name: str) -> Job:
@@ -368,7 +367,6 @@ def _watch(file: Path) -> tuple[bool, float]:
         Whether it says where the process was when its time was up; when the rung began, in seconds since the epoch.
     """
     try:
-        with open(file, "rb") as opened:
-            return opened.read(7) == b"Timeout", os.fstat(opened.fileno()).st_mtime  # as ``faulthandler`` begins
-    except OSError:
+        return files.read_bytes(file).startswith(b"Timeout"), file.stat().st_mtime  # as ``faulthandler`` begins
+    except (OSError, ValueError):  # ValueError: an agent has put something else in its place
         return False, math.inf

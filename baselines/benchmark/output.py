@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from baselines.core.files import open_own
+
 
 class StandardOutput:
     """What the descriptors 1 and 2 and ``sys.stdout`` and ``sys.stderr`` are when this object is made.
@@ -27,7 +29,7 @@ class StandardOutput:
             if _file(number) != file:
                 with suppress(OSError):
                     self._log.parent.mkdir(parents=True, exist_ok=True)
-                    opened = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                    opened = open_own(self._log, os.O_WRONLY | os.O_APPEND)
                     if opened != number:
                         os.dup2(opened, number)
                         os.close(opened)

@@ -92,3 +92,14 @@ def check_trusted(name: str) -> None:
             f"{name.file} names code of others, {str(name)!r}, which is imported only if you trust it: add --trust "
             f"{name} (or put the name into {VARIABLE}; in Python, call baselines.core.trust.trust)"
         )
+
+
+def hand_on_trust(name: str) -> None:
+    """Let processes that are started from here import what the user has named; ``check_trusted`` for the rest.
+
+    Raises:
+        UntrustedError: the name was read from a file and is not trusted.
+    """
+    check_trusted(name)
+    if is_code_name(name):
+        trust(name)

@@ -580,6 +580,7 @@ def test_equivalent_memory_is_linear_between_distinct_scores() -> None:
     ],
     ids=short,
 )
+@pytest.mark.slow
 def test_long_trials_score_their_reference_score(task: Task, memories: tuple[int, ...]) -> None:
     for memory in memories:
         assert_mean(simulate(task, ReferenceAgent(task, memory), 2000), task.reference_score(memory))

@@ -79,6 +79,7 @@ def test_a_recurrent_policy_plays(name: str, form: str) -> None:
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["SameStep", "Disabled"])
 @pytest.mark.parametrize("name", TASKS)
 def test_torchrl_sees_what_the_trials_hold(name: str, mode: str) -> None:

@@ -99,7 +99,7 @@ def blocks_of(rows: int) -> Any:
     return mock.patch.object(tape, "_MOST_ROWS", rows)
 
 
-@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("limited", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", MODES, ids=lambda m: m.value)
 @pytest.mark.parametrize("name", TASKS)
 @law

@@ -27,7 +27,7 @@ from baselines.core.locks import lock
 from baselines.core.settings import SettingsError
 from baselines.core.start import worker_environment
 from baselines.core.stored import check_stored
-from baselines.core.trust import stored_name
+from baselines.core.trust import hand_on_trust, stored_name
 from baselines.training import run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.sweep.product import SETTINGS, Sweep
@@ -106,12 +106,18 @@ class SweepFolder:
         return len(self._ends) == len(self.sweep.runs)
 
     def jobs(self) -> list[Job]:
-        """One job for each run that has not ended, with the name of the run."""
+        """One job for each run that has not ended, with the name of the run.
+
+        Raises:
+            UntrustedError: one of them has a cell that only a file names.
+        """
+        left = [run for run in self.sweep.runs if run not in self._ends]
+        for run in left:
+            hand_on_trust(self.sweep.runs[run].cell)
         environment = ENVIRONMENT | worker_environment()
         return [
             Job(run, tuple(self._command(run)), inside(self.path, "logs", f"{run}.log"), environment, restarts=1)
-            for run in self.sweep.runs
-            if run not in self._ends
+            for run in left
         ]
 
     def run(self, engine: Engine, interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:

@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import io
 import json
+import math
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ from rich.console import Console
 from baselines.benchmark import BUDGETS, Budget
 from baselines.benchmark.climb import climb
 from baselines.benchmark.clock import RungClock
-from baselines.benchmark.folder import COLUMNS, UNWRITABLE, BenchmarkFolder, climb_folder, write_rung
+from baselines.benchmark.folder import COLUMNS, UNWRITABLE, BenchmarkFolder, _watch, climb_folder, write_rung
 from baselines.benchmark.plan import Benchmark, read_benchmark
 from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line
 from baselines.commands.main import main
@@ -518,3 +519,8 @@ def test_in_python_too_a_folder_of_others_is_refused_before_its_agents_climb(
     with pytest.raises(UntrustedError, match=f"add --trust {AGENTS}:remembers"):
         list(folder.run(InPlaceEngine()))
     assert table(tmp_path) == []
+
+
+def test_a_pipe_in_the_place_of_a_watch_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hang.txt")
+    assert _watch(tmp_path / "hang.txt") == (False, math.inf)

@@ -285,7 +285,7 @@ BAD = [
     ("", "the following arguments are required: --what"),
     ("--what timescales --checkpoints 9", r"--checkpoints: checkpoints must be among those of .*, \[2, 3\], got 9"),
     ("--what timescales --steps 200", "--steps: steps must be at least 10 lags = 300 for a fit, got 200"),
-    ("--what timescales --on c", "--on: must be among"),
+    ("--what timescales --on c", "--on: on must be among"),
     ("--what timescales --task-args N=3", r"--task-args: task_args must be among \['scoring', 'p'\]"),
     ("--what forgetting --ns 4", "--ns: ns must be at most the N of the checkpoint, 2, got 4"),
     ("--what ablation --singles 25", "--singles: singles must be an integer from 0 to 24, got 25"),

@@ -113,7 +113,8 @@ class C(RateRNN):
 """
 
 
-@pytest.mark.parametrize("how", [pytest.param("typed", marks=pytest.mark.slow), "option"])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["typed", "option"])
 def test_the_runs_of_a_sweep_are_handed_what_is_trusted(how: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(CELL)
     for name in ("a_neighbour", "another_neighbour"):

@@ -282,7 +282,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         ("--gamma 2", "--gamma: gamma must be a number from 0 to 1, got 2.0"),
         ("--critic kind", "--critic: critic must be one of"),
         ("--steps 0", "--steps: steps must be an integer from 1"),
-        ("--tcr 1 --tcr-on c --cell gru", "--tcr-on: must be among"),
+        ("--tcr 1 --tcr-on c --cell gru", "--tcr-on: tcr_on must be among"),
         ("--tcr 1 --tcr-on h --layers 2", "--tcr-on: tcr_on must be one of"),
         ("--cell tests.baselines.ppo.test_run:TwiceAsWide", "--cell: cell must have as many outputs as units"),
         ("--tcr-on state", "--tcr-on: tcr_on needs tcr above 0"),

@@ -153,6 +153,7 @@ def test_data_that_are_too_deep_are_refused(run: Path) -> None:
     refused(loading.read_checkpoint, run, "cannot be read: its lists and objects lie more than 32 deep in each other")
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_found(run: Path) -> None:
     """Any bit of the numbers, and every byte of the header: what can still be read has the content that was saved."""
     file = run / "checkpoint.safetensors"
