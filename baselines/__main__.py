@@ -1,5 +1,11 @@
 """The entry point of ``python -m baselines``."""
 
+from baselines.core.start import leave_out_current_directory
+
+leave_out_current_directory()
+
+# ruff: noqa: E402
+import io
 import os
 import signal
 import sys
@@ -13,7 +19,11 @@ before = signal.getsignal(signal.SIGINT)
 if before is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from baselines.commands.main import parse, run  # noqa: E402
+# What the encoding of a terminal or a pipe lacks is shown as an escape; it would end the command otherwise.
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors="backslashreplace")
+
+from baselines.commands.main import parse, run
 
 command, given = parse(sys.argv[1:])
 signal.signal(signal.SIGINT, before)

@@ -1,6 +1,7 @@
 """How much an agent remembers: any agent plays fresh trials, and its score and accuracies are measured.
 
-An agent is whatever has Stable-Baselines3's ``predict``: a trained SB3 model is an ``Agent`` as it stands.
+An agent is whatever has Stable-Baselines3's ``predict``: a trained SB3 model is an ``Agent`` as it stands. The
+``VecNormalize`` of its environment is applied; other wrappers that change what it sees are refused.
 
 Axes: T steps, B trials, I inputs, H heads, L lags.
 """
@@ -16,11 +17,15 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from baselines.core import seeds
-from baselines.core.statistics import bootstrap_shares
-from memory_envs import Task
+from baselines.core.sb3_models import observation_filter
+from baselines.core.statistics import share_intervals
+from baselines.core.text import one_line
+from memory_envs import Task, sizes
 
 __all__ = ["Agent", "AgentError", "Evaluation", "LagAccuracy", "evaluate"]
+
+LONGEST_VALUE = 120
+"""Characters that a message shows of an agent's answer."""
 
 Interval = tuple[float, float]
 """The lower and the upper end of a 95 % interval."""
@@ -47,7 +52,7 @@ class Agent(Protocol):
 
 
 class AgentError(ValueError):
-    """``predict`` returned what cannot be played. The message is one line: what was expected, and what came."""
+    """The agent cannot play, or ``predict`` returned what cannot be played. The message is one line."""
 
 
 def read_prediction(predicted: Any, task: Task, columns: int) -> tuple[npt.NDArray[Any], Any]:
@@ -73,14 +78,15 @@ def read_prediction(predicted: Any, task: Task, columns: int) -> tuple[npt.NDArr
     try:
         actions = np.asarray(given)
     except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor on a GPU or with a gradient
-        raise AgentError(f"actions must be {wanted}, got {_type_and_length(given)}: {_one_line(error)}") from None
+        said = one_line(str(error), LONGEST_VALUE)
+        raise AgentError(f"actions must be {wanted}, got {_type_and_length(given)}: {said}") from None
     if actions.shape != shape or actions.dtype.kind not in ("fiu" if task.real_valued else "iu"):
         raise AgentError(f"actions must be {wanted}, got {actions.dtype} of shape {actions.shape}")
-    # Written so that NaN fails as well: it is not <= 1.
-    good = np.abs(actions) <= 1 if task.real_valued else (actions == 0) | (actions == 1)
+    actions, good = task.read_answers(actions)
     if not good.all():
         column = int(np.argmin(good.reshape(columns, -1).all(axis=1)))
-        raise AgentError(f"actions must be {wanted}, got {_one_line(actions[column])} for observation {column}")
+        value = one_line(str(actions[column]), LONGEST_VALUE)
+        raise AgentError(f"actions must be {wanted}, got {value} for observation {column}")
     return actions, state
 
 
@@ -90,12 +96,6 @@ def _type_and_length(value: Any) -> str:
         return f"a {type(value).__name__} of length {len(value)}"
     except TypeError:
         return f"a {type(value).__name__}"
-
-
-def _one_line(value: object) -> str:
-    """The value's text on one line of at most 120 characters."""
-    words = " ".join(str(value).split())
-    return words if len(words) <= 120 else f"{words[:117]}..."
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,9 @@ class LagAccuracy:
 class Evaluation:
     """How well an agent played fresh trials.
 
-    Every interval covers 95 %: a percentile bootstrap that resamples whole trials with all their answers, widened to
-    Wilson's interval where that is wider (``baselines.core.statistics.bootstrap_shares``), so that an interval has a
-    width even if every trial was right. An interval tells how precisely these trials measure this one agent. It does
-    not tell how well another training run would have ended.
+    Every interval covers 95 %: Wilson's, for as many answers as the answers of these trials are worth together
+    (``baselines.core.statistics.share_intervals``); it has a width even if every answer was right. An interval tells
+    how precisely these trials measure this one agent. It does not tell how well another training run would have ended.
 
     Attributes:
         task: the task that was played.
@@ -184,26 +183,28 @@ def evaluate(agent: Agent, task: Task, *, episodes: int, seed: int) -> Evaluatio
     follow from ``task``, ``episodes`` and ``seed`` alone, so every agent gets the same ones.
 
     Args:
-        agent: the agent that plays; it is called with ``deterministic=True``.
+        agent: the agent that plays; it is called with ``deterministic=True``. A model of Stable-Baselines3 sees what
+            the ``VecNormalize`` of its environment makes of the observations, whose statistics stay as they are. A
+            model that was loaded without its environment has none: give it one with ``set_env``.
         task: the task that it plays.
         episodes: the number of trials, at least 2.
         seed: the seed of the environment. Choose one that no training used.
 
     Raises:
-        AgentError: ``predict`` returned no pair, or actions of a wrong shape, dtype or range, or NaN.
+        AgentError: ``predict`` returned no pair, or actions of a wrong shape, dtype or range, or NaN; or the agent is a
+            model whose environment has another wrapper that changes observations or actions.
     """
     played = _play(agent, task, episodes, seed)
     active = np.flatnonzero(task.active)
     labels = [task.head_labels[head] for head in active]
     counted, right = played.counted.sum(axis=0), played.correct.sum(axis=0)[:, active]
     lags, counted_by_lag, right_by_lag = _by_lag(task, played)
-    # One bootstrap for all shares: the score, each active head, each lag. The score enters as the share of its range
-    # from -1 to 1, and a trial weighs as many answers as it has on average.
+    # All shares at once: the score, each active head, each lag. The score enters as the share of its range from -1 to
+    # 1, and a trial weighs as many answers as it has on average.
     answers = np.full((episodes, 1), counted.mean() * len(active))
     parts = np.concatenate([(played.returns[:, None] + 1) / 2 * answers, right, right_by_lag], axis=1)
     wholes = np.concatenate([answers, np.repeat(counted[:, None], len(active), 1), counted_by_lag], axis=1)
-    ends = bootstrap_shares(parts, wholes, seeds.numpy_generator(seed, "bootstrap"))
-    (low, high), *intervals = [(low, high) for low, high in ends.tolist()]
+    (low, high), *intervals = [(low, high) for low, high in share_intervals(parts, wholes).tolist()]
     lag_columns = zip(
         lags.tolist(),
         counted_by_lag.sum(axis=0).tolist(),
@@ -242,9 +243,15 @@ class _Played:
 
 
 def _play(agent: Agent, task: Task, episodes: int, seed: int) -> _Played:
+    try:
+        seen = observation_filter(agent)
+    except ValueError as error:
+        raise AgentError(str(error)) from None
     parameters = task.to_dict()
     del parameters["task"]
     steps, heads = task.num_steps, task.num_heads
+    needed = steps * episodes * (4 * task.num_inputs + heads + 1)
+    sizes.check(needed, f"{episodes} episodes of {steps} steps", "episodes or N must be smaller")
     shown = np.zeros((steps, episodes, task.num_inputs), np.float32)
     correct, counted = np.zeros((steps, episodes, heads), np.bool_), np.zeros((steps, episodes), np.bool_)
     returns, playing = np.zeros(episodes), np.ones(episodes, np.bool_)
@@ -253,7 +260,8 @@ def _play(agent: Agent, task: Task, episodes: int, seed: int) -> _Played:
         state, starts, step = None, playing.copy(), 0
         while playing.any():
             shown[step] = observations  # copied first: the agent may write into the observations
-            predicted = agent.predict(observations, state, starts, deterministic=True)
+            shown_to_agent = observations if seen is None else seen(observations)
+            predicted = agent.predict(shown_to_agent, state, starts, deterministic=True)
             actions, state = read_prediction(predicted, task, episodes)
             observations, rewards, terminated, truncated, info = envs.step(actions)
             returns += rewards * playing

@@ -57,6 +57,8 @@ def head_keys(task: Task) -> tuple[str, ...]:
 class RecurrentNetwork(nn.Module):
     """A cell with linear readouts; a new readout can be added at any time and changes no other.
 
+    Inputs may be of any type: the cell gets them in that of its state, so a network in double precision plays as well.
+
     Args:
         cell: the recurrent cell.
         width: K, the numbers that each readout gives (``answer_width``).
@@ -84,7 +86,7 @@ class RecurrentNetwork(nn.Module):
             raise ValueError(f"key must be a new name, got {key!r}: the network has readouts {list(self.readouts)}")
         like = next(self.cell.parameters())
         # Made on the device "meta": otherwise nn.Linear would draw from torch's global generator.
-        readout = nn.Linear(self.cell.output_size, self.width, device="meta").to_empty(device="cpu")
+        readout = nn.Linear(self.cell.output_size, self.width, device="meta", dtype=like.dtype).to_empty(device="cpu")
         bound = 1 / math.sqrt(self.cell.output_size)
         with torch.no_grad():
             for parameter in readout.parameters():
@@ -126,7 +128,7 @@ class RecurrentNetwork(nn.Module):
 
     def unroll(self, inputs: Tensor, state: Tensor, intervention: Intervention | None = None) -> tuple[Tensor, Tensor]:
         """Run the cell alone: inputs (T, B, I), state (B, S) -> outputs (T, B, U), states (T, B, S)."""
-        inputs = self.encode(inputs)
+        inputs = self.encode(inputs).to(state.dtype)
         if intervention is None:
             return self.cell.unroll(inputs, state)
         passed = []
@@ -138,7 +140,7 @@ class RecurrentNetwork(nn.Module):
 
     def step(self, inputs: Tensor, heads: Sequence[str], state: Tensor) -> tuple[Tensor, Tensor]:
         """One step: inputs (B, I), state (B, S) -> answers (B, H, K), new state (B, S)."""
-        output, state = self.cell.step(self.encode(inputs), state)
+        output, state = self.cell.step(self.encode(inputs).to(state.dtype), state)
         return self.read(output, heads), state
 
     def choose(self, answers: Tensor) -> Tensor:
@@ -208,5 +210,10 @@ class NetworkAgent:
             fresh = torch.from_numpy(np.array(episode_start, np.bool_).reshape(-1, 1)).to(like.device)
             now = torch.where(fresh, start, now)
         answers, now = self.network.step(inputs, self.heads, now)
-        chosen = self.network.choose(answers).cpu().numpy()
-        return chosen.reshape((*shown.shape[:-1], *self.task.answer_shape)), (now.cpu().numpy(),)
+        chosen = _array(self.network.choose(answers))
+        return chosen.reshape((*shown.shape[:-1], *self.task.answer_shape)), (_array(now),)
+
+
+def _array(tensor: Tensor) -> npt.NDArray[Any]:
+    # NumPy has no bfloat16; float32 holds all of its values.
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy()

@@ -34,7 +34,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 smartquotes = False  # options and code in prose keep their dashes and quotes
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(abc|argparse|collections|dataclasses|enum|pathlib|typing)\..*|Path"),
+    ("py:.*", r"(abc|argparse|collections|dataclasses|enum|pathlib|signal|typing)\..*|Path"),
     ("py:.*", r"(gymnasium|matplotlib|numpy|pandas|rich|sb3_contrib|stable_baselines3|torch)\..*"),
     ("py:.*", r"ArrayLike|Figure|NDArray"),
     ("py:.*", r"(baselines|memory_envs)\..*\.[A-Z]"),  # type variables
@@ -112,7 +112,9 @@ def shorten_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any
         ours = one.__module__.split(".")[0] in ("baselines", "memory_envs")
         return not ours or f"{one.__module__}.{one.__qualname__}" in ADDRESSES
 
-    bases[:] = [next(filter(known, (get_origin(base) or base).__mro__)) for base in bases]
+    plain = [get_origin(base) or base for base in bases]
+    # ``TypedDict`` is a function: what it declares is a dictionary.
+    bases[:] = [next(filter(known, base.__mro__)) if isinstance(base, type) else dict for base in plain]
 
 
 def scroll_wide_pictures(app: Any, doctree: nodes.document) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import checks, keys
+from memory_envs import checks, keys, sizes
 from memory_envs.task import Task
 
 Window = tuple[npt.NDArray[np.float32], ...]
@@ -75,12 +75,16 @@ class ReferenceAgent:
             deterministic: has no effect; these agents draw nothing.
 
         Raises:
-            ValueError: the last axis of ``observation`` is not I long.
+            ValueError: the last axis of ``observation`` is not I long, or so long a memory of so many trials needs more
+                bytes than are allowed (``memory_envs.sizes``).
         """
         shown = np.asarray(observation, np.float32)
         if not shown.ndim or shown.shape[-1] != self.task.num_inputs:
             raise ValueError(f"observation must end in an axis of {self.task.num_inputs} inputs, got {shown.shape}")
         batch = shown.reshape(-1, shown.shape[-1])
+        if state is None:
+            needed = 12 * self.memory * batch.size  # the window, as it was and as it is, and a mask
+            sizes.check(needed, f"a window of {self.memory} steps of {len(batch)} trials", "memory must be smaller")
         past = np.zeros((self.memory, *batch.shape), np.float32) if state is None else state[0]
         if episode_start is not None:
             past = np.where(np.reshape(np.asarray(episode_start, np.bool_), (1, -1, 1)), np.float32(0), past)

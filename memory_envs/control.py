@@ -9,20 +9,38 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import Space, error
 
-from memory_envs import keys
+from memory_envs import checks, keys, sizes
 from memory_envs.rendering import TrialView
 from memory_envs.task import Task
-from memory_envs.tasks import make_task
+from memory_envs.tasks import TASKS, make_task
 from memory_envs.trials import Trials
 
 
-def as_task(task: str | Task, parameters: Mapping[str, Any]) -> Task:
-    """The task of this short name with these parameters; a Task as it is, or with some parameters changed."""
+def as_task(task: str | Task, parameters: Mapping[str, Any], env_id: str | None) -> Task:
+    """The task of this short name with these parameters; a Task as it is, or with some parameters changed.
+
+    It must be the task of ``env_id``, where that is not None: no environment plays another task than its id says.
+    """
+    if not isinstance(task, (str, Task)):
+        raise TypeError(f"task must be a Task or the name of one, got {task!r} ({type(task).__name__})")
+    kind = TASKS[checks.choice("task", task, tuple(TASKS))] if isinstance(task, str) else type(task)
+    if env_id is not None and kind.env_id != env_id:
+        raise ValueError(f"task must be left out of {env_id}, which has its own: make {kind.env_id} to get {task!r}")
     if isinstance(task, str):
         return make_task(task, **parameters)
-    if not isinstance(task, Task):
-        raise TypeError(f"task must be a Task or the name of one, got {task!r} ({type(task).__name__})")
     return task.replace(**parameters) if parameters else task
+
+
+def check_size(task: Task, needed: int, what: str, *arguments: str) -> None:
+    """Raise a ValueError where playing this task takes more bytes than are allowed.
+
+    The message begins with ``what``, and names ``arguments`` and the parameters of the task that its size follows from.
+    """
+    words = short_name(task)
+    what = f"{what} {words if len(words) < 120 else words[:100] + '...'}"
+    free = ["num_steps"] if task.free_length else []
+    names = [*arguments, *free, *(["heads"] if task.heads else ["N"]), *[p for p in task.parameters() if p == "bits"]]
+    sizes.check(needed, what, f"{' or '.join(names)} must be smaller")
 
 
 def check_render_mode(render_mode: str | None, known: list[str]) -> str | None:
@@ -36,6 +54,8 @@ def same_spaces(old: Task, new: Task) -> Task:
     """``new``, if an environment that plays ``old`` can go on with it."""
     if not isinstance(new, Task):
         raise TypeError(f"task must be a Task, got {new!r} ({type(new).__name__})")
+    if type(new) is not type(old):
+        raise ValueError(f"task must be another {type(old).__name__}, the kind that this environment plays, got {new}")
     for name in ("observation_space", "action_space"):
         if getattr(old, name) != getattr(new, name):
             raise ValueError(

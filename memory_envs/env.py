@@ -12,8 +12,9 @@ from gymnasium import error
 
 from memory_envs import control, keys
 from memory_envs.rendering import Window, to_pixels, to_text
-from memory_envs.task import CORRECT_WITHIN, Task
+from memory_envs.task import CORRECT_WITHIN, LARGEST_ANSWER, Task
 
+_STEP_BYTES = 64  # of a step in Python's lists, beside its arrays
 _RIGHT, _WRONG = np.array([True]), np.array([False])
 _BLOCK_CELLS = 4096  # steps written ahead at most: enough to spread the cost of drawing, little enough to forget
 
@@ -35,6 +36,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
     Args:
         task: a task, or the short name of one (``memory_envs.TASKS``).
         render_mode: None, ``"ansi"`` (text), ``"rgb_array"`` (a picture) or ``"human"`` (a window).
+        env_id: the id that the environment is registered under: a task that has another one is refused. None: any.
         parameters: the task's parameters.
 
     Raises:
@@ -43,8 +45,11 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
 
     metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's form)
 
-    def __init__(self, task: str | Task, *, render_mode: str | None = None, **parameters: Any) -> None:
-        self.task = control.as_task(task, parameters)
+    def __init__(
+        self, task: str | Task, *, render_mode: str | None = None, env_id: str | None = None, **parameters: Any
+    ) -> None:
+        self.task = control.as_task(task, parameters, env_id)
+        _check_size(self.task)
         self.render_mode = control.check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_space = cast("gym.Space[npt.NDArray[np.float32]]", self.task.observation_space)
         self.action_space = self.task.action_space
@@ -59,9 +64,11 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         """Play ``task`` from the next trial on. Its spaces must be those of this environment.
 
         Raises:
-            ValueError: it shows or asks for something else, so that the spaces differ.
+            ValueError: it is another kind of task, or its spaces differ.
         """
-        self.task = control.same_spaces(self.task, task)
+        task = control.same_spaces(self.task, task)
+        _check_size(task)
+        self.task = task
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -124,7 +131,9 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         elif self._playing.real_valued:
             answer = self._as_array(action, "fiu").item()
             if not -1.0 <= answer <= 1.0:
-                control.refuse(action, self.action_space)
+                if not -LARGEST_ANSWER <= answer <= LARGEST_ANSWER:
+                    control.refuse(action, self.action_space)
+                answer = 1.0 if answer > 0 else -1.0
             miss = answer - self._values[t]
             target = self._targets[t].copy()
             correct = (_RIGHT if counted and abs(miss) < CORRECT_WITHIN else _WRONG).copy()
@@ -234,3 +243,7 @@ class MemoryEnv(gym.Env[npt.NDArray[np.float32], Any]):
         if answer.dtype.kind not in kinds or answer.shape != self._answer_shape:
             control.refuse(action, self.action_space)
         return answer
+
+
+def _check_size(task: Task) -> None:
+    control.check_size(task, task.bytes_of_trials(1) + _STEP_BYTES * task.num_steps, "an environment of")

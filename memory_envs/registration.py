@@ -19,5 +19,5 @@ def register_all() -> None:
                 id=task.env_id,
                 entry_point="memory_envs.env:MemoryEnv",
                 vector_entry_point="memory_envs.vector_env:MemoryVectorEnv",
-                kwargs={"task": name},
+                kwargs={"task": name, "env_id": task.env_id},
             )

@@ -8,6 +8,8 @@ Axes: T steps, B trials, I inputs, H heads.
 
 from __future__ import annotations
 
+import bisect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -18,17 +20,23 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from memory_envs import checks, keys
+from memory_envs import checks, keys, sizes
 from memory_envs.trials import Floats, Trials
 
 AnySpace = spaces.Box | spaces.Discrete | spaces.MultiDiscrete
 T = TypeVar("T", bound="Task")
+
+_EQUAL = 1e-12  # reference scores that differ by less are the same
 
 UNSET: int = cast(int, None)
 """Default of an integer parameter that follows from the others when it is left out (never seen after construction)."""
 
 CORRECT_WITHIN = 0.04
 """A real-valued answer is called correct if its error is smaller: the criterion of Schmidt et al. (ICLR 2021)."""
+
+LARGEST_ANSWER = 1 + 2.0**-19
+"""Real-valued answers up to this size are taken, and those beyond [-1, 1] stand for -1 or 1. The excess of 2e-6 is 16
+units in the last place of a float32: what a bound gains when an agent's answers are rescaled in single precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,14 +270,39 @@ class Task(ABC):
         Args:
             score: one score or an array of them, before ``normalise``.
         """
-        curve = [self.reference_score(k) for k in range(self.horizon + 1)]
-        known, steps = [curve[0]], [0]
-        for k, value in enumerate(curve):
-            if value > known[-1] + 1e-12:
-                known.append(value)
-                steps.append(k)
-        memory = np.interp(np.asarray(score, np.float64), known, steps)
-        return float(memory) if np.ndim(score) == 0 else memory
+        scores = np.asarray(score, np.float64)
+        memories = np.array([self._equivalent_memory(s) for s in scores.ravel().tolist()]).reshape(scores.shape)
+        return float(memories) if np.ndim(score) == 0 else memories
+
+    def _equivalent_memory(self, score: float) -> float:
+        """``equivalent_memory`` of one score, by bisection: more memory is never worth less."""
+        if math.isnan(score):
+            return math.nan
+
+        def enough(value: float) -> int:  # the smallest memory that reaches it
+            return bisect.bisect_left(range(self.horizon), value, key=self.reference_score)
+
+        if score >= self.perfect_score:
+            return float(enough(self.perfect_score - _EQUAL))
+        k = enough(score)
+        if k == 0:
+            return 0.0
+        below, above = self.reference_score(k - 1), self.reference_score(k)
+        least = enough(below - _EQUAL)
+        return least + (k - least) * (score - below) / (above - below) if above > below + _EQUAL else float(least)
+
+    def read_answers(self, answers: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """The answers as they are judged, and which of them are labels 0 or 1 (real values: in [-1, 1]).
+
+        A real value that lies outside by rounding alone (``LARGEST_ANSWER``) is clipped to -1 or 1. NaN is not in it.
+        """
+        if not self.real_valued:
+            return answers, (answers == 0) | (answers == 1)
+        good = (answers >= -1) & (answers <= 1)
+        if not good.all():
+            good = (answers >= -LARGEST_ANSWER) & (answers <= LARGEST_ANSWER)
+            answers = np.where(good, answers.clip(-1, 1), answers)
+        return answers, good
 
     def correct(self, trials: Trials, answers: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Which answers are right: (T, B, H) -> (T, B, H) bool; False where an answer does not count or is not asked.
@@ -330,9 +363,18 @@ class Task(ABC):
             TypeError, ValueError: ``index`` or ``size`` is not an integer that is large enough.
         """
         size = checks.integer("size", size, 1, checks.LARGEST)
+        sizes.check(
+            self.bytes_of_trials(size),
+            f"{size} trials of {str(self)[:100]}",
+            "size (or num_steps, or N) must be smaller",
+        )
         index = checks.integer("index", index, 0, checks.LARGEST)
         numbers = np.arange(size, dtype=np.uint64) + np.uint64(index * size)
         return self.sample(keys.trial_keys(keys.stream(keys.check_seed(seed)), numbers))
+
+    def bytes_of_trials(self, count: int) -> int:
+        """About how many bytes it takes to draw ``count`` trials, at the highest point: twice what is then kept."""
+        return 2 * count * self.num_steps * (4 * self.num_inputs + 8 * self.num_heads + 1)
 
     def batches(self, seed: int = 0, size: int = 64) -> Iterator[Trials]:
         """The endless stream of a seed's batches."""
@@ -347,8 +389,8 @@ class Task(ABC):
         A parameter that was given at construction is kept, unless it is named here; naming it None frees it.
         ``copy.replace`` does the same; ``dataclasses.replace`` keeps what was worked out, such as ``num_steps``.
         """
-        if "heads" in changes and "N" not in changes and "heads" in self._given:
-            changes["N"] = None  # N was the largest head, or agreed with it
+        if changes.get("heads", self.heads) is not self.heads and "N" not in changes:
+            changes["N"] = None  # the largest of the heads asked for, whatever N was before
         parameters = {name: getattr(self, name) for name in self._given} | changes
         return type(self)(**{name: value for name, value in parameters.items() if value is not None})
 
@@ -363,8 +405,12 @@ class Task(ABC):
             raise ValueError(
                 f"answers must have the shape (T, B, H) = {trials.targets.shape} of the targets, got {given.shape}"
             )
-        if not (np.abs(given) <= 1 if self.real_valued else (given == 0) | (given == 1)).all():
-            raise ValueError(f"answers must be {'numbers from -1 to 1' if self.real_valued else 'labels 0 and 1'}")
+        wanted = f"answers must be {'numbers from -1 to 1' if self.real_valued else 'labels 0 and 1'}"
+        if given.dtype.kind not in "fiub":
+            raise ValueError(f"{wanted}, got dtype {given.dtype}")
+        given, good = self.read_answers(given)
+        if not good.all():
+            raise ValueError(f"{wanted}, got {given[~good][0]}")
         return given
 
 

@@ -5,14 +5,14 @@ Axes, here and in the whole project: T steps, B trials, I inputs, H heads (answe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-
+T = TypeVar("T", bound="Trials")
 
 _UNIT = 2.0**-53  # every whole number of these up to 1 is a float64, and so is every sum of them up to 1
 
@@ -44,10 +44,51 @@ class Trials:
             return np.broadcast_to(_weights(self.mask[:, :1]), self.mask.shape)
         return _weights(self.mask)
 
+    def columns(self: T, some: slice) -> T:
+        """Some of the trials, as views."""
+        timed = ("inputs", "targets", "mask", "shares")
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self)(**{name: a[:, some] if name in timed else a[some] for name, a in arrays.items()})
+
     def __repr__(self) -> str:
         """The shapes and dtypes, not the numbers."""
         arrays = {name: getattr(self, name) for name in ("inputs", "targets", "mask", "lengths")}
         return f"Trials({', '.join(f'{name}: {array.dtype} {array.shape}' for name, array in arrays.items())})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CutTrials(Trials):
+    """The first steps of trials, as far as a limit on the steps of an episode lets them be played.
+
+    Attributes:
+        shares: (T, B) float64, the weights of the whole trials: a step is paid the same wherever its trial is cut.
+        closing: (B, I) float32, the observation behind the last step that is played: zeros where the trial is over.
+        terminated: (B,) bool, whether the trial is over by itself at its last step.
+        truncated: (B,) bool, whether the limit is reached there. Both may be.
+    """
+
+    shares: Floats
+    closing: npt.NDArray[np.float32]
+    terminated: npt.NDArray[np.bool_]
+    truncated: npt.NDArray[np.bool_]
+
+    def weights(self) -> Floats:
+        return self.shares
+
+
+def cut(trials: Trials, limit: int) -> CutTrials:
+    """The first ``limit`` steps of these trials, which have at least as many rows."""
+    inputs, lengths = trials.inputs, trials.lengths
+    return CutTrials(
+        inputs[:limit],
+        trials.targets[:limit],
+        trials.mask[:limit],
+        np.minimum(lengths, limit),
+        trials.weights()[:limit],
+        inputs[limit] if limit < len(inputs) else np.zeros_like(inputs[0]),
+        lengths <= limit,
+        lengths >= limit,
+    )
 
 
 def _weights(mask: npt.NDArray[np.bool_]) -> Floats:

@@ -12,10 +12,10 @@ from gymnasium import error
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from memory_envs import checks, control, keys
+from memory_envs import checks, control, keys, sizes
 from memory_envs.history import History
 from memory_envs.rendering import to_pixels, to_text
-from memory_envs.tape import Tape
+from memory_envs.tape import Tape, bytes_needed
 from memory_envs.task import CORRECT_WITHIN, Task
 
 Array = npt.NDArray[Any]
@@ -35,7 +35,9 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         autoreset_mode: when an ended column begins its next trial: ``"NextStep"`` (in the step after, whose action is
             ignored), ``"SameStep"`` (at once; the closing observation and info are in ``final_obs`` and
             ``final_info``) or ``"Disabled"`` (by ``reset(options={"reset_mask": ...})`` only).
+        max_episode_steps: truncate a trial after so many steps, as Gymnasium's ``TimeLimit`` does; None or -1: never.
         render_mode: None, ``"ansi"`` or ``"rgb_array"``: ``render`` then returns one drawing a column.
+        env_id: the id that the environment is registered under: a task that has another one is refused. None: any.
         parameters: the task's parameters.
 
     Raises:
@@ -54,24 +56,32 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         num_envs: int = 1,
         *,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        env_id: str | None = None,
         **parameters: Any,
     ) -> None:
-        self.task = control.as_task(task, parameters)
-        self.num_envs = checks.integer("num_envs", num_envs, 1)
+        self.task = control.as_task(task, parameters, env_id)
+        self.num_envs = checks.integer("num_envs", num_envs, 1, checks.LARGEST)
         try:
-            self._mode = AutoresetMode(autoreset_mode)
+            self.autoreset_mode = AutoresetMode(autoreset_mode)
         except ValueError:
             modes = [mode.value for mode in AutoresetMode]
             raise ValueError(f"autoreset_mode must be one of {modes}, got {autoreset_mode!r}") from None
         self.render_mode = control.check_render_mode(render_mode, self.metadata["render_modes"])
-        self.metadata = self.metadata | {"autoreset_mode": self._mode}
+        self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
+        gap = 0 if self.autoreset_mode is AutoresetMode.SAME_STEP else 1
+        # Gymnasium's makers write -1 for "no limit".
+        none = max_episode_steps is None or (max_episode_steps == -1 and not isinstance(max_episode_steps, bool))
+        limit = None if none else min(checks.integer("max_episode_steps", max_episode_steps, 1), checks.LARGEST)
+        endless = self.autoreset_mode is not AutoresetMode.DISABLED
+        self._size = self.num_envs, gap, endless, limit
+        self._check_size(self.task)
         self.single_observation_space = self.task.observation_space
         self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        gap = 0 if self._mode is AutoresetMode.SAME_STEP else 1
-        self._tape = Tape(self.task, self.num_envs, gap, endless=self._mode is not AutoresetMode.DISABLED)
+        self._tape = Tape(self.task, *self._size)
         self._answer_shape = (self.num_envs, *self.task.answer_shape)
         self._seeds: Sequence[int] | None = None
         self._begun = False
@@ -90,10 +100,11 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         """Play ``task`` in each column from its next trial on. Its spaces must be those of this environment.
 
         Raises:
-            ValueError: it shows or asks for something else, so that the spaces differ.
+            ValueError: it is another kind of task, or its spaces differ.
         """
         task = control.same_spaces(self.task, task)
         if task != self.task:
+            self._check_size(task)
             self.task = task
             self._tape.set_task(task)
 
@@ -148,7 +159,7 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
 
         Returns:
             Observations (B, I) float32, rewards (B,) float64, ``terminated`` (B,) bool, ``truncated`` (B,) bool (all
-            False), and ``info`` with one entry for each column.
+            False without ``max_episode_steps``), and ``info`` with one entry for each column.
 
         Raises:
             gymnasium.error.InvalidAction: they are not in the action space.
@@ -157,11 +168,15 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
         if not self._begun:
             raise error.ResetNeeded("step needs a trial in progress: call reset first")
         tape, row = self._tape, self._tape.row
-        if self._mode is AutoresetMode.DISABLED and self._over.any():
+        if self.autoreset_mode is AutoresetMode.DISABLED and self._over.any():
             ended = np.flatnonzero(self._over).tolist()
             raise error.ResetNeeded(f"step needs a trial in progress in every column: reset columns {ended} first")
         actions = self._read(actions)
         counted, ends = tape.counted[row].copy(), tape.ends[row].copy()
+        terminated, truncated, closing = ends, None, None
+        if tape.limit is not None:
+            terminated, truncated = tape.terminated[row].copy(), tape.truncated[row].copy()
+            closing = None if tape.gap else tape.closing[row].copy()
         if self.task.real_valued:
             target, correct, rewards = self._judge_values(actions, counted)
         else:
@@ -195,32 +210,42 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             "correct": correct,
             "_correct": known[2],
         }
-        if self._mode is AutoresetMode.SAME_STEP:
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
             if ends.any():
-                infos = self._final_infos(infos, ends)
-        elif self._mode is AutoresetMode.DISABLED:
+                infos = self._final_infos(infos, ends, closing)
+        elif self.autoreset_mode is AutoresetMode.DISABLED:
             self._over |= ends
-        return tape.observations[tape.row].copy(), rewards, ends, np.zeros(self.num_envs, np.bool_), infos
+        if truncated is None:
+            truncated = np.zeros(self.num_envs, np.bool_)
+        return tape.observations[tape.row].copy(), rewards, terminated, truncated, infos
 
     def render(self) -> tuple[Any, ...] | None:
         """A drawing of each column's trial so far: text or a picture, (B,) of them.
 
         Raises:
             gymnasium.error.ResetNeeded: no trial has begun.
+            ValueError: the pictures need more memory than is allowed (``memory_envs.sizes``).
         """
         if self.render_mode is None:
             gym.logger.warn("render needs a render_mode, such as gym.make_vec(..., render_mode='rgb_array')")
             return None
         if not self._begun:
             raise error.ResetNeeded("render needs a trial: call reset first")
-        draw = to_text if self.render_mode == "ansi" else to_pixels
-        return tuple(draw(self._history.played[c].view()) for c in range(self.num_envs))
+        views = (self._history.played[c].view() for c in range(self.num_envs))
+        if self.render_mode == "ansi":
+            return tuple(to_text(shown) for shown in views)
+        first = to_pixels(next(views))
+        sizes.check(first.nbytes * self.num_envs, f"{self.num_envs} pictures", "num_envs must be smaller")
+        return (first, *(to_pixels(shown) for shown in views))
 
     def __repr__(self) -> str:
         """Gymnasium's form, with the task in the place of its id: ``MemoryVectorEnv(Parity(N=8), num_envs=3)``."""
         return f"{type(self).__name__}({control.short_name(self.task)}, num_envs={self.num_envs})"
 
     # -- actions and rewards -----------------------------------------------------------------------------------
+
+    def _check_size(self, task: Task) -> None:
+        control.check_size(task, bytes_needed(task, *self._size), f"{self.num_envs} environments of", "num_envs")
 
     def _read(self, actions: Any) -> Array:
         """The actions as an array of labels or of real values, checked."""
@@ -236,13 +261,18 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             # Without the actions themselves: those of many columns would hide what is wrong with them.
             wanted = f"{'numbers from -1 to 1' if real else 'integers 0 or 1'} of shape {self._answer_shape}"
             raise error.InvalidAction(f"action must be {wanted}, got {actions.dtype} of shape {actions.shape}")
-        # The bitwise or of labels is 0 or 1 just if all of them are: one pass, and negative ones show as well.
-        if not real and np.bitwise_or.reduce(actions, axis=None) in (0, 1):
+        # Most answers are good, and one pass shows it. The bitwise or of labels is 0 or 1 just if all of them are
+        # (negative ones show), and no NaN is below 1. Integers as real values go on: abs(-128) may be -128.
+        if actions.dtype.kind == "f":
+            good_at_once = np.maximum.reduce(np.abs(actions), axis=None) <= 1
+        else:
+            good_at_once = not real and np.bitwise_or.reduce(actions, axis=None) in (0, 1)
+        if good_at_once:
             return actions
-        good = np.abs(actions) <= 1 if real else (actions == 0) | (actions == 1)
+        actions, good = self.task.read_answers(actions)
         if not good.all():
             bad = ~good.reshape(self.num_envs, -1).all(axis=1)
-            if self._mode is AutoresetMode.NEXT_STEP:
+            if self.autoreset_mode is AutoresetMode.NEXT_STEP:
                 bad &= ~self._tape.ends[self._tape.row - 1]  # the actions of a reset step are ignored
             if bad.any():
                 column = int(np.argmax(bad))
@@ -278,12 +308,16 @@ class MemoryVectorEnv(VectorEnv[npt.NDArray[np.float32], Array, Array]):
             key: value for name, array in blank.items() for key, value in ((name, array), (f"_{name}", chosen.copy()))
         }
 
-    def _final_infos(self, infos: dict[str, Any], ends: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        """The infos of a step in which some columns ended and began anew at once."""
+    def _final_infos(self, infos: dict[str, Any], ends: npt.NDArray[np.bool_], closing: Array | None) -> dict[str, Any]:
+        """The infos of a step in which some columns ended and began anew at once.
+
+        ``closing`` (B, I): the observations on which they ended; None: zeros.
+        """
         ended = np.flatnonzero(ends)
         final_obs = np.full(self.num_envs, None, dtype=object)
+        width = self._tape.observations.shape[2]
         for column in ended:
-            final_obs[column] = np.zeros(self._tape.observations.shape[2], np.float32)
+            final_obs[column] = np.zeros(width, np.float32) if closing is None else closing[column].copy()
         final_info = self._blank_info(ends)
         for name in ("target", "counted", "correct"):
             final_info[name][ended] = infos[name][ended]

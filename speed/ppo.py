@@ -19,7 +19,6 @@ curves are drawn into FILE.png. ``--to-limit`` trains on past the criterion, for
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import statistics
 import time
@@ -27,9 +26,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from baselines.core.files import replace_file
 from baselines.evaluation import evaluate
 from memory_envs import TASKS, Task, make_task
-from speed.report import check_out, whole
+from speed.report import check_out, csv_of, whole
 
 # Whatever needs torch is imported inside the functions, so that --help answers at once.
 
@@ -154,6 +154,8 @@ def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
     """Draw accuracy against environment steps: one line per seed, one colour per model."""
     from matplotlib.figure import Figure
 
+    from baselines.core import style
+
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     for index, model in enumerate(dict.fromkeys(row["model"] for row in rows)):
@@ -165,16 +167,13 @@ def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
     axes.axhline(CRITERION, color="0.6", linewidth=0.8, linestyle=":")
     axes.set(xlabel="environment steps", ylabel="accuracy of the likeliest answers", title=title)
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    replace_file(path, style.rendered(figure, "png", dpi=120))
 
 
 def write(rows: list[dict[str, Any]], path: Path | None) -> None:
     """Write the rows to a CSV file, if a path is given."""
     if path is not None:
-        with path.open("w", newline="") as file:
-            table = csv.DictWriter(file, list(rows[0]))
-            table.writeheader()
-            table.writerows(rows)
+        replace_file(path, csv_of(rows).encode())
 
 
 def main() -> None:
@@ -202,6 +201,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the rows to this .csv file")
     asked = parser.parse_args()
     check_out(parser, asked.out, ".csv")
+    check_out(parser, asked.out and asked.out.with_suffix(".png"), ".png")
     import torch
 
     torch.set_num_threads(1)

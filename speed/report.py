@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import math
 import os
@@ -11,6 +12,8 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from baselines.core.files import replace_file, special
 
 Row = dict[str, Any]
 """One row of a table: column -> value."""
@@ -78,20 +81,29 @@ def publish(sections: Mapping[str, list[Row]], out: Path | None) -> None:
         rows = [
             row for title, held in without_nan(sections).items() if title not in ("machine", "versions") for row in held
         ]
-        with out.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        replace_file(out, csv_of(rows).encode())
     else:
         as_json = out.suffix == ".json"
-        out.write_text(json.dumps(without_nan(sections), indent=1) + "\n" if as_json else markdown(sections))
+        text = json.dumps(without_nan(sections), indent=1) + "\n" if as_json else markdown(sections)
+        replace_file(out, text.encode())
+
+
+def csv_of(rows: list[Row]) -> str:
+    """Rows as the text of a CSV file, with a column for every key."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def check_out(parser: argparse.ArgumentParser, out: Path | None, *suffixes: str) -> None:
-    """End the program with an error if ``out`` has none of the suffixes or its folder does not exist."""
+    """End the program with an error if ``out`` has none of the suffixes, is no file, or its folder does not exist."""
     if out is not None and (out.suffix not in suffixes or not out.parent.is_dir()):
         allowed = " or ".join([", ".join(suffixes[:-1]), suffixes[-1]]) if len(suffixes) > 1 else suffixes[0]
         parser.error(f"--out {out}: must end in {allowed} and lie in a folder that exists")
+    if out is not None and (kind := special(out)):
+        parser.error(f"--out {out}: must be a regular file or new, and is {kind}")
 
 
 def whole(text: str) -> int:

@@ -30,6 +30,6 @@ def test_the_stored_record_has_every_kind_and_says_it_in_the_words_of_its_module
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds())
 def test_attempts_hold(kind: str) -> None:
-    outcome = make(kind, seed=1, count=12)
+    outcome = make(kind, seed=1, count=4)
     assert outcome.tried > 0
     assert not outcome.broken

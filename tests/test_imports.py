@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up. A room imports from the lines above its own; rooms on one line know nothing of each other.
 ROOMS = {
     "memory_envs": [
-        "checks keys",
+        "checks keys sizes",
         "trials",
         "task",
         "tasks",

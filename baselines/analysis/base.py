@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from baselines.analysis.settings import AnalysisSettings
 from baselines.analysis.subject import Subject
+from baselines.core.files import RunError
 from baselines.core.settings import check, check_device
 from baselines.core.tables import Column, Table
 
@@ -74,6 +75,7 @@ class Analysis(ABC, Generic[S]):
 
         Raises:
             SettingsError: the settings cannot be, or not with this subject; nothing has been computed.
+            RunError: a weight of the network is NaN or infinite, or what it does cannot be analysed.
         """
         *_, tables = analyse(self, [subject], settings)
         return tables
@@ -87,12 +89,20 @@ def analyse(analysis: Analysis[S], subjects: Sequence[Subject], settings: S) -> 
 
     Raises:
         SettingsError: the settings cannot be, or not with one of the subjects.
+        RunError: a weight of one of the networks is NaN or infinite.
     """
     settings.check()
     check("device", check_device, settings.device)
     for subject in subjects:
+        _check_finite(subject)
         analysis.check(subject, settings)
     return _computed(analysis, subjects, settings)
+
+
+def _check_finite(subject: Subject) -> None:
+    for name, value in subject.network.state_dict().items():
+        if not bool(value.isfinite().all()):
+            raise RunError(f"{subject.words}: the weights of the network must be finite, those of {name} are not")
 
 
 def _computed(analysis: Analysis[S], subjects: Sequence[Subject], settings: S) -> Iterator[Tables]:

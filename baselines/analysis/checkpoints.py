@@ -7,21 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baselines.core.settings import SettingsError
-from baselines.training.run_files import kept_checkpoints, read_settings
-
-MAY_DIFFER = (
-    "seed",
-    "n_max",
-    "budget",
-    "max_updates",
-    "steps",
-    "keep_every",
-    "episodes",
-    "device",
-    "recipe",
-    "overrides",
-)
-"""Settings in which the runs of one analysis may differ and still be of one kind. (The recipe's values may not.)"""
+from baselines.training.run_files import kept_checkpoints
 
 
 @dataclass(frozen=True)
@@ -41,32 +27,14 @@ class Checkpoint:
     update: int | None = None
 
 
-def check_runs(paths: Sequence[Path]) -> None:
-    """Refuse runs that cannot be analysed together: means and intervals are over networks of one kind.
-
-    Raises:
-        RunError: a folder holds no run, or one of another command than ``train``.
-        SettingsError: a run is named twice, or two runs differ in a setting outside ``MAY_DIFFER``, which it names.
-    """
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise SettingsError("runs", f"runs must differ, got {' '.join(map(str, paths))}")
-    asked = [read_settings(path).to_dict() for path in paths]
-    kinds = [{name: value for name, value in one.items() if name not in MAY_DIFFER} | one["overrides"] for one in asked]
-    for name, value in kinds[0].items():
-        if other := [kind[name] for kind in kinds if kind[name] != value]:
-            raise SettingsError(
-                "runs", f"runs must have one {name} for means over networks, got {value!r} and {other[0]!r}"
-            )
-
-
 def chosen(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Checkpoint]:
     """The checkpoints of some runs that are asked for.
 
     Args:
         paths: the folders of the runs, each of which must hold one.
         checkpoints: the N at whose solution they were kept, or a word. ``"all"``: all kept for an N. ``"course"``: all
-            kept for an update where the run keeps such, else all kept for an N. ``"latest"``: the latest. Where a run
-            keeps none, the latest is taken.
+            kept for an update where the run keeps such, else all kept for an N, and the latest, which ``load`` leaves
+            out where it is one of them. ``"latest"``: the latest. Where a run keeps none, the latest is taken.
 
     Raises:
         SettingsError: a run keeps no checkpoint of such an N.
@@ -86,6 +54,8 @@ def _places(path: Path, checkpoints: Sequence[int] | str) -> list[tuple[int | No
         if missing := [n for n in checkpoints if n not in kept]:
             raise SettingsError("checkpoints", f"checkpoints must be among those of {path}, {kept}, got {missing[0]}")
         return [(n, None) for n in checkpoints]
-    if checkpoints == "course" and (updates := kept_checkpoints(path, "U")):
-        return [(None, update) for update in updates]
-    return [(n, None) for n in kept] if checkpoints != "latest" and kept else [(None, None)]
+    latest: list[tuple[int | None, int | None]] = [(None, None)]
+    if checkpoints == "course":
+        updates = kept_checkpoints(path, "U")
+        return [*((None, update) for update in updates), *latest] if updates else [*((n, None) for n in kept), *latest]
+    return [(n, None) for n in kept] if checkpoints == "all" and kept else latest

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from baselines.analysis import comparison
 from baselines.analysis.base import Analysis, Tables
 from baselines.analysis.probe import ACCURACY, Probe, probed_task
 from baselines.analysis.settings import ForgettingSettings, ProbeSettings
@@ -84,27 +86,37 @@ class Forgetting(Analysis[ForgettingSettings]):
 
     @style.styled
     def draw(self, tables: Tables) -> Figure:
-        """Accuracy against the N asked, of one checkpoint; of several, a map for either readout."""
+        """Accuracy against the N asked, of one checkpoint; of several, a map for each group and either readout."""
         table = tables["forgetting"]
-        demands = np.unique(table["N"])
-        if len(demands) > 1:
-            titles = [f"readout {readout}\n(grey: there is none, or not asked)" for readout in READOUTS]
-            figure, panels = style.panels(titles, width=3.6)
-            for axes, readout in zip(panels, READOUTS, strict=True):
-                _map(axes, table.where(readout=readout))
-            scale = style.scale(0.5, 1)
-            figure.colorbar(scale, ax=panels, label="accuracy (0.5: chance of labels)")
-            return figure
-        figure, (axes,) = style.panels([f"trained up to N = {demands[0]}"], width=4.2)
-        for index, readout in enumerate(READOUTS):
-            known = table.where(readout=readout)
-            known = known.keep(~np.isnan(known["accuracy"].astype(float)))
-            if len(known):
-                style.line(axes, over_networks(known, ["asked"], "accuracy"), f"readout {readout}", index, "asked")
+        names = comparison.groups(table)
+        if len(table.distinct("N")) > len(names):
+            return _maps(table, names)
+        figure, (axes,) = style.panels([f"trained up to {comparison.demands(table)}"], width=4.6, height=3.8)
+        for i, group in enumerate(names):
+            for j, readout in enumerate(READOUTS):
+                known = table.where(group=group, readout=readout)
+                known = known.keep(~np.isnan(known["accuracy"].astype(float)))
+                if len(known):
+                    words = comparison.named(group, f"readout {readout}")
+                    looks = comparison.look(i, j, len(names) > 1)
+                    style.line(axes, over_networks(known, ["asked"], "accuracy"), words, looks, "asked", style.SHARE)
         axes.axhline(float(table["chance"].mean()), color="grey", ls=":", lw=0.8)
         axes.set(xlabel="N asked", ylabel="accuracy (dotted: chance)", ylim=(None, 1.02))
-        axes.legend()
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        style.legend_of_all(figure, 2)
         return figure
+
+
+def _maps(table: Table, names: list[str]) -> Figure:
+    """A row of maps for each group, one for each readout."""
+    figure = Figure(figsize=(7.5, 0.3 + 3.0 * len(names)), layout="constrained")
+    for group, row in zip(names, figure.subplots(len(names), len(READOUTS), squeeze=False), strict=True):
+        for axes, readout in zip(row, READOUTS, strict=True):
+            axes.set_title(comparison.named(group, f"readout {readout}"))
+            _map(axes, table.where(group=group, readout=readout))
+    scale = style.scale(0.5, 1)
+    figure.colorbar(scale, ax=figure.axes, label="accuracy (0.5: chance of labels; grey: there is none, or not asked)")
+    return figure
 
 
 def _map(axes: Axes, table: Table) -> None:

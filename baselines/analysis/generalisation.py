@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from baselines.analysis import stimuli
+from baselines.analysis import comparison, stimuli
 from baselines.analysis.base import Analysis, Tables
 from baselines.analysis.probe import ACCURACY, Probe, probed_task
 from baselines.analysis.settings import KINDS, SCOPES, GeneralisationSettings
@@ -20,7 +22,7 @@ from baselines.core import style
 from baselines.core.settings import SettingsError
 from baselines.core.statistics import over_networks
 from baselines.core.tables import Column, Table
-from baselines.training import recipes, run_files
+from baselines.training import recipes
 from baselines.training.learner import Learner
 from baselines.training.recipes import Recipe
 from memory_envs import Task
@@ -91,42 +93,61 @@ class Generalisation(Analysis[GeneralisationSettings]):
     @style.styled
     def draw(self, tables: Tables) -> Figure:
         """Accuracy against the length of trials, the input's statistics and N."""
-        table = tables["generalisation"]
-        table = table.where(N=table["N"].max())
+        table = comparison.largest(tables["generalisation"])
+        names = comparison.groups(table)
         words = {
             "length": ("longer trials", "length of the trial (multiples of N)"),
             "input": ("other inputs", "argument of the task"),
             "n": ("another N", "N asked"),
         }
         kinds = [kind for (kind,) in table.distinct("kind")]
-        figure, panels = style.panels([words[kind][0] for kind in kinds], f"trained up to N = {table['N'][0]}")
+        title = f"trained up to {comparison.demands(table)}"
+        figure, panels = style.panels([words[kind][0] for kind in kinds], title, height=3.7)
         for axes, kind in zip(panels, kinds, strict=True):
             chosen = table.where(kind=kind)
+            axes.set_xlabel(words[kind][1])
+            for index, group in enumerate(names):
+                rows = chosen.where(group=group)
+                if kind == "input" and len(rows):
+                    aside = (index - (len(names) - 1) / 2) * 0.2
+                    looks = comparison.look(index, 0, len(names) > 1)
+                    summary = over_networks(rows, ["case"], "accuracy")
+                    style.categories(axes, summary, "case", comparison.named(group, "not retrained"), looks, aside)
+                elif len(rows):
+                    _lines(axes, rows, group, index, len(names) > 1)
             if kind == "input":
                 cases = [case for (case,) in chosen.distinct("case")]
-                summary = over_networks(chosen, ["case"], "accuracy")
-                style.categories(axes, summary, "case")
                 axes.set_xticks(range(len(cases)), [case.partition("=")[2] for case in cases])
                 axes.set_xlabel(cases[0].partition("=")[0] + " of the task")
-            else:
-                for index, scope in enumerate(("none", *SCOPES)):
-                    rows = chosen.where(retrained=scope)
-                    if len(rows):
-                        label = (
-                            "not retrained" if scope == "none" else f"{scope} retrained, {rows['updates'][0]} updates"
-                        )
-                        style.line(axes, over_networks(rows, ["value"], "accuracy"), label, index, "value")
-                axes.set_xlabel(words[kind][1])
             if kind == "length":
                 axes.set_xscale("log", base=2)
                 axes.set_xticks(np.unique(chosen["value"]).tolist(), [f"{v:g}" for v in np.unique(chosen["value"])])
                 axes.minorticks_off()
             if kind == "n":
-                axes.axvline(float(table["N"][0]), color="grey", ls="--", lw=0.8)
-                axes.legend()
+                for n in np.unique(table["N"]):
+                    axes.axvline(float(n), color="grey", ls="--", lw=0.8)
+                axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.axhline(0.5, color="grey", ls=":", lw=0.8)
             axes.set(ylabel="accuracy (dotted: 0.5)", ylim=(0.4, 1.02))
+        style.legend_of_all(figure, 3)
         return figure
+
+
+def _lines(axes: Axes, table: Table, group: str, index: int, several: bool) -> None:
+    """A line for each thing that was retrained in the networks of group number ``index``."""
+    for kind, scope in enumerate(("none", *SCOPES)):
+        rows = table.where(retrained=scope)
+        if len(rows):
+            words = "not retrained" if scope == "none" else f"{scope} retrained, {rows['updates'][0]} updates"
+            looks = comparison.look(index, kind, several)
+            style.line(
+                axes,
+                over_networks(rows, ["value"], "accuracy"),
+                comparison.named(group, words),
+                looks,
+                "value",
+                style.SHARE,
+            )
 
 
 Case = tuple[str, float, str, Subject, Probe]
@@ -184,9 +205,7 @@ def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Cas
 
 def recipe_of(subject: Subject) -> Recipe:
     """The recipe of the subject's run; for a network from elsewhere the fast recipe for any cell."""
-    if subject.path is None:
-        return recipes.find("fast", recipes.ANY, recipes.ANY)
-    return run_files.read_settings(subject.path).plan().recipe
+    return recipes.find("fast", recipes.ANY, recipes.ANY) if subject.recipe is None else subject.recipe
 
 
 def retrained(

@@ -14,6 +14,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from baselines.analysis import comparison
 from baselines.analysis.base import Analysis, Tables
 from baselines.analysis.probe import ACCURACY, RELATIVE, Probe, Score, probed_task
 from baselines.analysis.settings import PERTURBED, PerturbationSettings
@@ -85,15 +86,17 @@ class Perturbation(Analysis[PerturbationSettings]):
             "noise": ("noise on the state", "SD of the noise / SD of the state"),
         }
         kinds = [kind for (kind,) in table.distinct("of")]
-        figure, panels = style.panels([words[kind][0] for kind in kinds])
-        demands = np.unique(table["N"])
+        figure, panels = style.panels([words[kind][0] for kind in kinds], height=3.6)
         for axes, kind in zip(panels, kinds, strict=True):
-            for index, n in enumerate(demands):
-                summary = over_networks(table.where(of=kind, N=n), ["size"], "relative")
-                style.line(axes, summary, f"N = {n}", index, "size")
-            axes.set(xscale="log", xlabel=words[kind][1], ylabel=RELATIVE, ylim=(-0.1, 1.1))
+            for index, (group, n) in enumerate(table.distinct("group", "N")):
+                rows = table.where(of=kind, group=group, N=n)
+                if len(rows):
+                    summary = over_networks(rows, ["size"], "relative")
+                    style.line(axes, summary, comparison.named(group, f"N = {n}"), style.look(index), "size")
+            axes.set(xlabel=words[kind][1], ylabel=RELATIVE, ylim=(-0.1, 1.1))
+            style.log_axis(axes.xaxis)
             axes.axhline(0, color="grey", ls=":", lw=0.8)
-            axes.legend()
+        style.legend_of_all(figure)
         return figure
 
 

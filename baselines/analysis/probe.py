@@ -17,7 +17,7 @@ from baselines.analysis import stimuli
 from baselines.analysis.settings import ProbeSettings
 from baselines.analysis.subject import Subject
 from baselines.core.settings import SettingsError
-from baselines.core.statistics import accuracy_interval
+from baselines.core.statistics import share_intervals
 from baselines.core.tables import Column
 from baselines.network import Intervention, RecurrentNetwork, head_keys
 from memory_envs import Task
@@ -26,7 +26,7 @@ _BLOCK = 10_000_000  # numbers of activity that are kept at once: 40 MB
 
 ACCURACY = (
     Column("accuracy", "share of right answers to the largest N (tasks without such heads: to all)"),
-    Column("low", "lower end of its 95 % interval over trials"),
+    Column("low", "lower end of its 95 % interval: Wilson's for the effective number of answers, trials independent"),
     Column("high", "upper end of that interval"),
     Column("baseline", "accuracy of the network as it is"),
     Column(
@@ -78,7 +78,8 @@ class Score:
 
     def columns(self, baseline: Score) -> dict[str, Any]:
         """The values of the columns ``ACCURACY``, (V,) each; ``baseline`` is the score of the network as it is."""
-        intervals = np.array([accuracy_interval(row, self.counted) for row in self.correct])
+        wholes = np.broadcast_to(self.counted[:, None], self.correct.T.shape)
+        intervals = share_intervals(self.correct.T, wholes)
         base = float(baseline.accuracy[0])
         above = base - self.chance
         return {
@@ -111,7 +112,7 @@ class Probe:
         trials, warm_up = settings.trials, settings.warm_up
         if not task.free_length:
             trials, warm_up = max(2, -(-trials * settings.steps // task.num_steps)), 0
-        shown = stimuli.fresh(task, trials, settings.seed, index)
+        shown = stimuli.fresh(task, trials, settings.seed, index, subject.seed)
         counts = shown.mask.copy()
         counts[:warm_up] = False
         if not counts.any():

@@ -10,6 +10,8 @@ from typing import Any
 
 from baselines.core.settings import SettingsError, check_fields, device_name
 
+PROBABILITIES = ("spaced", "drawn")
+"""How often a bit is 1 in each trial; see ``timescales``."""
 DIVISORS = ("pairs", "published")
 """What the sum of products at a lag is divided by; see ``timescales.autocorrelation``."""
 WAYS = ("clean", "published")
@@ -79,12 +81,20 @@ class TimescaleSettings(AnalysisSettings):
             "choices": DIVISORS,
         },
     )
+    probabilities: str = field(
+        default="spaced",
+        metadata={
+            "help": "p of the trials of parity and dms, unless --task-args sets it: spaced evenly between 0 and 1, or "
+            "drawn from there at random for each, as published",
+            "choices": PROBABILITIES,
+        },
+    )
     on: str = field(
         default="output", metadata={"help": "activity that is measured: output, state, or a part that the cell names"}
     )
     task_args: dict[str, Any] = field(
         default_factory=dict,
-        metadata={"help": "arguments of the task that replace the run's (default: p=uniform for parity and dms)"},
+        metadata={"help": "arguments of the task that replace the run's"},
     )
 
     def check(self) -> None:
@@ -199,19 +209,29 @@ class ForgettingSettings(ProbeSettings):
 class GeometrySettings(AnalysisSettings):
     """What is simulated, and which points are sought."""
 
-    trials: int = field(default=64, metadata={"help": "trials whose states are analysed", "range": (2, 10**5)})
+    trials: int = field(
+        default=64,
+        metadata={
+            "help": "trials whose states are analysed; as many more serve for the noise",
+            "range": (2, 10**5),
+        },
+    )
     steps: int | None = field(
         default=None,
         metadata={"help": "steps of a trial of a stream (default: the task's, 4 N)", "range": (1, 10**6)},
     )
     points: int = field(
         default=100,
-        metadata={"help": "visited states from which fixed and slow points are sought", "range": (1, 10**5)},
+        metadata={
+            "help": "starts of each of the two searches for fixed and slow points: every other one between two visited "
+            "states, the rest on a visited state, without and with noise",
+            "range": (1, 10**5),
+        },
     )
     held: tuple[float, ...] = field(
         default=(),
         metadata={
-            "help": "constant input under which points are sought (default: zeros; evidence: go alone)",
+            "help": "constant input under which points are sought (default: zeros; evidence: go where it is on)",
             "range": (-1e9, 1e9),
         },
     )

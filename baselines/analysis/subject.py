@@ -11,15 +11,24 @@ from typing import Any
 import torch
 
 from baselines.analysis.checkpoints import Checkpoint, chosen
+from baselines.analysis.groups import group_names
 from baselines.cells import Cell
 from baselines.core.settings import SettingsError
 from baselines.core.tables import Column
 from baselines.network import RecurrentNetwork, head_keys
 from baselines.training import loading, run_files
 from baselines.training.bptt_settings import Plan
-from memory_envs import Task
+from baselines.training.recipes import Recipe
+from memory_envs import Task, task_from_dict
 
-KEYS = (Column("run", "run"), Column("N", "N of the checkpoint", "steps"), Column("update", "updates of training"))
+KEYS = (
+    Column("run", "run"),
+    Column(
+        "group", "settings that tell its group of runs from others: runs of a group differ in seed; empty: one group"
+    ),
+    Column("N", "N of the checkpoint", "steps"),
+    Column("update", "updates of training"),
+)
 """The columns that say which subject a row of a table is of."""
 
 
@@ -33,6 +42,9 @@ class Subject:
         run: a name, by which rows of tables are told apart.
         update: how many updates of training it has had.
         path: the folder of its run; None: it does not come from a run.
+        recipe: the settings with which it was trained; None: it does not come from a run.
+        group: the name of the group of runs that it is compared with others as part of; see ``groups.group_names``.
+        seed: the seed of its run. The trials that it is shown follow from it, so that networks see different ones.
     """
 
     network: RecurrentNetwork
@@ -40,6 +52,9 @@ class Subject:
     run: str = "network"
     update: int = 0
     path: Path | None = None
+    recipe: Recipe | None = None
+    group: str = ""
+    seed: int = 0
 
     @property
     def cell(self) -> Cell:
@@ -53,9 +68,14 @@ class Subject:
         return replace(self, network=copy.deepcopy(self.network).to(device))
 
     @property
+    def words(self) -> str:
+        """Which network this is, in words."""
+        return f"{self.run}, N = {self.task.N}, update {self.update}"
+
+    @property
     def keys(self) -> dict[str, Any]:
         """The values of the columns ``KEYS``."""
-        return {"run": self.run, "N": self.task.N, "update": self.update}
+        return {"run": self.run, "group": self.group, "N": self.task.N, "update": self.update}
 
     def task_for(self, n: int, *, known: bool = True) -> Task:
         """The subject's task with one N alone.
@@ -84,7 +104,7 @@ class Subject:
 
 
 def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subject]:
-    """The subjects of some runs: the network of each checkpoint, on the CPU.
+    """The subjects of some runs: the network of each checkpoint, on the CPU. No network of a run is there twice.
 
     Args:
         paths: the folders of the runs.
@@ -95,10 +115,26 @@ def load(paths: Sequence[Path], checkpoints: Sequence[int] | str) -> list[Subjec
         RunError: a folder holds no run of ``train``, or a checkpoint cannot be read.
     """
     plans = {path: replace(run_files.read_settings(path), device="cpu").plan() for path in paths}
-    return [_load(one, plans[one.path]) for one in chosen(paths, checkpoints)]
+    names = dict(zip(paths, group_names([plan.settings for plan in plans.values()]), strict=True))
+    subjects = [_load(one, plans[one.path], names[one.path]) for one in chosen(paths, checkpoints)]
+    # The latest checkpoint may have been kept for its update, too.
+    return list({(one.run, one.update): one for one in reversed(subjects)}.values())[::-1]
 
 
-def _load(checkpoint: Checkpoint, plan: Plan) -> Subject:
+def _load(checkpoint: Checkpoint, plan: Plan, group: str) -> Subject:
     tensors, plain = loading.read_checkpoint(checkpoint.path, checkpoint.n, checkpoint.update)
-    network, task = loading.network_of(plan, tensors, plain, checkpoint.n)
-    return Subject(network.requires_grad_(False).eval(), task, checkpoint.run, plain["update"], checkpoint.path)
+    with loading.fitting(run_files.checkpoint_file(checkpoint.path, checkpoint.n, checkpoint.update), plan.settings):
+        network, task = loading.network_of(plan, tensors, plain, checkpoint.n)
+    tested = plain["run"]["tested"]
+    if checkpoint.n is None and tested is not None and plain["update"] == plain["stage_began"]:
+        task = task_from_dict(tested)  # its stage has just been solved: no update was made on the next one
+    return Subject(
+        network.requires_grad_(False).eval(),
+        task,
+        checkpoint.run,
+        plain["update"],
+        checkpoint.path,
+        plan.recipe,
+        group,
+        plan.settings.seed,
+    )

@@ -13,6 +13,9 @@ SOLVED = 0.9
 PERFECT = 1 - 1e-9
 """A score above this is perfect but for rounding."""
 
+FAULTS = ("error", "timeout")
+"""The statuses of a rung that was lost without a score."""
+
 SHORT_NAMES = {"parity": "parity", "dms": "DMS", "delayed-addition": "addition", "evidence-accumulation": "evidence"}
 """What tables and figures call a task; one that is not here has its own name there."""
 

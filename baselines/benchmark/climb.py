@@ -16,10 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from baselines.benchmark.folder import UNWRITABLE, climb_folder, read_rung, write_rung
+from baselines.benchmark.output import StandardOutput
 from baselines.benchmark.plan import read_benchmark
 from baselines.benchmark.rung import play
-from baselines.core.files import RunError
-from baselines.core.process import keep_freed_memory
+from baselines.core.files import RunError, open_own
+from baselines.core.process import keep_freed_memory, search_current_directory
+from baselines.core.start import SAFE_PATH
+from baselines.core.trust import check_trusted
 
 GRACE = 5.0
 """Seconds after the limit at which the kernel ends a process that is still there."""
@@ -27,9 +30,9 @@ GRACE = 5.0
 
 def main(path: Path, name: str) -> int:
     """The process of a climb; the exit code."""
-    # Ctrl-C ends the process at once: an agent cannot catch it, and the rung leaves nothing.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as an exception it would be a fault of the agent
     faulthandler.enable()
+    os.environ.pop(SAFE_PATH, None)  # the processes that an agent starts are as usual
     _volunteer_to_be_killed()
     keep_freed_memory()
     try:
@@ -51,15 +54,19 @@ def climb(path: Path, name: str) -> None:
         RunError, OSError: the folder cannot be read or written.
     """
     here, path = os.getcwd(), path.resolve()  # before an agent goes elsewhere
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)  # where the agent was found, what it imports later is looked for, too
     benchmark = read_benchmark(path)
+    check_trusted(benchmark.climbs[name].contestant.what)  # a refusal here is no fault of the agent
+    search_current_directory()  # where the agent was found, what it imports later is looked for, too
     asked, folder = benchmark.climbs[name], climb_folder(path, name)
+    process, output = os.getpid(), StandardOutput(folder / "log.txt")
     for n in benchmark.rungs(asked):
         if (row := read_rung(path, name, n)) is None:
             os.chdir(here)
             with _watched(benchmark.budget.limit, folder / "hang.txt"):
                 row = play(asked.contestant, asked.task, n, asked.seed, benchmark.budget, folder / f"run_N{n:03}")
+                if os.getpid() != process:
+                    os._exit(0)  # a process that the agent has forked, and which has come back as well
+            output.restore()
             write_rung(path, name, n, row)
             _say(f"N = {n}: {row['status']} {row.get('reason', row.get('normalised'))}")
         if row["status"] != "solved":
@@ -78,16 +85,20 @@ def _watched(limit: float, hang: Path) -> Iterator[None]:
         limit: seconds of wall time.
         hang: the file that says where the process was; it is removed where the block ends in time.
     """
-    with open(hang, "wb") as file:
-        faulthandler.dump_traceback_later(limit, exit=True, file=file)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, limit + GRACE)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            faulthandler.cancel_dump_traceback_later()
-    hang.unlink(missing_ok=True)
+    hang.parent.mkdir(parents=True, exist_ok=True)  # an agent may have removed it
+    file = open(open_own(hang, os.O_WRONLY), "wb")  # noqa: SIM115 (closed below, where that is possible)
+    file.truncate()
+    faulthandler.dump_traceback_later(limit, exit=True, file=file)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, limit + GRACE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+        with suppress(OSError):  # an agent may have closed its descriptor
+            file.close()
+        hang.unlink(missing_ok=True)
 
 
 def _volunteer_to_be_killed() -> None:

@@ -13,6 +13,8 @@ from baselines.cells import CELLS, find_cell
 from baselines.core.files import RunError
 from baselines.core.process import import_object
 from baselines.core.settings import SettingsError
+from baselines.core.text import error_line
+from baselines.core.trust import is_code_name
 from memory_envs import Task
 
 METHODS = ("ppo", "bptt")
@@ -98,8 +100,7 @@ def make_agent(what: str, task: Task, seed: int) -> Any:
 
 
 def _imported(what: str) -> object:
-    module, _, attribute = what.partition(":")
-    if not (module and attribute):
+    if not is_code_name(what):
         raise SettingsError(
             "agent",
             f"agent must be one of {', '.join(CELLS)}, package.module:make_agent or package.module:CellClass, "
@@ -107,10 +108,11 @@ def _imported(what: str) -> object:
         )
     try:
         return import_object(what)
+    except RunError:  # read from a file and not trusted
+        raise
     except (Exception, SystemExit) as error:  # whatever a user's module may raise
-        said = " ".join(str(error).split())
         raise SettingsError(
-            "agent", f"agent must name something that can be imported, got {what!r} ({type(error).__name__}: {said})"
+            "agent", f"agent must name something that can be imported, got {what!r} ({error_line(error)})"
         ) from error
 
 

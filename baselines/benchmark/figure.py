@@ -23,13 +23,13 @@ def ladder_figure(standings: Sequence[Standing], rungs: Rungs, title: str, solve
 
     Args:
         standings: the contestants, the best first, one row each; a row in the middle and its line on the right have
-            the same colour and marker.
+            the same colour, which no other has, and marker. The legend names them.
         rungs: the rungs of the budget.
         title: the title of the figure.
         solved: the least normalised score that solves a rung.
     """
     rows, tasks = len(standings), list(rungs)
-    figure = Figure(figsize=(12.5, 2.1 + max(1.6, 0.36 * rows)), layout="constrained")
+    figure = Figure(figsize=(14.2, 2.1 + max(1.6, 0.36 * rows)), layout="constrained")
     table, means, curves = figure.subplots(1, 3, width_ratios=[0.9 * len(tasks), 3.2, 4.4])
     figure.suptitle(title, fontsize=10)
     _draw_largest(table, standings, rungs, tasks)
@@ -38,11 +38,10 @@ def ladder_figure(standings: Sequence[Standing], rungs: Rungs, title: str, solve
     return figure
 
 
-def _look_of_row(index: int, stored: bool) -> dict[str, Any]:
-    """Colour and marker of a row: of the first 49 rows no two share both."""
-    count = len(style.COLOURS)
-    marker = style.MARKERS[(index + index // count) % count]
-    return {"color": style.COLOURS[index % count], "marker": marker, "mfc": "white" if stored else None}
+def _look_of_row(index: int, rows: int, stored: bool) -> dict[str, Any]:
+    """Colour and marker of a row; no other row has its colour."""
+    marker = style.MARKERS[index % len(style.MARKERS)]
+    return {"color": style.distinct(rows)[index], "marker": marker, "mfc": "white" if stored else None}
 
 
 def _draw_largest(axes: Axes, standings: Sequence[Standing], rungs: Rungs, tasks: list[str]) -> None:
@@ -81,7 +80,7 @@ def _draw_means(axes: Axes, standings: Sequence[Standing]) -> None:
     for y, one in enumerate(standings):
         low, high = one.interval
         reach = None if math.isnan(low) else [[max(one.iqm - low, 0.0)], [max(high - one.iqm, 0.0)]]
-        axes.errorbar([one.iqm], [y], xerr=reach, capsize=3, ls="none", **_look_of_row(y, one.stored))
+        axes.errorbar([one.iqm], [y], xerr=reach, capsize=3, ls="none", **_look_of_row(y, len(standings), one.stored))
     axes.set(xlim=(-0.03, 1.03), ylim=(len(standings) - 0.5, -0.5), xlabel="interquartile mean (1: every rung perfect)")
     axes.set_yticks(range(len(standings)), [""] * len(standings))
     axes.tick_params(axis="y", length=0)
@@ -102,14 +101,16 @@ def _draw_curves(axes: Axes, standings: Sequence[Standing], rungs: Rungs, solved
     for index, one in enumerate(standings):
         curve = mean_curve(one.climbs)
         how: dict[str, Any] = {"ls": ":", "lw": 1.1} if one.stored else {}
-        axes.plot(list(curve), list(curve.values()), zorder=3, **_look_of_row(index, one.stored), **how)
+        how |= _look_of_row(index, len(standings), one.stored)
+        axes.plot(list(curve), list(curve.values()), zorder=3, label=one.name, **how)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     stored = any(one.stored for one in standings)
     axes.set_xlabel("N of the rung (dotted: stored with the project)" if stored else "N of the rung")
     axes.set_xscale("log", base=2)
     axes.set_xticks(ns, [str(n) for n in ns])
     axes.minorticks_off()
     axes.set(ylabel="normalised score, mean over tasks and seeds", ylim=(-0.03, 1.03))
-    axes.set_title("markers as in the middle; grey: ideal subjects that\nremember so many steps climb by the same rule")
+    axes.set_title("mean over tasks; grey: ideal subjects that\nremember so many steps climb by the same rule")
 
 
 def _reference(task: str, rungs: Sequence[int], memory: int, solved: float) -> ClimbResult:

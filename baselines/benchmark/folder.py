@@ -13,18 +13,29 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import signal
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
+from baselines.benchmark.budgets import FAULTS
+from baselines.benchmark.clock import RungClock
 from baselines.benchmark.plan import Benchmark, Climb, check_extends, is_benchmark, read_benchmark, read_versions
 from baselines.core import files
-from baselines.core.files import RunError, lock, read_json, replace_file, writing
+from baselines.core.files import RunError, foreign_entry, inside, read_json, remove_leftovers, replace_file, writing
 from baselines.core.jobs import Ended, Engine, Event, Job
+from baselines.core.locks import lock
 from baselines.core.settings import SettingsError
+from baselines.core.start import worker_environment
+from baselines.core.stored import Number, check_stored, short
+from baselines.core.text import one_line
+from baselines.core.trust import hand_on_trust
 
 COLUMNS = (
     *("agent", "method", "task", "N", "seed", "status", "reason", "steps", "episodes"),
@@ -33,16 +44,51 @@ COLUMNS = (
 )
 """The columns of ``results.csv``."""
 
+
+class _RungEnded(TypedDict):
+    status: Literal["solved", "failed", "error", "timeout"]
+    episodes: int
+
+
+class Rung(_RungEnded, total=False):
+    """The content of ``N004.json``; where the rung has failed, numbers may be missing."""
+
+    reason: str
+    steps: int
+    score: Number
+    score_low: Number
+    score_high: Number
+    normalised: Number
+    normalised_low: Number
+    normalised_high: Number
+    accuracy: Number
+    equivalent_memory: Number
+    equivalent_memory_low: Number
+    equivalent_memory_high: Number
+    cpu_seconds: float
+    seconds: float
+
+
 UNWRITABLE = 74
-"""Exit code of a climb that could not write its folder (``EX_IOERR`` of sysexits.h): that is no fault of the agent."""
+"""Exit code of a climb that could not write its folder (``EX_IOERR`` of sysexits.h)."""
+
+CRASHES = {
+    *(signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS),
+    *(signal.SIGALRM, signal.SIGXFSZ, signal.SIGPIPE),
+}
+"""The signals that a process brings upon itself. Every other one may come from outside."""
+
+TRIES = 3
+"""How often a rung is begun whose process is killed by a signal from outside, or cannot write its folder."""
 
 ENVIRONMENT = {
-    # One thread a climb; no terminal's display in its log; what is printed is there when the process dies; and sets of
-    # strings have the same order every time.
+    # One thread a climb; no terminal's display in its log; what is printed is there when the process dies, and may be
+    # any text; and sets of strings have the same order every time.
     "OMP_NUM_THREADS": "1",
     "FORCE_COLOR": "",
     "TTY_COMPATIBLE": "0",
     "PYTHONUNBUFFERED": "1",
+    "PYTHONIOENCODING": "utf-8:backslashreplace",
     "PYTHONHASHSEED": "0",
 }
 
@@ -57,6 +103,8 @@ class BenchmarkFolder:
     Attributes:
         rows: the rows of the rungs that have ended, by the name of the climb.
         running: the names of the climbs that are running.
+        put_off: the names of the climbs that were killed and will be gone on with when the others have ended, each with
+            the reason.
         versions: the versions with which the benchmark was begun, of all that decides its numbers.
 
     Raises:
@@ -72,12 +120,16 @@ class BenchmarkFolder:
         except OSError as error:
             raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
         check_folder(path)  # before the lock is written
-        self._release = lock(self, path / "lock")
+        self._release = lock(self, path)
         try:
             check_folder(path, benchmark)
+            for name in benchmark.climbs:
+                remove_leftovers(climb_folder(path, name))
             self.versions = read_versions(path) if is_benchmark(path) else files.versions()
             self.rows = {name: list(self._read_rows(climb)) for name, climb in benchmark.climbs.items()}
             self.running = set[str]()
+            self.put_off = dict[str, str]()
+            self._lost = Counter[tuple[str, int]]()
             settings = benchmark.to_dict() | {"versions": self.versions}
             replace_file(path / "settings.json", (json.dumps(settings, indent=2) + "\n").encode())
             self.write_results()
@@ -103,14 +155,32 @@ class BenchmarkFolder:
         """Whether every climb has ended."""
         return all(map(self.has_ended, self.rows))
 
+    def forget_faults(self) -> None:
+        """Let every rung that was lost by an error or a timeout be played again."""
+        for name, rows in self.rows.items():
+            if rows and rows[-1]["status"] in FAULTS:
+                with writing(climb_folder(self.path, name)):
+                    rung_file(self.path, name, rows[-1]["N"]).unlink()
+                self._take_in(name)
+
     def jobs(self) -> list[Job]:
-        """What is left to do: a job for each climb that has not ended."""
-        command = sys.executable, "-m", "baselines.benchmark.climb", str(self.path)
-        return [
-            Job(name, (*command, name), climb_folder(self.path, name) / "log.txt", ENVIRONMENT)
-            for name in self.rows
-            if not self.has_ended(name)
-        ]
+        """What is left to do: a job for each climb that has not ended.
+
+        Raises:
+            UntrustedError: one of them is of an agent or a cell that only ``settings.json`` names.
+        """
+        names = [name for name in self.rows if not self.has_ended(name)]
+        for name in names:
+            hand_on_trust(self.benchmark.climbs[name].contestant.what)
+        return [self._job(name) for name in names]
+
+    def _job(self, name: str) -> Job:
+        command = sys.executable, "-m", "baselines.benchmark.climb", str(self.path), name
+        clock = RungClock(self.benchmark.budget.limit, partial(self._played, name))
+        log = climb_folder(self.path, name) / "log.txt"
+        # An agent may have a handler of its own for Ctrl-C. A climb has nothing to save, so it is killed.
+        environment = ENVIRONMENT | worker_environment()
+        return Job(name, command, log, environment, overdue=clock, stop=signal.SIGKILL)
 
     def run(self, engine: Engine, interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
         """Climb what is left. A fault of an agent is its own result; the benchmark goes on.
@@ -125,43 +195,86 @@ class BenchmarkFolder:
         Raises:
             RunError: the folder cannot be read or written.
         """
-        with writing(self.path / "climbs"), closing(engine.run(self.jobs(), interrupted)) as events:
-            for event in events:
-                name = event.job.name
-                self._take_in(name)
-                if isinstance(event, Ended):
-                    self.running.discard(name)
-                    if not (self.has_ended(name) or interrupted() or event.code in (UNWRITABLE, 127)):
-                        self._note_death(name, event.code)
-                else:
-                    self.running.add(name)
-                yield event
+        jobs = self.jobs()
+        while jobs:
+            self.put_off.clear()
+            with writing(self.path / "climbs"), closing(engine.run(jobs, interrupted)) as events:
+                for event in events:
+                    name = event.job.name
+                    if isinstance(event, Ended):
+                        self.running.discard(name)
+                        self._take_in_end(event, interrupted)
+                    else:
+                        self.running.add(name)
+                        self._take_in(name)
+                    yield event
+            jobs = [] if interrupted() else [self._job(name) for name in self.put_off]
 
-    def _take_in(self, name: str) -> None:
-        """Read what a climb has written down since the last time."""
-        rows = list(self._read_rows(self.benchmark.climbs[name]))
+    def _take_in(self, name: str, ended: bool = False) -> None:
+        """Read what a climb has written down since the last time.
+
+        Args:
+            name: the name of the climb.
+            ended: whether its process has ended; what cannot be read is then the agent's fault.
+        """
+        rows = []
+        try:
+            for row in self._read_rows(self.benchmark.climbs[name]):
+                rows.append(row)
+        except RunError as error:
+            if not ended:
+                return
+            self._write_fault(name, self._rungs(name)[len(rows)], "error", str(error))
+            return self._take_in(name)
         if rows != self.rows[name]:
             self.rows[name] = rows
             self.write_results()
 
-    def _note_death(self, name: str, code: int) -> None:
-        """Make the death of a climb's process, with this exit code, the result of its rung."""
-        n, budget, folder = self.next_rung(name), self.benchmark.budget, climb_folder(self.path, name)
-        assert n is not None
-        hang = folder / "hang.txt"
-        timeout = code == -signal.SIGALRM or (hang.exists() and hang.stat().st_size > 0)
-        if timeout:
-            reason = f"took more than {budget.limit:g} s of wall time"
-        elif code < 0:
-            what = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
-            reason = f"its process was killed by {what}"
-            if -code == signal.SIGKILL:
-                reason += ", as happens where memory runs out"
-        else:
-            reason = f"its process ended with exit code {code}"
-        row = {"status": "timeout" if timeout else "error", "reason": reason, "episodes": budget.episodes}
+    def _write_fault(self, name: str, n: int, status: str, reason: str) -> None:
+        row = {"status": status, "reason": one_line(reason), "episodes": self.benchmark.budget.episodes}
         write_rung(self.path, name, n, row)
+
+    def _take_in_end(self, ended: Ended, interrupted: Callable[[], bool]) -> None:
+        """Take in what a climb has left. Where it has not ended by itself, make that the result of its rung."""
+        name = ended.job.name
+        self._take_in(name, ended=True)
+        if self.has_ended(name) or interrupted() or not ended.started:
+            return
+        n = self.next_rung(name)
+        assert n is not None
+        status, reason, may_be_others = self._why(ended)
+        self._lost[name, n] += may_be_others
+        times = self._lost[name, n]
+        if may_be_others and times < TRIES:
+            self.put_off[name] = reason
+            return
+        if times > 1:
+            reason = f"{reason} ({times} times)"
+        if may_be_others and ended.code == -signal.SIGKILL:
+            reason += ", as happens where memory runs out"
+        self._write_fault(name, n, status, reason)
         self._take_in(name)
+
+    def _why(self, ended: Ended) -> tuple[str, str, bool]:
+        """Why the process of a climb ended: a status, a reason, and whether the reason may lie outside the agent."""
+        code, limit = ended.code, self.benchmark.budget.limit
+        late = f"took more than {limit:g} s of wall time"
+        if ended.overdue:
+            return "timeout", f"{late}, and its process did not end by itself", False
+        said, began = _watch(climb_folder(self.path, ended.job.name) / "hang.txt")
+        # An alarm that rings earlier is the agent's own.
+        if said or (code == -signal.SIGALRM and time.time() - began >= limit):
+            return "timeout", late, False
+        if code < 0:
+            what = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
+            return "error", f"its process was killed by {what}", -code not in CRASHES
+        if code == UNWRITABLE:
+            return "error", f"its process could not write its folder (exit code {code}; see its log)", True
+        return "error", f"its process ended with exit code {code}", False
+
+    def _played(self, name: str) -> int:
+        """How many rungs of a climb have a result. Nothing is read, for this is asked often."""
+        return sum(rung_file(self.path, name, n).exists() for n in self._rungs(name))
 
     def _rungs(self, name: str) -> tuple[int, ...]:
         return self.benchmark.rungs(self.benchmark.climbs[name])
@@ -203,27 +316,57 @@ def check_folder(path: Path, benchmark: Benchmark | None = None) -> None:
             check_extends(path, read_benchmark(path), benchmark)
         return
     try:
-        entries = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
+        strange = foreign_entry(path, "settings.json.part")  # which an earlier version may have left
     except OSError as error:
         raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
-    if strange := [name for name in entries if name not in ("lock", "settings.json.part")]:
-        raise SettingsError("out", f"out must be a new folder or a benchmark's, got {path}, which holds {strange[0]}")
+    if strange is not None:
+        raise SettingsError("out", f"out must be a new folder or a benchmark's, got {path}, which holds {strange}")
 
 
 def climb_folder(path: Path, name: str) -> Path:
-    """The folder in which a climb of the benchmark at ``path`` keeps its files."""
-    return path / "climbs" / name
+    """The folder in which a climb of the benchmark at ``path`` keeps its files.
+
+    Raises:
+        RunError: it does not lie in the folder of the benchmark.
+    """
+    return inside(path, "climbs", name)
+
+
+def rung_file(path: Path, name: str, n: int) -> Path:
+    """The file of a rung's result."""
+    return climb_folder(path, name) / f"N{n:03}.json"
 
 
 def read_rung(path: Path, name: str, n: int) -> dict[str, Any] | None:
-    """The row that a rung wrote down; None where the rung has not ended."""
-    file = climb_folder(path, name) / f"N{n:03}.json"
-    row = read_json(file) if file.exists() else None
-    if row is not None and not {"status", "episodes"} <= set(row) <= set(COLUMNS):
-        raise RunError(f"{file} is not the result of a rung: it has {sorted(row)}")
-    return row
+    """The row that a rung wrote down; None where the rung has not ended.
+
+    Raises:
+        RunError: the file cannot be read, or is not that of a rung.
+    """
+    file = rung_file(path, name, n)
+    if not file.exists():
+        return None
+    row: dict[str, Any] = check_stored(read_json(file), Rung, file, "a rung")
+    if strange := [key for key in row if key not in COLUMNS]:
+        raise RunError(f"{file} is not that of a rung: it has {short(strange[0])}")
+    return row | {"reason": one_line(row["reason"])} if "reason" in row else row
 
 
 def write_rung(path: Path, name: str, n: int, row: dict[str, Any]) -> None:
     """Write down the row of a rung, all at once."""
-    replace_file(climb_folder(path, name) / f"N{n:03}.json", (json.dumps(row, indent=2) + "\n").encode())
+    file = rung_file(path, name, n)
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)  # an agent may have removed it
+    replace_file(file, (json.dumps(row, indent=2) + "\n").encode())
+
+
+def _watch(file: Path) -> tuple[bool, float]:
+    """What is known from the file of a rung's watch (``climb``).
+
+    Returns:
+        Whether it says where the process was when its time was up; when the rung began, in seconds since the epoch.
+    """
+    try:
+        return files.read_bytes(file).startswith(b"Timeout"), file.stat().st_mtime  # as ``faulthandler`` begins
+    except (OSError, ValueError):  # ValueError: an agent has put something else in its place
+        return False, math.inf

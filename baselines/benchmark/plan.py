@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from baselines.benchmark.budgets import Budget, ladder
-from baselines.benchmark.contestants import METHODS, Contestant
+from baselines.benchmark.contestants import Contestant
 from baselines.core import seeds
 from baselines.core.files import RunError, file_word, read_format
 from baselines.core.settings import SettingsError, check_fields
+from baselines.core.stored import check_stored
+from baselines.core.trust import stored_name
 from memory_envs import TASKS, checks
 
 FORMAT = 1
@@ -83,22 +84,48 @@ class Benchmark:
         budget = Budget(**{**plain["budget"], "seeds": tuple(plain["budget"]["seeds"])})
         check_fields(budget)
         return cls(
-            budget_name=plain["budget_name"],
+            budget_name=_string("budget_name", plain["budget_name"]),
             budget=budget,
-            contestants=tuple(_contestant(one) for one in plain["contestants"]),
+            contestants=tuple(
+                Contestant(what=_string("what", one["what"]), method=one["method"]) for one in plain["contestants"]
+            ),
             tasks=tuple(checks.choice("task", one, tuple(TASKS)) for one in plain["tasks"]),
-            seeds=_seeds(plain["seeds"]),
+            seeds=tuple(checks.integer("seed", one, 0, seeds.LARGEST) for one in plain["seeds"]),
         )
 
 
-def _contestant(plain: dict[str, Any]) -> Contestant:
-    one = Contestant(**plain)
-    checks.choice("method", one.method, ("agent", *METHODS))
-    return one
+class StoredContestant(TypedDict):
+    """A contestant in ``settings.json``."""
+
+    what: str
+    method: Literal["agent", "ppo", "bptt"]
 
 
-def _seeds(plain: Iterable[Any]) -> tuple[int, ...]:
-    return tuple(checks.integer("seed", one, 0, seeds.LARGEST) for one in plain)
+class StoredBudget(TypedDict):
+    """The budget in ``settings.json``."""
+
+    steps: int
+    n_max: int
+    seeds: list[int]
+    episodes: int
+    limit: float
+
+
+class StoredBenchmark(TypedDict):
+    """The content of ``settings.json``, beside its format."""
+
+    budget_name: str
+    budget: StoredBudget
+    contestants: list[StoredContestant]
+    tasks: list[str]
+    seeds: list[int]
+    versions: dict[str, str]
+
+
+def _string(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{name} must be a printable string, got {value!r}")
+    return value
 
 
 def is_benchmark(path: Path) -> bool:
@@ -118,14 +145,11 @@ def read_versions(path: Path) -> dict[str, str]:
 
 def _read(path: Path) -> tuple[Benchmark, dict[str, str]]:
     file = path / "settings.json"
-    plain = read_format(file, FORMAT)
+    plain = check_stored(read_format(file, FORMAT), StoredBenchmark, file, "a benchmark")
+    for one in plain["contestants"]:
+        one["what"] = stored_name(one["what"], file)
     try:
-        if not isinstance(plain["versions"], dict):
-            raise TypeError(f"versions must be an object, got {plain['versions']!r}")
-        versions = {name: str(value) for name, value in plain["versions"].items()}
-        return Benchmark.from_dict(plain), versions
-    except KeyError as error:
-        raise RunError(f"{file} has no {error}: it is damaged, or of an older version; choose another folder") from None
+        return Benchmark.from_dict(dict(plain)), plain["versions"]
     except (TypeError, ValueError) as error:
         raise RunError(f"{file} is not that of a benchmark: {error}") from None
 

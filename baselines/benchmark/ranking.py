@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from baselines.benchmark.budgets import FAULTS
 from baselines.core import seeds
 
 Rungs = Mapping[str, Sequence[int]]
 """Task -> each N of its ladder, increasing."""
 
 RESAMPLES = 10_000
-
-FAULTS = ("error", "timeout")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,13 @@ from baselines.benchmark.budgets import SOLVED, Budget, rung_task
 from baselines.benchmark.contestants import Contestant, make_agent
 from baselines.benchmark.environment import BudgetSpent, CountedEnv
 from baselines.core import seeds
-from baselines.core.files import RunError, writing
+from baselines.core.files import RunError, inside, writing
+from baselines.core.text import error_line, one_line
 from baselines.evaluation import Agent, Evaluation, evaluate
 from memory_envs import Task, checks
 
 NUM_ENVS = 64
 """Columns of the training environment, unless the agent has a ``num_envs``."""
-
-LONGEST_REASON = 300
-"""Characters of a reason that the table keeps."""
 
 Row = dict[str, Any]
 """The result of a rung, by the names of the columns of ``results.csv``."""
@@ -88,19 +86,14 @@ def numbers(evaluation: Evaluation) -> Row:
     for name in ("score", "normalised", "equivalent_memory"):
         low, high = getattr(evaluation, f"{name}_interval")
         found |= {name: getattr(evaluation, name), f"{name}_low": low, f"{name}_high": high}
-    return {name: round(float(value), 6) for name, value in found.items()}
-
-
-def one_line(text: str) -> str:
-    """A reason as it stands in the table: in one line, cut where it is too long."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}..."
+    return {name: round(float(value), 6) + 0.0 for name, value in found.items()}  # + 0.0: no negative zero
 
 
 def _trained(contestant: Contestant, task: Task, seed: int, budget: Budget, folder: Path) -> tuple[Agent, int]:
     """Who is to be evaluated, and the environment steps of its training."""
     if contestant.method == "agent":
         return _trained_agent(contestant.what, task, seed, budget)
+    inside(folder.parent, folder.name)  # or a link would have a folder elsewhere removed
     with writing(folder):
         if folder.exists():
             shutil.rmtree(folder)
@@ -167,12 +160,9 @@ def _blaming(
     except (FaultError, but):
         raise
     except BaseException as error:
-        traceback.print_exc()  # into the log of the climb
-        try:
-            said = str(error)
-        except BaseException:  # a user's __str__
-            said = ""
-        raise FaultError(f"{part}: {type(error).__name__}: {said}".removesuffix(": "), steps()) from None
+        with suppress(BaseException):  # an agent may have closed its log, and its error may not be printable
+            traceback.print_exc()
+        raise FaultError(f"{part}: {error_line(error)}", steps()) from None
 
 
 def _seed_globals(seed: int) -> None:

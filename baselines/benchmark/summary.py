@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.benchmark.ranking import Rungs, Standing, rank
-from baselines.core.files import replace_file, writing
+from baselines.core.files import replace_files
 from baselines.core.tables import Column, Table, read_csv
 
 LADDER = (
@@ -62,19 +62,16 @@ def write_summary(
         raise ValueError("results must have a row, got none")
     beside = rank((row for row in stored_results(budget_name) if row["task"] in rungs), rungs, stored=True)
     standings = sorted([*own, *beside], key=lambda one: (-one.iqm, one.name))
-    replace_file(folder / "ladder.csv", ladder_table(standings, rungs).to_csv().encode())
     figure = ladder_figure(standings, rungs, f"The ladder of working memory, budget {budget_name}", solved)
-    with writing(folder / "ladder.png"):
-        style.save(figure, folder / "ladder")
+    table = {folder / "ladder.csv": ladder_table(standings, rungs).to_csv().encode()}
+    replace_files(table | style.files_of(figure, folder / "ladder"))
     return standings
 
 
 def stored_results(budget_name: str) -> list[dict[str, str]]:
     """The rows of the baselines that come with the project for this budget; empty where there are none."""
-    path = Path(__file__).with_name(f"{budget_name}.csv")
-    if not path.is_file():
-        return []
-    return read_csv(path)
+    stored = {path.stem: path for path in Path(__file__).parent.glob("*.csv")}
+    return read_csv(stored[budget_name]) if budget_name in stored else []
 
 
 def ladder_table(standings: Sequence[Standing], rungs: Rungs) -> Table:

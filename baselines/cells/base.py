@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from baselines.cells.kernels import check_steps
+
 
 class Cell(nn.Module, ABC):
     """A recurrent network without its readout.
@@ -47,6 +49,7 @@ class Cell(nn.Module, ABC):
         Returns:
             The outputs (T, B, U) and the states after each step (T, B, S), equal to those of the loop over ``step``.
         """
+        check_steps(inputs)
         outputs, states = [], []
         for now in inputs:
             output, state = self.step(now, state)

@@ -87,7 +87,7 @@ class _Trial:
     def load(self, state: dict[str, Tensor]) -> None:
         try:
             self.cell.load_state_dict(state)
-        except Exception as error:  # a user's code may raise anything
+        except (Exception, SystemExit) as error:  # a user's code may raise anything
             raise self.broken(f"load_state_dict must accept what state_dict() returned, got: {error}") from None
 
     def names(self) -> None:
@@ -182,7 +182,7 @@ class _Trial:
     def call(self, method: str, *arguments: object) -> Any:
         try:
             return getattr(self.cell, method)(*arguments)
-        except Exception as error:  # a user's code may raise anything
+        except (Exception, SystemExit) as error:  # a user's code may raise anything
             what = ", ".join(_describe(argument) for argument in arguments)
             raise self.broken(f"{method}({what}) must work, got {type(error).__name__}: {error}") from error
 
@@ -206,7 +206,7 @@ class _Trial:
             raise self.broken(f"{rule} (they differ by up to {(got - expected).abs().max().item():.2g})")
 
     def draw(self, *shape: int) -> Tensor:
-        return torch.randn(shape, generator=self.generator)
+        return torch.randn(shape, generator=self.generator).to(self.parameters[0].dtype)
 
     def broken(self, what: str) -> ContractError:
         return ContractError(f"{self.name}: {what}")

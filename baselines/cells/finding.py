@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
-from baselines.core.process import import_object
+from baselines.core.files import RunError
+from baselines.core.process import import_module_of, import_object
+from baselines.core.trust import is_code_name
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +26,8 @@ class _Cells(Mapping[str, "type[Cell]"]):
         self._places = places
 
     def __getitem__(self, name: str) -> type[Cell]:
-        kind: Any = import_object(f"baselines.cells.{self._places[name]}")
+        module, _, attribute = self._places[name].partition(":")
+        kind: Any = getattr(import_module_of("baselines.cells", module), attribute)
         return kind
 
     def __contains__(self, name: object) -> bool:
@@ -64,7 +67,7 @@ def check_cell_name(name: str, value: object) -> None:
     Raises:
         ValueError: ``value`` is neither in ``CELLS`` nor of the form ``package.module:ClassName``.
     """
-    if value not in CELLS and not all(str(value).partition(":")):
+    if not isinstance(value, str) or not (value in CELLS or is_code_name(value)):
         raise ValueError(f"{name} must be one of {list(CELLS)} or package.module:ClassName, got {value!r}")
 
 
@@ -73,11 +76,15 @@ def import_cell(name: str) -> object:
 
     Raises:
         ValueError: it cannot be imported.
+        UntrustedError: the name was read from a file, and the user has not said to trust it.
     """
     try:
         return import_object(name)
-    except Exception as error:  # whatever a stranger's module may raise
-        raise ValueError(f"cell must name a class that can be imported, got {name!r} ({error})") from error
+    except RunError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a stranger's module may raise
+        what = f"it called sys.exit({error.code!r})" if isinstance(error, SystemExit) else error
+        raise ValueError(f"cell must name a class that can be imported, got {name!r} ({what})") from error
 
 
 def find_cell(name: str) -> type[Cell]:
@@ -87,6 +94,7 @@ def find_cell(name: str) -> type[Cell]:
 
     Raises:
         ValueError: no class with this name can be imported.
+        UntrustedError: the name was read from a file, and the user has not said to trust it.
         ContractError: the class lacks a method that a cell must have.
     """
     check_cell_name("cell", name)
@@ -149,7 +157,7 @@ def make_cell(
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         try:
             made = kind(input_size, units, **options)
-        except Exception as error:  # a user's code may raise anything
+        except (Exception, SystemExit) as error:  # a user's code may raise anything
             raise ValueError(f"{name}({input_size}, {units}, ...) raised {type(error).__name__}: {error}") from error
         contract.check(made, input_size, f"cell {name}")
     return made

@@ -102,7 +102,10 @@ class GRU(GatedCell):
     GATES, TORCH = 3, nn.GRU
 
     def step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        state = torch.gru_cell(inputs, state, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        weights = self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+        # torch's own step is faster, but vmap does not go through it, nor does every transform on a GPU.
+        step = kernels.gru_step if kernels.is_transformed() else torch.gru_cell
+        state = step(inputs, state, *weights)
         return state, state
 
     def unroll(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,6 +138,8 @@ class LSTM(GatedCell):
         return {"h": slice(0, self.output_size), "c": slice(self.output_size, self.state_size)}
 
     def step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        if kernels.is_transformed():  # see GRU
+            return kernels.lstm_step(inputs, state, self.weight_ih, self.weight_hh, self.bias_ih + self.bias_hh)
         before = state.chunk(2, dim=-1)
         h, c = torch.lstm_cell(inputs, before, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return h, torch.cat((h, c), dim=-1)
@@ -144,8 +149,11 @@ class LSTM(GatedCell):
 
     def run(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """As in ``Cell``, by torch's own LSTM, which is faster and keeps only the last state."""
-        h, c = state.chunk(2, dim=-1)
         weights = [getattr(self, name) for name in NAMES]
+        if kernels.needs_plain(inputs, state, *weights):
+            return super().run(inputs, state)
+        kernels.check_steps(inputs)
+        h, c = state.chunk(2, dim=-1)
         before = h[None].contiguous(), c[None].contiguous()
         outputs, h, c = torch.lstm(inputs, before, weights, True, 1, 0.0, self.training, False, False)
         return outputs, torch.cat((h[0], c[0]), dim=-1)

@@ -131,7 +131,7 @@ class LeakyTauRNN(Cell):
         return self.bias.new_full((batch_size, self.state_size), self.START / 2)
 
     def training_state(self, batch_size: int, generator: torch.Generator) -> Tensor:
-        drawn = self.START * torch.rand(batch_size, self.state_size, generator=generator)
+        drawn = self.START * torch.rand(batch_size, self.state_size, generator=generator, dtype=self.bias.dtype)
         return drawn.to(self.bias, non_blocking=True)
 
     def readings(self) -> dict[str, Tensor]:

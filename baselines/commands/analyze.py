@@ -11,6 +11,7 @@ from typing import Any
 from baselines.analysis.run import AnalysisRun
 from baselines.analysis.settings import SETTINGS
 from baselines.commands.options import READERS, add_options_of, merged
+from baselines.commands.say import say
 from baselines.core.process import prepare_to_compute
 
 
@@ -57,14 +58,17 @@ def run(given: dict[str, Any]) -> int:
     stopped = False
     try:
         for words in analysis.parts():
-            print(f"{what}: {words}", flush=True)
+            say(f"{what}: {words}")
     except KeyboardInterrupt:
         stopped = True
     if not analysis.tables:
-        print("interrupted: nothing was finished")
+        say("interrupted: nothing was finished")
         return 130
     files = analysis.draw()
+    if not files:
+        print(f"interrupted: the earlier result in {analysis.folder} stays")
+        return 130
     names = [*(f"{name}.csv" for name in analysis.tables), *(file.name for file in files)]
     done = f"Saved in {analysis.folder}: {', '.join(names)}"
-    print(f"interrupted. {done}" if stopped else done)
+    say(f"interrupted. {done}" if stopped else done)
     return 130 if stopped else 0

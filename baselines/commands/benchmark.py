@@ -14,7 +14,7 @@ from baselines.benchmark.contestants import METHODS, Contestant, contestants
 from baselines.benchmark.folder import BenchmarkFolder, check_folder
 from baselines.benchmark.plan import Benchmark, is_benchmark, read_benchmark
 from baselines.cells import CELLS
-from baselines.commands.options import add_options_of, merged, note_versions
+from baselines.commands.options import add_options_of, merged, note_versions, trust_typed
 from baselines.core import seeds
 from baselines.core.files import file_word
 from baselines.core.jobs import LocalEngine, available_cores
@@ -109,6 +109,8 @@ class BenchmarkOptions:
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     """Add the options of the command."""
     add_options_of(parser, BenchmarkOptions)
+    retry_help = "also play again the rungs that were lost by an error or a timeout (default: they stay lost)"
+    parser.add_argument("--retry", action="store_true", help=retry_help)
 
 
 def run(given: dict[str, Any]) -> int:
@@ -117,12 +119,13 @@ def run(given: dict[str, Any]) -> int:
     Returns:
         The exit code: 0 if all climbs have ended, 1 if one has not, 130 after Ctrl-C.
     """
+    retry: bool = given.pop("retry")
     asked = BenchmarkOptions(**merged(given))
     benchmark, path = read(asked)
     workers = available_cores() if asked.workers is None else asked.workers
     prepare_to_compute("baselines.commands.display.jobs", "baselines.benchmark.cell_settings")
     _try_cells(benchmark)
-    return _climb(benchmark, path, workers)
+    return _climb(benchmark, path, workers, retry)
 
 
 def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
@@ -133,6 +136,7 @@ def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
         RunError: the folder's ``settings.json`` is damaged, or a package is missing.
     """
     check_fields(asked)
+    trust_typed(asked.agent)
     chosen = tuple(seed for word in asked.seeds for seed in read_seeds("seeds", word))
     new = contestants(asked.agent, asked.method)
     path = asked.out
@@ -141,12 +145,10 @@ def read(asked: BenchmarkOptions) -> tuple[Benchmark, Path]:
             raise SettingsError("agent", "agent must be given, or out with the folder of a benchmark to go on with")
         path = Path("runs") / default_name(new, asked.budget or "quick")
     old = read_benchmark(path) if is_benchmark(path) else None
-    if not new:
-        if old is None:
-            raise SettingsError("agent", f"agent must be given, for there is no benchmark in {path}")
-        contestants(
-            tuple(dict.fromkeys(one.what for one in old.contestants))
-        )  # users' modules may have been removed since
+    if not new and old is None:
+        raise SettingsError("agent", f"agent must be given, for there is no benchmark in {path}")
+    if old is not None:  # users' modules may have been removed since, or the folder may come from others
+        contestants(tuple(dict.fromkeys(one.what for one in old.contestants)))
     name = asked.budget or (old.budget_name if old else "quick")
     budget = BUDGETS[name] if asked.budget or old is None else old.budget
     benchmark = Benchmark(
@@ -191,16 +193,17 @@ def _try_cells(benchmark: Benchmark) -> None:
                 raise SettingsError("agent", f"agent {one.name} cannot be trained on {task}: {error}") from None
 
 
-def _climb(benchmark: Benchmark, path: Path, workers: int) -> int:
+def _climb(benchmark: Benchmark, path: Path, workers: int, retry: bool) -> int:
     """Run the climbs that are left, show their progress, and write the summary; the exit code."""
-    from rich.console import Console
-
     from baselines.benchmark.summary import write_summary
+    from baselines.commands.display.console import PlainConsole
     from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line, print_ladder
 
-    folder, console = BenchmarkFolder(path, benchmark), Console()
+    folder, console = BenchmarkFolder(path, benchmark), PlainConsole()
     note_versions(path, folder.versions)
     try:
+        if retry:
+            folder.forget_faults()
         with interruptible() as interrupt, BenchmarkDisplay(console, folder) as display:
             for event in folder.run(LocalEngine(workers), lambda: display.heed(interrupt.requested)):
                 display.show(event)
@@ -209,5 +212,5 @@ def _climb(benchmark: Benchmark, path: Path, workers: int) -> int:
             print_ladder(console, write_summary(rows, path, benchmark.budget_name, rungs, SOLVED), rungs)
     finally:
         folder.close()
-    console.print(benchmark_line(folder), soft_wrap=True, highlight=False)
+    console.print(benchmark_line(folder), soft_wrap=True)
     return 130 if interrupt.requested else 0 if folder.complete else 1

@@ -13,7 +13,7 @@ from typing import Any
 
 from baselines.commands.options import add_options_of, merged
 from baselines.core import seeds
-from baselines.core.files import replace_file
+from baselines.core.files import read_text, replace_file, special
 from baselines.core.process import prepare_to_compute
 from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, device_name
 from baselines.evaluation import Evaluation
@@ -82,15 +82,14 @@ def run(given: dict[str, Any]) -> int:
     """Play the checkpoint and print its scores; the exit code."""
     path, lags, out = (given.pop(name) for name in ("run", "lags", "out"))
     settings = EvaluationSettings(**merged(given))
-    if out is not None and (not out.parent.is_dir() or (out.exists() and not out.is_file())):
-        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}")
+    if out is not None:
+        check_out(out)
     run_settings(path, settings)
     prepare_to_compute("baselines.training.loading", "baselines.commands.display.scores")
-    from rich.console import Console
-
+    from baselines.commands.display.console import PlainConsole
     from baselines.commands.display.scores import print_scores
 
-    console, all_played = Console(), []
+    console, all_played = PlainConsole(), []
     for played in evaluate_run(path, settings):
         print_scores(console, played, memory=True, lags=lags)
         all_played.append(played)
@@ -99,12 +98,25 @@ def run(given: dict[str, Any]) -> int:
     return 0
 
 
+def check_out(out: Path) -> None:
+    """Refuse a file of scores that would take the place of something else (``SettingsError``)."""
+    kind = special(out) if out.parent.is_dir() else "in no folder"
+    if kind is not None:
+        raise SettingsError("out", f"out must be a file in a folder that exists, got {out}, {kind}")
+    try:
+        held = read_text(out).partition("\n")[0] if out.exists() else ""
+    except (OSError, ValueError) as error:
+        raise SettingsError("out", f"out must be a new file or one of scores, got {out}: {error}") from None
+    if held not in ("", ",".join(COLUMNS)):
+        raise SettingsError("out", f"out must be a new file or one of scores, got {out}, which holds something else")
+
+
 def run_settings(path: Path, asked: EvaluationSettings) -> Settings | RLSettings:
     """The settings of the run at ``path``, once it is sure that ``asked`` fits them as far as is known without torch.
 
     Raises:
         SettingsError: a setting is out of range, names no kept checkpoint, or does not go with another.
-        RunError: there is no run.
+        RunError: there is no run, or it names a cell that is not trusted.
     """
     check_fields(asked)
     trained: Settings | RLSettings
@@ -112,6 +124,7 @@ def run_settings(path: Path, asked: EvaluationSettings) -> Settings | RLSettings
         trained = run_files.read_settings_as(RLSettings, path)
     else:
         trained = run_files.read_settings(path)
+    trained.check_cell()
     if asked.checkpoint is not None and asked.checkpoint not in (kept := run_files.kept_checkpoints(path)):
         raise SettingsError("checkpoint", f"checkpoint must be one of the kept ones, {kept}, got {asked.checkpoint}")
     if asked.trial_length is not None and asked.num_steps is not None:
@@ -156,6 +169,8 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
 
     network, stage = loading.load_network(path, asked.checkpoint)
     network.to(asked.device)
+    if stage.heads is not None:
+        _check_readouts(asked, [int(key) for key in network.readouts])
     agents = []
     for task in _tasks(stage, asked):
         if task.num_inputs != stage.num_inputs:
@@ -171,12 +186,20 @@ def evaluate_run(path: Path, settings: EvaluationSettings) -> Iterator[Evaluatio
         yield evaluate_agent(agent, agent.task, episodes=asked.episodes, seed=seed)
 
 
+def _check_readouts(asked: EvaluationSettings, ns: Sequence[int]) -> None:
+    if unread := [n for n in asked.n if n not in ns]:
+        words = f"n must be among {sorted(ns)}, the N that the network has a readout for, got {unread[0]}"
+        raise SettingsError("n", words)
+
+
 def _evaluate_policy(path: Path, asked: EvaluationSettings, seed: int) -> Iterator[Evaluation]:
     """``evaluate_run`` for a run of ``train-rl``, whose heads share one action space; ``n`` chooses among them."""
     from baselines.ppo.run import load_agent
 
     policy, stage = load_agent(path, asked.checkpoint)
     policy.to(asked.device)
+    if stage.heads is not None:
+        _check_readouts(asked, stage.heads)
     tasks = _tasks(stage, asked)
     for task in tasks:
         for name in ("observation_space", "action_space"):

@@ -13,8 +13,16 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 from baselines.commands import COMMANDS, command_module
+from baselines.commands.say import OutputClosedError, complain
+from baselines.core.text import printable_line
 
 PROG = "python -m baselines"
+
+CLOSED = 141
+"""The exit code where nobody reads the output any more: that of a program that SIGPIPE ends."""
+
+LONGEST_ERROR = 10_000
+"""Characters of an error: it may list a hundred names."""
 
 EXTRAS = {
     **dict.fromkeys(("torch", "safetensors", "matplotlib", "scipy", "rich", "tensorboard", "tomli"), "baselines"),
@@ -23,12 +31,18 @@ EXTRAS = {
 """Package -> the extra of this project that installs it."""
 
 
+TRUST_HELP = (
+    "import this cell or agent, package.module:ClassName, where a folder or file names it; repeat the option for "
+    "others (names in other options are trusted)"
+)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, with the argument, its value and what is allowed."""
 
     def error(self, message: str) -> NoReturn:
         """Print the error in one line and exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+        self.exit(2, f"{self.prog}: error: {printable_line(message, LONGEST_ERROR)}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``python -m baselines``. None: those of this process.
 
     Returns:
-        The exit code: 0 done, 1 the run failed, 2 wrong arguments (as ``SystemExit``), 130 after Ctrl-C.
+        The exit code: 0 done, 1 the run failed, 2 wrong arguments (as ``SystemExit``), 130 after Ctrl-C,
+        141 where nobody reads the output any more.
     """
     return run(*parse(sys.argv[1:] if arguments is None else arguments))
 
@@ -53,6 +68,7 @@ def parse(arguments: Sequence[str]) -> tuple[Parser, dict[str, Any]]:
         command = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
         if name == next((word for word in words if not word.startswith("-")), None):
             command_module(name).add_options(command, words)
+            command.add_argument("--trust", action="append", default=[], metavar="NAME", help=TRUST_HELP)
     given = vars(parser.parse_args(words))
     # Not before: help needs neither Gymnasium nor NumPy. Not later: then a Ctrl-C is an exception.
     import baselines.core.settings  # noqa: F401
@@ -63,15 +79,19 @@ def parse(arguments: Sequence[str]) -> tuple[Parser, dict[str, Any]]:
 def run(command: Parser, given: dict[str, Any]) -> int:
     """Run a command with its parsed options; the exit code."""
     from baselines.core.files import RunError
-    from baselines.core.settings import SettingsError
+    from baselines.core.process import origin
+    from baselines.core.settings import SettingsError, check
 
     name = command.prog.rpartition(" ")[2]
     try:
+        check("trust", _trust, given.pop("trust"))
         return command_module(name).run(given)
     except SettingsError as error:
         command.error(f"argument {argument_name(command, error.name)}: {error}")
     except (RunError, OSError) as error:  # OSError: files outside of the run's own, such as the figure
-        print(f"{PROG}: error: {error}", file=sys.stderr)
+        if isinstance(error, OutputClosedError):
+            return CLOSED
+        complain(f"{PROG}: error: {printable_line(str(error), LONGEST_ERROR)}")
         return 1
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
@@ -79,16 +99,19 @@ def run(command: Parser, given: dict[str, Any]) -> int:
             raise
         extra = EXTRAS[package]
         how = f'pip install "memory-envs[{extra}]" (from a checkout: ".[{extra}]")'
-        print(f"{PROG}: error: {name} needs {package}, which the extra {extra!r} installs: {how}", file=sys.stderr)
+        complain(f"{PROG}: error: {name} needs {package}, which the extra {extra!r} installs: {how}")
         return 1
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
         what = str(error).strip().partition("\n")[0]
-        print(f"{PROG}: error: out of memory ({what}): use fewer units, trials or steps", file=sys.stderr)
+        complain(f"{PROG}: error: out of memory ({what}): use fewer units, trials or steps")
+        return 1
+    except SystemExit as error:  # a user's cell or agent has called sys.exit; no command of ours does
+        complain(f"{PROG}: error: {printable_line(f'{origin(error)} called sys.exit({error.code!r})', LONGEST_ERROR)}")
         return 1
     except KeyboardInterrupt:
-        print(f"{PROG}: interrupted", file=sys.stderr)
+        complain(f"{PROG}: interrupted")
         return 130
 
 
@@ -99,6 +122,21 @@ def argument_name(parser: argparse.ArgumentParser, setting: str) -> str:
     """
     names = {action.dest: "/".join(action.option_strings) or action.metavar for action in parser._actions}
     return str(names.get(setting) or setting)
+
+
+def _trust(name: str, words: Sequence[str]) -> None:
+    """Trust the names of code that the option ``name`` gives.
+
+    Raises:
+        ValueError: a word is no name of code.
+    """
+    from baselines.commands.options import trust_typed
+    from baselines.core.trust import is_code_name
+
+    for word in words:
+        if not is_code_name(word):
+            raise ValueError(f"{name} must be package.module:ClassName, got {word!r}")
+    trust_typed(words)
 
 
 def _version() -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, TypeVar
 
-from baselines.core.files import changed_versions
+from baselines.commands.say import complain
+from baselines.core.files import changed_versions, parse_json
+from baselines.core.process import search_current_directory
 from baselines.core.settings import RANGE, Declared, declared
+from baselines.core.trust import is_code_name, trust
 from baselines.training.bptt_settings import Settings
-from baselines.training.run_files import check_empty, check_goes_on, settings_to_go_on
+from baselines.training.ppo_settings import RLSettings
+from baselines.training.run_files import check_empty, check_goes_on, check_rl_goes_on, settings_to_go_on
 from baselines.training.settings import RunSettings
 
 S = TypeVar("S", bound=RunSettings)
@@ -66,18 +68,34 @@ def new_or_changed(
 
     Raises:
         SettingsError: an option has a value that is not allowed, or contradicts the run.
-        RunError: ``resume`` holds no run of this kind.
+        RunError: ``resume`` holds no run of this kind, or names a cell that is not trusted.
     """
     if resume is None:
         settings = read_options(given, kind, recipe)
+        trust_typed([settings.cell])
         settings.parts()
+        settings.check_cell()
         check_empty(settings.folder)
         return settings, {}
     changes = merged(given)
+    trust_typed([changes.get("cell")])
     settings = settings_to_go_on(kind, resume, changes)
+    settings.check_cell()
     if isinstance(settings, Settings):
         check_goes_on(settings, resume)
+    elif isinstance(settings, RLSettings):
+        check_rl_goes_on(settings, resume, changes)
     return None, changes
+
+
+def trust_typed(words: Iterable[object]) -> None:
+    """Trust the names of code among words of the command line: what the user types is the user's own.
+
+    Their modules are searched in the current directory as well, and so are the modules that these import later.
+    """
+    if names := [str(word) for word in words if is_code_name(word)]:
+        search_current_directory()
+        trust(*names)
 
 
 def merged(given: dict[str, Any]) -> dict[str, Any]:
@@ -121,13 +139,9 @@ def add_option(
         help += "; repeat the option for each value on the axis" if axis else ""
     elif setting.many or axis:
         many |= {"nargs": "+", "action": "extend"}
-        reader = _range_or(reader) if axis and setting.kind is int else reader
+        reader = _range_or_integer if axis and setting.kind is int else reader
     names = [f"--{setting.name.replace('_', '-')}", *filter(None, [setting.metadata.get("alias")])]
     parser.add_argument(*names, dest=setting.name, type=reader, default=argparse.SUPPRESS, help=help, **many)
-
-
-def _range_or(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: text if RANGE.fullmatch(text) else read(text)
 
 
 def _number(kind: type, words: str) -> Callable[[str], Any]:
@@ -140,12 +154,16 @@ def _number(kind: type, words: str) -> Callable[[str], Any]:
     return read
 
 
+def _range_or_integer(text: str) -> Any:
+    return text if RANGE.fullmatch(text) else _number(int, "an integer or a range such as 0..4")(text)
+
+
 def _pair(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got {text!r}")
     try:
-        return key, json.loads(value)
+        return key, parse_json(value)
     except ValueError:
         return key, value
 
@@ -168,4 +186,4 @@ def note_versions(path: Path, begun: Mapping[str, str]) -> None:
         begun: the versions when the run began, by name.
     """
     for name, (then, now) in changed_versions(begun).items():
-        print(f"note: {path} was begun with {name} {then}, and this is {now}: numbers may differ", file=sys.stderr)
+        complain(f"note: {path} was begun with {name} {then}, and this is {now}: numbers may differ")

@@ -7,11 +7,11 @@ import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baselines.commands.options import add_options_of
+from baselines.commands.say import say
 from baselines.commands.sweep import run_shown
 from baselines.core.jobs import available_cores
 from baselines.core.process import interruptible, prepare_to_compute
@@ -72,14 +72,14 @@ def run(given: dict[str, Any]) -> int:
     if asked.report is not None and asked.write is not None:
         if names:
             raise SettingsError("report", f"report must be given without NAME, got {names[0]!r}")
-        print(f"Written to {asked.write}: {', '.join(report.write(asked.report, asked.write))}")
+        say(f"Written to {asked.write}: {', '.join(report.write(asked.report, asked.write))}")
         return 0
     if asked.report is not None:
         raise SettingsError("write", "write must be given with report")
     if asked.write is not None:
         raise SettingsError("report", "report must be given with write")
     if listed or not names:
-        print(listing())
+        say(listing())
         return 0
     workers = available_cores() if asked.workers is None else asked.workers
     out = Path("runs") / f"reproduction-{asked.scale}" if asked.out is None else asked.out
@@ -88,7 +88,7 @@ def run(given: dict[str, Any]) -> int:
     for name in names:
         if code := _reproduce(reproduction, EXPERIMENTS[name], workers):
             options = [f"--scale={asked.scale}", f"--out={out}", f"--workers={workers}"]
-            print(f"Go on with: python -m baselines reproduce {shlex.join([*names, *options])}")
+            say(f"Go on with: python -m baselines reproduce {shlex.join([*names, *options])}")
             return code
     return 0
 
@@ -120,19 +120,18 @@ def _reproduce(reproduction: Reproduction, experiment: Experiment, workers: int)
     minutes = reproduction.cpu_minutes(experiment)
     side = min(workers, available_cores())
     kind = "estimated" if reproduction.scale == "full" else "expected"
-    print(
+    say(
         f"{name}: {experiment.title} {kind}: {duration(minutes)} of CPU time, {duration(minutes / side)} with "
-        f"{side} runs at once",
-        flush=True,
+        f"{side} runs at once"
     )
     for one, source in reproduction.sources(experiment).items():
-        if code := _train(source, reproduction.path / "runs" / one, workers):
+        if code := _train(source, reproduction.runs(one), workers):
             return code
     try:
         for words in reproduction.measure(experiment):
-            print(f"{name}: measured {words}", flush=True)
+            say(f"{name}: measured {words}")
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; what was measured is kept")
+        say(f"{name}: interrupted; what was measured is kept")
         return 130
     _show(reproduction.path / name, name)
     return 0
@@ -140,29 +139,29 @@ def _reproduce(reproduction: Reproduction, experiment: Experiment, workers: int)
 
 def _train(source: Source, path: Path, workers: int) -> int:
     """Train the runs of a set that have not ended, and show their progress; the exit code."""
-    from rich.console import Console
+    from baselines.commands.display.console import PlainConsole
 
-    console = Console()
+    console = PlainConsole()
     if isinstance(source, RunSet):
         code, line = run_shown(SweepFolder(path, source.sweep), workers, console)
         line = line.partition("\n")[0]  # without the second line: this command prints how to continue
-        console.print(f"{path.name}: {line}", soft_wrap=True, highlight=False)
+        console.print(f"{path.name}: {line}", soft_wrap=True)
         return code
     return _train_conditions(source, path, workers, console)
 
 
 def _train_conditions(source: ConditionSet, path: Path, workers: int, console: Console) -> int:
     with interruptible() as interrupt:
-        wrong = source.train(path, workers, partial(print, flush=True), lambda: interrupt.requested)
+        wrong = source.train(path, workers, say, lambda: interrupt.requested)
     if interrupt.requested:
         return 130
     for line in wrong:
-        console.print(f"{path.name}: failed: {line}", soft_wrap=True, highlight=False)
+        console.print(f"{path.name}: failed: {line}", soft_wrap=True)
     return 1 if wrong else 0
 
 
 def _show(path: Path, name: str) -> None:
     result = read_result(path / "result.json")
-    print("\n".join(["", result["claim"], "", results.text(result), "", report.origin(result)]))
+    say("\n".join(["", result["claim"], "", results.text(result), "", report.origin(result)]))
     files = sorted(entry.name for entry in path.iterdir() if entry.is_file())
-    print(f"Saved in {path}: {', '.join(files)}")
+    say(f"Saved in {path}: {', '.join(files)}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baselines.commands.options import add_option, add_options_of, axes_of
+from baselines.commands.options import add_option, add_options_of, axes_of, trust_typed
+from baselines.core.files import RunError, read_toml
 from baselines.core.jobs import LocalEngine, available_cores
 from baselines.core.process import interruptible
 from baselines.core.settings import SettingsError, check_fields, declared
+from baselines.core.trust import stored_name
 from baselines.training.bptt_settings import Settings
 from baselines.training.sweep import SweepFolder
 from baselines.training.sweep.folder import is_sweep, read_sweep
@@ -74,18 +75,17 @@ def read(source: Path | None, given: Mapping[str, Any]) -> tuple[Sweep, Path, in
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:  # installed by an extra; imported only here, so that help works without it
-        import tomli as tomllib
-
     if file.is_dir():
         words = f"file must be a TOML file or the folder of a sweep, got {file}, a folder without sweep.json"
         raise SettingsError("file", words)
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError("file", f"file must be a TOML file or the folder of a sweep, got {file}: {error}") from None
+        given = read_toml(file)
+    except RunError as error:
+        words = (
+            f"file must be a TOML file or the folder of a sweep, got {file}, which{str(error).removeprefix(str(file))}"
+        )
+        raise SettingsError("file", words) from None
+    return given | {name: stored_name(given[name], file) for name in ("cell",) if name in given}
 
 
 def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -106,13 +106,15 @@ def add_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> No
 
 def run(given: dict[str, Any]) -> int:
     """Run the runs of a sweep that have not ended; the exit code."""
-    source = given.pop("file")
-    asked, path, workers = read(source, axes_of(given))
-    from rich.console import Console
+    source, axes = given.pop("file"), axes_of(given)
+    cells = axes.get("cell", [])
+    trust_typed(cells if isinstance(cells, list) else [cells])
+    asked, path, workers = read(source, axes)
+    from baselines.commands.display.console import PlainConsole
 
-    console = Console()
+    console = PlainConsole()
     code, line = run_shown(SweepFolder(path, asked), workers, console)
-    console.print(line, soft_wrap=True, highlight=False)
+    console.print(line, soft_wrap=True)
     return code
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baselines.commands.options import add_run_options, new_or_changed, note_versions
+from baselines.commands.say import complain
 from baselines.core.process import interruptible, prepare_to_compute
 from baselines.core.settings import SettingsError
+from baselines.core.trust import trust_options
 from baselines.training import recipes, run_files
 from baselines.training.bptt_settings import Settings
 
@@ -52,13 +53,12 @@ def train(run: TrainingRun) -> int:
     Returns:
         The exit code: 0 done, 1 if training diverged, 130 after Ctrl-C.
     """
-    from rich.console import Console
-
+    from baselines.commands.display.console import PlainConsole
     from baselines.commands.display.scores import print_scores
     from baselines.commands.display.training import Display
     from baselines.training.figure import training_figure
 
-    console = Console()
+    console = PlainConsole()
     try:
         with interruptible() as interrupt, Display(console, run.plan, run.seconds) as display:
             for progress in run.train(lambda: interrupt.requested):
@@ -69,11 +69,11 @@ def train(run: TrainingRun) -> int:
             training_figure(run.folder.path)
         summary = run.finish()
     except KeyboardInterrupt:  # Ctrl-C during the evaluation, or a second Ctrl-C
-        print(f"interrupted; the checkpoint is that of update {run.saved_update}\n{go_on(run)}", file=sys.stderr)
+        complain(f"interrupted; the checkpoint is that of update {run.saved_update}\n{go_on(run)}")
         return 130
     finally:
         run.folder.close()
-    console.print(closing_line(summary, run), soft_wrap=True, highlight=False)
+    console.print(closing_line(summary, run), soft_wrap=True)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)
 
 
@@ -101,6 +101,7 @@ def closing_line(summary: dict[str, Any], run: TrainingRun) -> str:
 def go_on(run: TrainingRun) -> str:
     """The command that resumes a run, as a sentence."""
     command = f"python -m baselines train --resume {shlex.quote(str(run.folder.path))}"
+    command += trust_options([run.plan.settings.cell])
     if run.status == "budget":
         command += f" --budget {2 * run.plan.settings.budget:g}"
     elif run.status == "steps":

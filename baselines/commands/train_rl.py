@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from baselines.commands.options import add_run_options, new_or_changed, note_versions
 from baselines.core.process import interruptible, prepare_to_compute
+from baselines.core.trust import trust_options
 from baselines.training import ppo_recipes, run_files
 from baselines.training.ppo_settings import RLSettings
 
@@ -43,15 +44,14 @@ def run(given: dict[str, Any]) -> int:
 
 def show(run: RLRun) -> int:
     """Train a run to its end, with a display; the exit code."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    from baselines.commands.display.console import PlainConsole
     from baselines.commands.display.scores import score_table
     from baselines.commands.display.training import PLAIN_SECONDS
-    from baselines.ppo.run import more_steps
 
-    console, limit = Console(), run.plan.settings.steps
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    console, limit = PlainConsole(), run.plan.settings.steps
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     due = time.monotonic()
     try:
         with interruptible() as interrupt, Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -60,7 +60,7 @@ def show(run: RLRun) -> int:
                 bar.update(row, completed=run.steps, description=line(run))
                 if not console.is_terminal and (time.monotonic() >= due or run.status != "running"):
                     due = time.monotonic() + PLAIN_SECONDS
-                    console.print(line(run), soft_wrap=True, highlight=False)
+                    console.print(line(run), soft_wrap=True)
         if run.played is not None:
             console.print(score_table(run.played))
         summary = run.finish()
@@ -75,9 +75,10 @@ def show(run: RLRun) -> int:
     said = f"{why.get(run.status, run.status)} after {run.steps} environment steps, {run.cpu_seconds:.1f} CPU s; "
     said += f"largest N solved: {solved}. Saved in {path}"
     if run.status in ("interrupted", "steps"):
-        more = f" --steps {more_steps(limit, run.steps)}" if run.status == "steps" else ""
+        more = trust_options([run.plan.settings.cell])
+        more += f" --steps {run_files.more_steps(limit, run.steps)}" if run.status == "steps" else ""
         said += f"\nGo on with: python -m baselines train-rl --resume {shlex.quote(str(path))}{more}"
-    console.print(said, soft_wrap=True, highlight=False)
+    console.print(said, soft_wrap=True)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)
 
 

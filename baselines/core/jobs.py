@@ -7,6 +7,7 @@ later jobs when one worker is killed.
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -19,6 +20,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from baselines.core.files import open_own, writing
+from baselines.core.text import one_line
+
+LARGEST_LOG = 10_000_000
+"""Bytes of a log: of a longer one the beginning and the end are kept."""
+
+KEPT_OF_LOG = 1_000_000
+"""Bytes that are kept of the beginning of a log that is too long, and of its end."""
+
+LONGEST_LINE = 1_000
+"""Characters of a line of output that are reported."""
+
+MARK = "BASELINES_JOB"
+"""The environment variable by which the processes of a job are known."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -28,10 +44,13 @@ class Job:
         name: the unique name of the job.
         command: the program and its arguments. Where ``restarts`` is above 0, the same command must be able to start
             the work and to resume it after its process was killed.
-        log: the file that the output is appended to; missing folders are made.
+        log: the file that the output is appended to; missing folders are made. It is kept below ``LARGEST_LOG``.
         environment: environment variables that are added to those of this process.
         restarts: how often the job is started again after a signal killed it. A job that fails with an exit code is
             not started again, since it would fail again.
+        overdue: asked at every check of the process, twenty times a second; once it says yes, the job is killed. None:
+            a job may take as long as it wants.
+        stop: the signal that asks the job to end after Ctrl-C.
     """
 
     name: str
@@ -39,6 +58,8 @@ class Job:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     restarts: int = 0
+    overdue: Callable[[], bool] | None = None
+    stop: signal.Signals = signal.SIGINT
 
 
 @dataclass(frozen=True)
@@ -54,7 +75,7 @@ class Progressed:
 
     Attributes:
         job: the job that printed it.
-        line: the latest complete line.
+        line: the latest complete line, safe to be shown (``baselines.core.text.one_line``).
     """
 
     job: Job
@@ -69,11 +90,15 @@ class Ended:
         job: the job that the process belonged to.
         code: the exit code; -9 if signal 9 killed the process; 127 if it could not be started (the log says why).
         again: whether the job will be started again.
+        overdue: whether it was killed because the job was overdue.
+        started: whether there was a process at all.
     """
 
     job: Job
     code: int
     again: bool
+    overdue: bool = False
+    started: bool = True
 
 
 Event = Started | Progressed | Ended
@@ -87,8 +112,8 @@ class Engine(Protocol):
 
         Args:
             jobs: the jobs; their names must be unique.
-            interrupted: called often. Once it returns True, no further job is started, and the running jobs get the
-                signal of Ctrl-C. Each of these still yields ``Ended``; the jobs that were not started yield nothing.
+            interrupted: called often. Once it returns True, no further job is started, and the running jobs get their
+                signal to stop. Each of these still yields ``Ended``; the jobs that were not started yield nothing.
 
         Yields:
             Every event. If the caller closes the generator, the running jobs are killed.
@@ -96,9 +121,10 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Runs jobs on this machine. Each job leads a process group, so that the processes it starts end with it.
+    """Runs jobs on this machine. The processes that a job starts end with it.
 
-    When this process is killed, its jobs are killed as well.
+    Each job leads a process group. On Linux, processes that have left the group are found by ``MARK`` in their
+    environment. When this process is killed, the groups of its jobs are killed as well.
 
     Args:
         workers: the number of jobs that run at once.
@@ -115,7 +141,7 @@ class LocalEngine:
 
         Raises:
             ValueError: two jobs have the same name.
-            OSError: a log cannot be written.
+            RunError: a log cannot be written.
         """
         if twice := [name for name, times in Counter(job.name for job in jobs).items() if times > 1]:
             raise ValueError(f"jobs must have names of their own, got {twice[0]!r} twice")
@@ -128,7 +154,7 @@ class LocalEngine:
                 if not stopping and interrupted():
                     stopping = True
                     for process in running:
-                        process.send(signal.SIGINT)
+                        process.send(process.job.stop)
                 while waiting and len(running) < self.workers and not stopping:
                     job = waiting.popleft()
                     starts[job.name] += 1
@@ -142,10 +168,13 @@ class LocalEngine:
                     if code is not None:
                         running.remove(process)
                         process.close()
-                        again = code < 0 and not stopping and starts[job.name] <= job.restarts
+                        again = code < 0 and not stopping and starts[job.name] <= job.restarts and not process.overdue
                         if again:
                             waiting.appendleft(job)
-                        yield Ended(job, code, again)
+                        yield Ended(job, code, again, process.overdue, process.started)
+                    elif job.overdue is not None and not process.overdue and job.overdue():
+                        process.overdue = True
+                        process.send(signal.SIGKILL)
         finally:
             for process in running:
                 process.close()
@@ -199,32 +228,41 @@ class _Guard:
 
 
 class _Process:
-    """The running process of a job."""
+    """The running process of a job.
+
+    Attributes:
+        overdue: whether it has been killed because the job was overdue.
+    """
 
     def __init__(self, job: Job, guard: _Guard) -> None:
         self.job = job
+        self.overdue = False
         self._guard = guard
         self._popen: subprocess.Popen[bytes] | None = None
-        self._cut = b""
-        job.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(job.log, "ab") as log:
-            log.write(f"$ {shlex.join(job.command)}\n".encode())
-            log.flush()
-            self._reader = open(job.log, "rb")  # noqa: SIM115 (closed by close)
-            self._reader.seek(log.tell())  # skip what earlier processes of the job printed
-            try:
-                self._popen = subprocess.Popen(
-                    job.command,
-                    env={**os.environ, **job.environment},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                log.write(f"{error}\n".encode())
-                return
+        self._mark = secrets.token_hex(16)
+        with writing(job.log):
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            self._log = _Log(job.log)
+        self._log.write(os.fsencode(f"$ {shlex.join(job.command)}\n"))
+        self._log.skip()  # what earlier processes of the job printed
+        try:
+            self._popen = subprocess.Popen(
+                job.command,
+                env={**os.environ, **job.environment, MARK: self._mark},
+                stdin=subprocess.DEVNULL,
+                stdout=self._log.file,
+                stderr=self._log.file,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._log.write(f"{error}\n".encode(errors="replace"))
+            return
         guard.watch(self._popen.pid)
+
+    @property
+    def started(self) -> bool:
+        """Whether the process could be started."""
+        return self._popen is not None
 
     def poll(self) -> int | None:
         """The exit code; None while the process runs."""
@@ -232,11 +270,10 @@ class _Process:
 
     def new_line(self) -> str | None:
         """The last complete line printed since the last call; None if there is none."""
-        lines, _, self._cut = (self._cut + self._reader.read()).rpartition(b"\n")
-        return lines.rpartition(b"\n")[2].decode(errors="replace").strip() or None
+        return self._log.new_line()
 
     def send(self, number: int) -> None:
-        """Send a signal to all processes that the job has started."""
+        """Send a signal to all processes of the job's group."""
         if self._popen is not None:
             # A group lives on after its leader while it has members. On macOS, signalling an ended process is an error.
             with suppress(ProcessLookupError, PermissionError):
@@ -247,5 +284,72 @@ class _Process:
         self.send(signal.SIGKILL)
         if self._popen is not None:
             self._popen.wait()
+            _kill_marked(self._mark)
             self._guard.forget(self._popen.pid)
-        self._reader.close()
+        self._log.close()
+
+
+class _Log:
+    """The log of a job: the job appends to it, and what gets too much is cut out of its middle."""
+
+    def __init__(self, path: Path) -> None:
+        # In this mode the system appends whatever is written, by whomever: cutting does not overwrite new output.
+        self.file = open(open_own(path, os.O_RDWR | os.O_APPEND), "a+b", buffering=0)  # noqa: SIM115 (closed by close)
+        self._at = 0
+        self._begun = b""
+        self._cut = 0
+        self._note = b""
+
+    def write(self, data: bytes) -> None:
+        self.file.write(data)
+
+    def skip(self) -> None:
+        """Do not report what is there already."""
+        self._at = self._size
+
+    @property
+    def _size(self) -> int:
+        return os.fstat(self.file.fileno()).st_size
+
+    def new_line(self) -> str | None:
+        """The last complete line since the last call; None if there is none."""
+        size = self._size
+        start = min(max(self._at, size - KEPT_OF_LOG), size)  # of a flood only the end; a job may have emptied the file
+        if start != self._at:
+            self._begun = b""
+        lines, _, rest = (self._begun + self._read(start, size - start)).rpartition(b"\n")
+        self._at, self._begun = size, rest[-KEPT_OF_LOG:]
+        if size > LARGEST_LOG:
+            self._shorten(size)
+        # A progress bar returns to the beginning of its line again and again.
+        last = lines.rpartition(b"\n")[2].rstrip().rpartition(b"\r")[2]
+        return one_line(last.decode(errors="replace"), LONGEST_LINE) or None
+
+    def _read(self, start: int, size: int) -> bytes:
+        return os.pread(self.file.fileno(), size, start)
+
+    def _shorten(self, size: int) -> None:
+        end = self._read(size - KEPT_OF_LOG, KEPT_OF_LOG)
+        self._cut += size - 2 * KEPT_OF_LOG - len(self._note)
+        self._note = f"\n[... {self._cut} bytes of this log have been cut out here ...]\n".encode()
+        os.ftruncate(self.file.fileno(), KEPT_OF_LOG)
+        self.write(self._note + end)
+        self._at = self._size
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def _kill_marked(mark: str) -> None:
+    """Kill every process of this user whose environment has the mark. Only Linux lists processes in ``/proc``."""
+    wanted = f"{MARK}={mark}".encode()
+    for _ in range(3):  # one that is found may have forked meanwhile
+        found = False
+        for folder in Path("/proc").glob("[0-9]*"):
+            # Most processes are another user's, and any may end meanwhile.
+            with suppress(OSError):
+                if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(folder.name), signal.SIGKILL)
+                    found = True
+        if not found:
+            return

@@ -8,11 +8,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import reduce
 from importlib import import_module
+from pathlib import Path
+from traceback import walk_tb
 from types import FrameType, ModuleType
 from typing import Any
+
+from baselines.core.files import RunError
+from baselines.core.trust import StoredName, check_trusted, is_code_name, trust
 
 
 class Interrupt:
@@ -27,7 +32,11 @@ class Interrupt:
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Within the block, the first Ctrl-C only sets ``requested``; a second one stops at once, as usual."""
+    """Within the block, the first Ctrl-C only sets ``requested``; a second one stops at once, as usual.
+
+    Raises:
+        RunError: a ``KeyboardInterrupt`` came without a Ctrl-C: somebody's code has raised it.
+    """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
         yield interrupt
@@ -41,8 +50,24 @@ def interruptible() -> Iterator[Interrupt]:
     signal.signal(signal.SIGINT, note)
     try:
         yield interrupt
+    except KeyboardInterrupt as error:
+        if interrupt.requested:
+            raise
+        raise RunError(f"{origin(error)} raised KeyboardInterrupt") from error
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def origin(error: BaseException) -> str:
+    """Where an error was raised, outside of Python's own library: ``mine:Cell.step (mine.py, line 12)``."""
+    frames = [*walk_tb(error.__traceback__)]
+    own = [one for one in frames if str(one[0].f_globals.get("__name__")).split(".")[0] not in sys.stdlib_module_names]
+    frame, line = (own or frames)[-1]
+    where = f"{frame.f_globals.get('__name__')}"
+    if "self" in frame.f_locals:
+        kind = type(frame.f_locals["self"])
+        where = f"{kind.__module__}:{kind.__qualname__}"
+    return f"{where}.{frame.f_code.co_name} ({Path(frame.f_code.co_filename).name}, line {line})"
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's <malloc.h>
@@ -103,31 +128,67 @@ def prepare_to_compute(*modules: str) -> None:
     keep_freed_memory()
 
 
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Within the block, new tensors are of type float32, whatever ``torch.set_default_dtype`` has set.
+
+    The networks of runs are made in such a block, so that the numbers of a run follow from its settings alone and its
+    checkpoints are read as what they are.
+    """
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 def import_object(name: str) -> object:
-    """The object that ``package.module:attribute`` names. Modules of the current directory are found too.
+    """The object that ``package.module:attribute`` names.
+
+    Modules of the current directory are found too, unless the name was read from a file. What could be imported is
+    trusted from then on, here and in the processes started from here: its code has run.
 
     Raises:
+        UntrustedError: the name was read from a file, and the user has not said to trust it.
         ImportError: there is no such module.
         AttributeError: the module has no such attribute.
         Exception: any error that the user's module raises when it is imported.
     """
+    check_trusted(name)
+    if isinstance(name, StoredName) and not is_code_name(name):
+        raise ImportError(f"{str(name)!r} is not of the form package.module:attribute")
     module, _, attribute = name.partition(":")
-    with _current_directory():
-        return reduce(getattr, attribute.split("."), import_module(module))
+    with nullcontext() if isinstance(name, StoredName) else _current_directory():
+        found = reduce(getattr, attribute.split("."), import_module(module))
+    trust(name)
+    return found
+
+
+def search_current_directory() -> bool:
+    """Let modules of the current directory be imported, after all others. For programs: libraries leave the path alone.
+
+    Returns:
+        Whether the path was changed.
+    """
+    here = os.getcwd()
+    if here in sys.path or "" in sys.path:
+        return False
+    sys.path.append(here)
+    return True
 
 
 @contextmanager
 def _current_directory() -> Iterator[None]:
-    """Within the block, modules of the current directory can be imported, as with ``python -m``."""
-    here = os.getcwd()
-    if here in sys.path or "" in sys.path:
-        yield
-        return
-    sys.path.append(here)
+    """Within the block, modules of the current directory can be imported."""
+    here, changed = os.getcwd(), search_current_directory()
     try:
         yield
     finally:
-        sys.path.remove(here)
+        if changed:
+            sys.path.remove(here)
 
 
 def import_module_of(package: str, module: str) -> ModuleType:

@@ -1,7 +1,6 @@
-"""95 % intervals: of shares over trials (the bootstrap, Wilson's), and of means over networks (Student's t).
+"""95 % intervals: of proportions (Wilson's, over trials), and of means over networks (Student's t).
 
-Answers within a trial depend on one another, and so do repetitions of one network: intervals over trials take whole
-trials for independent, those over networks whole networks.
+There is one interval for proportions, ``wilson``; ``share_intervals`` is the same for answers that come in trials.
 
 Axes: B trials, K shares.
 """
@@ -9,7 +8,7 @@ Axes: B trials, K shares.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,93 +17,55 @@ from baselines.core.tables import Column, Table
 
 Floats = npt.NDArray[np.float64]
 
-Z = 1.96
+Z = 1.959964
 """Standard errors to either side of a 95 % interval, for many independent values."""
-
-RESAMPLES = 2000
-"""How often the trials are resampled. The ends of an interval then vary by some 0.05 standard errors with the seed."""
-
-ENDS = (2.5, 97.5)
-"""Percentiles at the ends of a 95 % interval."""
-
-_CELLS = 4_000_000  # numbers of a block of resamples: 32 MB
-
-
-def bootstrap_shares(parts: npt.ArrayLike, wholes: npt.ArrayLike, generator: np.random.Generator) -> Floats:
-    """95 % intervals of K shares, each a sum of parts over a sum of wholes: the percentile bootstrap over trials.
-
-    All shares are taken from the same resamples of the trials (Efron & Tibshirani 1993). Near 0 and 1 few trials
-    differ and resamples vary too little (of 50 trials with 99 % right, 88 of 100 intervals held the truth); where all
-    trials are alike they do not vary at all. So an interval always reaches at least as far as ``share_intervals``.
-    SciPy's ``bootstrap`` gathers every resample of every share; here a resample is a row of counts, and all resamples
-    are one matrix product, which is faster.
-
-    Args:
-        parts: the parts, (B, K), each from 0 to its whole: the right answers of a trial, say.
-        wholes: the wholes, (B, K), at least 0, and above 0 in one trial at least: the answers of a trial.
-        generator: draws the resamples.
-
-    Returns:
-        The lower and upper ends, (K, 2), within [0, 1].
-    """
-    part, whole = np.asarray(parts, np.float64), np.asarray(wholes, np.float64)
-    both = np.concatenate([part, whole], axis=1)
-    sums = np.concatenate([counts @ both for counts in _resamples(len(part), generator)])
-    with np.errstate(invalid="ignore"):  # a resample may hold none of the trials that count: it is left out below
-        drawn = sums[:, : part.shape[1]] / sums[:, part.shape[1] :]
-    low, high = np.clip(np.nanpercentile(drawn, ENDS, axis=0), 0.0, 1.0)
-    least, most = share_intervals(part, whole).T
-    return np.stack([np.minimum(low, least), np.maximum(high, most)], axis=1)
-
-
-def _resamples(trials: int, generator: np.random.Generator) -> Iterator[Floats]:
-    """How often each trial is drawn, (r, B) at a time; ``RESAMPLES`` rows in all."""
-    block = max(1, _CELLS // trials)
-    for first in range(0, RESAMPLES, block):
-        rows = min(block, RESAMPLES - first)
-        drawn = generator.integers(0, trials, (rows, trials)) + trials * np.arange(rows)[:, None]
-        yield np.bincount(drawn.reshape(-1), minlength=rows * trials).reshape(rows, trials).astype(np.float64)
-
-
-def share_intervals(parts: Floats, wholes: Floats) -> Floats:
-    """95 % intervals of K shares in closed form, (K, 2).
-
-    The standard error over trials is that of a ratio of sums (Cochran 1977). Wilson's interval is taken for as many
-    independent answers as would have that standard error. Where all trials have the same share, such as all right,
-    no standard error can be estimated, and a trial counts as one answer. So an interval is never of width 0 and stays
-    within [0, 1].
-
-    Args:
-        parts: the parts, (B, K), each from 0 to its whole.
-        wholes: the wholes, (B, K), at least 0, and above 0 in one trial at least.
-    """
-    total, trials = wholes.sum(axis=0), (wholes > 0).sum(axis=0)
-    share = np.clip(parts.sum(axis=0) / total, 0.0, 1.0)
-    spread = ((parts - share * wholes) ** 2).sum(axis=0)
-    differ = spread > 1e-18 * total  # more than rounding
-    variance = np.where(differ, spread, 1.0) * trials / np.maximum(trials - 1, 1) / total**2
-    # At most the answers that there are: by chance trials may differ less than independent answers would.
-    answers = np.where(differ, np.minimum(share * (1 - share) / variance, total), trials)
-    return wilson(share, answers)
 
 
 def wilson(share: npt.ArrayLike, answers: npt.ArrayLike) -> Floats:
-    """Wilson's 95 % intervals (Wilson 1927), (K, 2), of the shares (K,) of ``answers`` (K,) independent answers."""
+    """Wilson's 95 % intervals (Wilson 1927), (K, 2), of the shares (K,) of ``answers`` (K,) independent answers.
+
+    It holds the truth about as often as it says also near 0 and 1, always has a width and never leaves [0, 1] (Brown,
+    Cai & DasGupta, Statistical Science 2001, recommend it and Jeffreys').
+    """
     p, n = np.asarray(share, np.float64), np.asarray(answers, np.float64)
     middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     reach = Z / (1 + Z**2 / n) * np.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return np.clip(np.stack([middle - reach, middle + reach], axis=-1), 0.0, 1.0)
+    # The end at a share of 0 or 1 is that share itself: rounding must not move it.
+    low, high = np.where(p == 0, 0.0, middle - reach), np.where(p == 1, 1.0, middle + reach)
+    return np.clip(np.stack([low, high], axis=-1), 0.0, 1.0)
 
 
-def accuracy_interval(correct: Floats, counted: Floats) -> tuple[float, float]:
-    """The 95 % interval of an accuracy, see ``share_intervals``.
+def share_intervals(parts: npt.ArrayLike, wholes: npt.ArrayLike) -> Floats:
+    """95 % intervals, (K, 2), of K shares, each a sum of parts over a sum of wholes: right answers of all answers, say.
+
+    Trials are independent of one another, the answers of one trial need not be. Wilson's interval is taken for the
+    effective number of answers, n / D (for such intervals Franco, Little, Louis & Slud, Journal of Survey Statistics
+    and Methodology 2019, recommend Wilson's or a Bayesian one). With x_b of w_b answers right in trial b of the B that
+    have answers, n = sum of w_b and p = sum of x_b / n:
+
+        v = B / (B - 1) sum over b of (x_b - p w_b)^2 / n^2      squared standard error of p (Cochran 1977)
+        D = max(1, v n / (p (1 - p)) (t / z)^2)                  design effect; t: Student's quantile for B - 1
+
+    The factor (t / z)^2, after Korn & Graubard (Survey Methodology 1998), pays for a v that comes from few trials.
+    Where no trial has more than one answer, D is 1. So it is where v cannot be estimated, for all answers are right or
+    all are wrong or there is one trial: nothing shows then whether answers of a trial go together, and the interval is
+    that of n independent ones.
 
     Args:
-        correct: right answers in each trial, (B,).
-        counted: answers that counted in each trial, (B,).
+        parts: the parts x, (B, K), each from 0 to its whole.
+        wholes: the wholes w, (B, K), at least 0, and above 0 in one trial at least.
     """
-    ((low, high),) = share_intervals(correct[:, None], counted[:, None]).tolist()
-    return low, high
+    x, w = np.asarray(parts, np.float64), np.asarray(wholes, np.float64)
+    n, trials = w.sum(axis=0), (w > 0).sum(axis=0)
+    share = np.clip(x.sum(axis=0) / n, 0.0, 1.0)
+    more = np.maximum(trials - 1, 1)
+    quantiles = {freedom: student(freedom) for freedom in set(more.tolist())}
+    t = np.array([quantiles[freedom] for freedom in more.tolist()])
+    variance = trials / more * ((x - share * w) ** 2).sum(axis=0) / n**2
+    alone = share * (1 - share)
+    known = (trials > 1) & (alone > 0) & (w.max(axis=0) > 1)
+    effect = np.divide(variance * n * (t / Z) ** 2, alone, out=np.ones_like(n), where=known)
+    return wilson(share, n / np.maximum(effect, 1.0))
 
 
 SUMMARY = (
@@ -125,16 +86,20 @@ def mean_interval(values: npt.ArrayLike) -> tuple[float, float, float]:
     return mean, mean - reach, mean + reach
 
 
-def over_networks(table: Table, by: Sequence[str], value: str, per: str | None = None) -> Table:
+def over_networks(
+    table: Table, by: Sequence[str], value: str, per: str | None = None, weight: str | None = None
+) -> Table:
     """Mean of a column over networks and its 95 % interval, for each combination of values of some other columns.
 
-    Several rows of one run (repetitions) are averaged first: networks are independent, repetitions are not.
+    Several rows of one run (repetitions) are averaged first: networks are independent, repetitions are not. Rows
+    without a value are left out, and so are runs that have no others.
 
     Args:
         table: the rows; its column ``run`` says which network a row is of.
         by: the columns whose combinations of values make the rows of the result.
         value: the column that is averaged.
         per: a column that ``value`` is divided by first; None: no division.
+        weight: the column with the weights of rows in the mean of their run; None: all weigh the same.
 
     Returns:
         A table with the columns ``by`` and ``SUMMARY``.
@@ -144,9 +109,14 @@ def over_networks(table: Table, by: Sequence[str], value: str, per: str | None =
     for case in table.distinct(*by):
         rows = table.where(**dict(zip(by, case, strict=True)))
         numbers = rows[value].astype(float) / (rows[per].astype(float) if per else 1.0)
-        runs = rows["run"]
-        means = [numbers[runs == run].mean() for run in dict.fromkeys(runs.tolist())]
-        mean, low, high = mean_interval(means)
+        weights = rows[weight].astype(float) if weight else np.ones(len(numbers))
+        there = np.isfinite(numbers)
+        runs = rows["run"][there]
+        means = [
+            np.average(numbers[there][runs == run], weights=weights[there][runs == run])
+            for run in dict.fromkeys(runs.tolist())
+        ]
+        mean, low, high = mean_interval(means) if means else (math.nan,) * 3
         summary.add(**dict(zip(by, case, strict=True)), mean=mean, low=low, high=high, networks=len(means))
     return summary
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from baselines.core.files import RunError
+from baselines.core.files import RunError, open_text
 
 if TYPE_CHECKING:
     import pandas
@@ -137,9 +137,8 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         RunError: the file is missing, is no text, or a row has more or fewer values than there are names.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            names, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
-            return [dict(zip(names, row, strict=True)) for row in rows]
+        names, *rows = [row for row in csv.reader(open_text(path), strict=True) if row] or [[]]
+        return [dict(zip(names, row, strict=True)) for row in rows]
     except (OSError, ValueError, csv.Error) as error:
         raise RunError(f"{path} cannot be read: {error}") from None
 

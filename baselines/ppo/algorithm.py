@@ -97,12 +97,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         if self.tcr:
             if not isinstance(self.policy, CellPolicy):
                 raise ValueError(f"tcr needs a CellPolicy, got tcr {self.tcr} with {type(self.policy).__name__}")
-            try:
-                self._consistency = losses.temporal_consistency(
-                    losses.activity_reader(self.policy.lstm_actor, self.tcr_on)
-                )
-            except ValueError as error:
-                raise ValueError(f"tcr_on {error}") from None
+            self._consistency = losses.temporal_consistency(losses.activity_reader(self.policy.lstm_actor, self.tcr_on))
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_consistency"]  # a function: ``load`` makes it again
@@ -173,13 +168,13 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
             assert isinstance(self.policy, RecurrentActorCriticPolicy)
             values, log_prob, entropy = self.policy.evaluate_actions(*arguments)
         values = values.flatten()
-        count = data.mask.sum()
+        mask, advantages = data.mask.to(values.dtype), data.advantages.to(values.dtype)
+        count = mask.sum()
         # Means are products with this share: indexing by the mask would make the host wait for the GPU.
-        share = data.mask / count
-        advantages = data.advantages
+        share = mask / count
         if self.normalize_advantage and len(advantages) > 1:  # a single step has no standard deviation
             advantages = advantages - advantages @ share
-            deviation = (advantages.square() @ data.mask / (count - 1)).sqrt()
+            deviation = (advantages.square() @ mask / (count - 1)).sqrt()
             advantages = advantages / (deviation + 1e-8)
         log_ratio = log_prob - data.old_log_prob
         ratio = log_ratio.exp()
@@ -193,14 +188,14 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         if self.ent_coef:
             loss = loss + self.ent_coef * parts["entropy_loss"]
         if self.tcr:
-            lengths = data.mask.view(outputs.shape[1], -1).sum(1)
+            lengths = mask.view(outputs.shape[1], -1).sum(1)
             parts["tcr_loss"] = self._consistency(Rollout(outputs, states, outputs, lengths), outputs, outputs)
             loss = loss + self.tcr * parts["tcr_loss"]
         parts["loss"] = loss
         with torch.no_grad():
             change = ratio - 1
             parts["approx_kl"] = (change - log_ratio) @ share
-            parts["clip_fraction"] = (change.abs() > clip).float() @ share
+            parts["clip_fraction"] = (change.abs() > clip).to(share.dtype) @ share
         return loss, parts
 
 

@@ -55,7 +55,8 @@ class CurriculumCallback(BaseCallback):
         stage: the task of the present stage.
         solved: N of each solved stage -> the number of environment steps when it was solved.
         scores: name of each head (``head_keys``) -> its accuracy in its last test.
-        finished: whether the last stage is solved.
+        finished: whether the last stage is solved, which ends training.
+        trains_on: whether training goes on although the last stage is solved; see ``train_on``.
 
     Raises:
         ValueError, TypeError: an argument is out of range or of the wrong type.
@@ -81,7 +82,7 @@ class CurriculumCallback(BaseCallback):
         self._next: Task | None = None
         self.solved: dict[int, int] = {}
         self.scores: dict[str, float] = {}
-        self.finished = False
+        self.finished = self.trains_on = False
         self._forget()
 
     @property
@@ -100,6 +101,7 @@ class CurriculumCallback(BaseCallback):
             "solved": [[n, steps] for n, steps in self.solved.items()],
             "scores": dict(self.scores),
             "finished": self.finished,
+            "trains_on": self.trains_on,
             "correct": [int(n) for n in self._correct],
             "counted": self._counted,
         }
@@ -109,7 +111,12 @@ class CurriculumCallback(BaseCallback):
         self.stage = task_from_dict(state["stage"])
         self.solved = dict(state["solved"])
         self.scores, self.finished = state["scores"], state["finished"]
+        self.trains_on = state.get("trains_on", False)
         self._correct, self._counted = np.array(state["correct"]), state["counted"]
+
+    def train_on(self) -> None:
+        """Let training go on in the last stage, and no longer end when that is solved."""
+        self.finished, self.trains_on = False, True
 
     def _on_training_start(self) -> None:
         if self.training_env.get_attr("task", 0) != [self.task]:
@@ -136,7 +143,7 @@ class CurriculumCallback(BaseCallback):
             self.logger.record(f"curriculum/accuracy_{key}", score)
         self.logger.record("curriculum/N", self.stage.N)
         following = self.curriculum(self.stage, scores)
-        if following != self.stage:
+        if following != self.stage and not (following is None and self.trains_on):
             self.solved[self.stage.N] = self.num_timesteps
             self._next, self.finished = following, following is None
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from baselines.training.checkpoint import below, check_tensors, moments_of, weights_of
+
 
 def model_tensors(model: Any) -> dict[str, Tensor]:
     """The tensors that a checkpoint stores: name -> tensor.
@@ -29,10 +31,11 @@ def load_model(model: Any, tensors: Mapping[str, Tensor]) -> None:
     """Set a model's weights and optimizer moments to what ``model_tensors`` returned for a model of the same kind.
 
     Raises:
-        KeyError, RuntimeError: names or shapes of the tensors differ from those of the model.
+        ValueError: a tensor is missing, unknown, or has another shape or dtype than in the model.
     """
-    load_policy(model.policy, tensors)
     optimizer = model.policy.optimizer
+    check_tensors(tensors, weights_of(model.policy, "policy."), moments_of(model.policy, optimizer, "optimizer."))
+    load_policy(model.policy, tensors)
     for name, parameter in model.policy.named_parameters():
         if moments := _below(f"optimizer.{name}.", tensors):
             optimizer.state[parameter] = {key: value.to(model.device) for key, value in moments.items()}
@@ -42,8 +45,9 @@ def load_policy(policy: Any, tensors: Mapping[str, Tensor]) -> None:
     """Set the weights and buffers of a policy to those in a checkpoint's tensors.
 
     Raises:
-        RuntimeError: names or shapes of the tensors differ from those of the policy.
+        ValueError: a tensor is missing, unknown, or has another shape or dtype than in the policy.
     """
+    check_tensors(below("policy.", tensors), weights_of(policy, "policy."))
     empty = {name: value for name, value in policy.state_dict().items() if not value.numel()}
     policy.load_state_dict(_below("policy.", tensors) | empty)
 

@@ -109,7 +109,7 @@ class CellPolicy(RecurrentActorCriticPolicy):
             raise ValueError("critic must not be 'shared' if share_features_extractor is False")
         self.lstm_actor = self._recurrence()
         self.lstm_critic = self._recurrence() if critic == "separate" else None
-        self.critic = nn.Linear(self.features_dim, self.lstm_output_dim) if critic == "feedforward" else None
+        self.critic = _Critic(self.features_dim, self.lstm_output_dim) if critic == "feedforward" else None
         if self.lstm_actor.output_size != units:
             raise ValueError(f"units must be the cell's output_size, {self.lstm_actor.output_size}, got {units}")
         self.lstm_hidden_state_shape = (1, 1, self.lstm_actor.hidden_size)
@@ -170,9 +170,14 @@ class CellPolicy(RecurrentActorCriticPolicy):
     def forward(  # type: ignore[override]
         self, obs: Tensor, lstm_states: RNNStates, episode_starts: Tensor, deterministic: bool = False
     ) -> tuple[Tensor, Tensor, Tensor, RNNStates]:
-        # While a rollout is collected no gradient is needed: inference mode saves a sixth of the time.
-        with torch.inference_mode(not torch.is_grad_enabled()):
+        if torch.is_grad_enabled():
             return super().forward(obs, lstm_states, episode_starts, deterministic)
+        # While a rollout is collected no gradient is needed: inference mode saves a sixth of the time. What leaves it
+        # is copied, because autograd refuses tensors that were made in it, such as old values in a loss of one's own.
+        with torch.inference_mode():
+            actions, values, log_prob, states = super().forward(obs, lstm_states, episode_starts, deterministic)
+        pi, vf = (tuple(half.clone() for half in part) for part in states)
+        return actions.clone(), values.clone(), log_prob.clone(), RNNStates(pi, vf)
 
     def evaluate_actions(  # type: ignore[override]
         self, obs: Tensor, actions: Tensor, lstm_states: RNNStates, episode_starts: Tensor
@@ -217,6 +222,13 @@ class CellPolicy(RecurrentActorCriticPolicy):
         )
 
 
+class _Critic(nn.Linear):
+    """It takes inputs of any type, because Stable-Baselines3 turns observations into float32."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs.to(self.weight.dtype))
+
+
 Begins: TypeAlias = tuple[Tensor, list[int]]
 """Where episodes begin, (T, B) bool, and the steps at which an episode may begin."""
 
@@ -225,8 +237,9 @@ def _run(
     recurrence: Recurrence, features: Tensor, states: States, begins: Begins, every_state: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Call ``Recurrence.over_episodes`` with flat features (B * T, I)."""
-    state = recurrence.unpack(states)
-    sequences = features.view(len(state), -1, features.shape[-1]).transpose(0, 1)
+    kind = next(recurrence.parameters()).dtype  # Stable-Baselines3 turns observations and stored states into float32
+    state = recurrence.unpack(states).to(kind)
+    sequences = features.to(kind).view(len(state), -1, features.shape[-1]).transpose(0, 1)
     starts, steps = begins
     return recurrence.over_episodes(sequences, state, starts, every_state, steps)
 

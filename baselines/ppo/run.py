@@ -13,7 +13,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import set_random_seed
 
 from baselines.core import seeds
-from baselines.core.files import RunError
+from baselines.core.process import single_precision
 from baselines.evaluation import Evaluation, evaluate
 from baselines.network import head_keys
 from baselines.ppo.algorithm import RecurrentPPO
@@ -38,6 +38,9 @@ class RLRun(ResumableRun[RLSettings]):
     trials, and a checkpoint. A part begins new trials in all columns, and everything random in it follows from the
     run's seed and the part's number. So a run resumed from a checkpoint gives the same numbers as a run that was never
     stopped; an unfinished part is repeated from its beginning.
+
+    A run ends with the part that solves its last stage. Where it is resumed with ``steps`` among the changes, it trains
+    on in that stage until these steps are used up, however good it becomes.
 
     Args:
         settings: the settings of a new run. ``RLRun.resume`` goes on with an existing one.
@@ -75,30 +78,32 @@ class RLRun(ResumableRun[RLSettings]):
         last = plan.curriculum.stage(plan.task, plan.curriculum.stages()[-1])
         n_steps = recipe.rollout_trials * _curriculum(plan, last).task.num_steps
         set_random_seed(_small(settings.seed, "weights"))
-        self.model = RecurrentPPO(
-            CellPolicy,
-            make_sb3_vec_env(self.curriculum.task, recipe.num_envs),
-            learning_rate=recipe.learning_rate,
-            n_steps=n_steps,
-            batch_size=max(n_steps * recipe.num_envs // recipe.minibatches, 1),
-            n_epochs=recipe.epochs,
-            gamma=recipe.gamma,
-            gae_lambda=recipe.gae_lambda,
-            clip_range=recipe.clip_range,
-            ent_coef=recipe.entropy,
-            vf_coef=recipe.value,
-            max_grad_norm=recipe.clip_norm,
-            whole_episodes=True,
-            tcr=settings.tcr,
-            tcr_on=settings.tcr_on,
-            policy_kwargs=_policy_kwargs(plan),
-            device=settings.device,
-        )
+        with single_precision():
+            self.model = RecurrentPPO(
+                CellPolicy,
+                make_sb3_vec_env(self.curriculum.task, recipe.num_envs),
+                learning_rate=recipe.learning_rate,
+                n_steps=n_steps,
+                batch_size=max(n_steps * recipe.num_envs // recipe.minibatches, 1),
+                n_epochs=recipe.epochs,
+                gamma=recipe.gamma,
+                gae_lambda=recipe.gae_lambda,
+                clip_range=recipe.clip_range,
+                ent_coef=recipe.entropy,
+                vf_coef=recipe.value,
+                max_grad_norm=recipe.clip_norm,
+                whole_episodes=True,
+                tcr=settings.tcr,
+                tcr_on=settings.tcr_on,
+                policy_kwargs=_policy_kwargs(plan),
+                device=settings.device,
+            )
         self.model.set_logger(Logger(None, []))
         self.model.num_timesteps = 0
         self.status, self.part = "running", 0
         self.played: Evaluation | None = None
         self.row: dict[str, float] = {}
+        self._begins_to_train_on = False
         self.seconds = self.cpu_seconds = 0.0
 
     @property
@@ -123,6 +128,10 @@ class RLRun(ResumableRun[RLSettings]):
         size = recipe.report_every * model.n_steps * model.n_envs
         step_size, stop = StepSize(recipe, self.curriculum), Stop(interrupted)
         callbacks = [self.curriculum, step_size, stop]
+        if self._begins_to_train_on:  # so that a run that is killed before its next checkpoint still trains on
+            self._save({})
+        if self.status != "running":  # resumed after a kill that came between the last checkpoint and the summary
+            self.played = self._play(self.curriculum.task)
         while self.status == "running":
             self._begin_part()
             before, curriculum, played = self.steps, self.curriculum.state(), None
@@ -216,32 +225,34 @@ class RLRun(ResumableRun[RLSettings]):
             self.folder.keep_checkpoint(tensors, plain | then, n)
         self.folder.save_checkpoint(model_tensors(self.model), plain)
 
-    def _restore(self, path: Path) -> None:
+    def _restore(self, path: Path, changes: Mapping[str, Any]) -> None:
         """Go back to the latest checkpoint. The folder changes only after everything has been read and checked."""
-        steps = self.plan.settings.steps
+        steps, before = self.plan.settings.steps, run_files.read_settings_as(RLSettings, path).steps
+        run_files.check_rl_goes_on(self.plan.settings, path, changes)
         if not run_files.is_begun(path):  # it was killed before its first checkpoint
             self.folder.go_back(0, 0)
             self._save({})
             return
         tensors, plain = loading.read_checkpoint(path)
-        try:
-            if plain["status"] == "solved":
-                raise RunError(f"{path} is finished: its last stage is solved")
-            if plain["steps"] >= steps:
-                more = more_steps(steps, plain["steps"])
-                raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {more}")
+        if steps < before and plain["steps"] >= steps:
+            raise run_files.used_up(path, steps, plain["steps"])
+        with loading.fitting(run_files.checkpoint_file(path), self.plan.settings):
             load_model(self.model, tensors)
             self.model.num_timesteps, self.model._n_updates = plain["steps"], plain["updates"]
             self.part = plain["part"]
-            self.curriculum.restore(plain["curriculum"])
+            _restore_curriculum(self.curriculum, self.plan, plain["curriculum"])
+            if plain["status"] == "solved" and "steps" in changes and steps > self.steps:
+                self.curriculum.train_on()
+                self._begins_to_train_on = True
+            elif plain["status"] == "solved":
+                self.status = "solved"
+            elif self.steps >= steps:
+                self.status = "steps"
             env = self.model.get_env()
             assert env is not None
             env.env_method("set_task", self.curriculum.task)
-            self.seconds, self.cpu_seconds = plain["seconds"], plain["cpu_seconds"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            what = " ".join(str(error).split())
-            raise RunError(f"{run_files.checkpoint_file(path)} does not fit this run: {what}") from None
-        self.folder.go_back(self.steps, self.part)
+        self.seconds, self.cpu_seconds = plain["seconds"], plain["cpu_seconds"]
+        self.folder.go_back(self.steps, self.part, self.steps, plain.get("metrics"))
 
 
 def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
@@ -255,27 +266,34 @@ def load_agent(path: Path, n: int | None = None) -> tuple[CellPolicy, Task]:
         The policy on the CPU, and the task of the checkpoint's stage.
 
     Raises:
-        RunError: the folder holds no such checkpoint, or is damaged.
+        RunError: the folder holds no such checkpoint, or is damaged; or its cell is one of others that is not trusted
+            (``baselines.core.trust``).
     """
-    tensors, plain = loading.read_checkpoint(path, n)
     plan = run_files.read_settings_as(RLSettings, path).plan()
+    tensors, plain = loading.read_checkpoint(path, n)
     curriculum = _curriculum(plan)
-    curriculum.restore(plain["curriculum"])
-    task = curriculum.task
-    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the global generator alone
-        policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
-    load_policy(policy, tensors)
+    with loading.fitting(run_files.checkpoint_file(path, n), plan.settings):
+        _restore_curriculum(curriculum, plan, plain["curriculum"])
+        task = curriculum.task
+        # The weights drawn here are overwritten: leave the global generator alone.
+        with torch.random.fork_rng(devices=[]), single_precision():
+            policy = CellPolicy(task.observation_space, task.action_space, lambda _: 0.0, **_policy_kwargs(plan))
+        load_policy(policy, tensors)
     return policy, task
 
 
-def more_steps(limit: int, taken: int) -> int:
-    """A larger limit of steps for a run that has used up its own.
+def _restore_curriculum(curriculum: CurriculumCallback, plan: RLPlan, state: dict[str, Any]) -> None:
+    """Set the state of a curriculum to that of a checkpoint.
 
-    Args:
-        limit: the run's limit.
-        taken: the steps that it has taken; parts are never cut short, so they may be far more than ``limit``.
+    Raises:
+        ValueError: the state does not fit the plan.
     """
-    return 2 * (limit if 2 * limit > taken else taken)
+    loading.stage_of(plan.curriculum, plan.task, state["stage"])
+    if wrong := [entry for entry in state["solved"] if len(entry) != 2]:
+        raise ValueError(f"curriculum.solved must have pairs (N, steps), got {wrong[0]}")
+    curriculum.restore(state)
+    if len(state["correct"]) != (heads := curriculum.task.num_heads):
+        raise ValueError(f"curriculum.correct must have a count for each of {heads} heads, has {len(state['correct'])}")
 
 
 def _curriculum(plan: RLPlan, stage: Task | None = None) -> CurriculumCallback:

@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from memory_envs import TASKS, MemoryVectorEnv, Task, checks, make_task
+from memory_envs import TASKS, MemoryVectorEnv, Task, checks
 
 Info: TypeAlias = dict[str, Any]
 Indices: TypeAlias = int | Iterable[int] | None
@@ -33,7 +33,7 @@ def make_sb3_vec_env(
         n_envs: B, the number of columns.
         seed: column i plays the trials of seed ``seed`` + i. A model with a seed of its own replaces this one.
         render_mode: None, ``"ansi"`` or ``"rgb_array"``.
-        parameters: the parameters of the task.
+        parameters: the parameters of the task, and ``max_episode_steps``.
 
     Raises:
         ValueError, TypeError: ``env_id`` is none of this package's environments; an argument is out of range or of the
@@ -43,8 +43,7 @@ def make_sb3_vec_env(
         names = {task.env_id: name for name, task in TASKS.items()}
         if not isinstance(env_id, str) or (known := env_id.removeprefix("memory_envs:")) not in names:
             raise ValueError(f"env_id must be a task or one of {list(names)}, got {env_id!r}")
-        env_id = make_task(names[known], **parameters)
-        parameters = {}
+        env_id = names[known]
     columns = MemoryVectorEnv(
         env_id, n_envs, autoreset_mode=AutoresetMode.SAME_STEP, render_mode=render_mode, **parameters
     )
@@ -108,7 +107,8 @@ class SB3VecEnv(VecEnv):
 
     def step_wait(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_], list[Info]]:
         """Returns observations (B, I), rewards (B,) float32, ends (B,) bool and one info per column."""
-        observations, rewards, ends, _, arrays = self.envs.step(self._actions)
+        observations, rewards, terminated, truncated, arrays = self.envs.step(self._actions)
+        ends = terminated | truncated
         self._returns += rewards
         self._lengths += 1
         infos = _as_dicts(arrays, **{"TimeLimit.truncated": False})
@@ -119,6 +119,7 @@ class SB3VecEnv(VecEnv):
             for column in ended:
                 infos[column], self.reset_infos[column] = closing[column], blank[column]
                 del self.reset_infos[column]["TimeLimit.truncated"]
+                infos[column]["TimeLimit.truncated"] = bool(truncated[column] and not terminated[column])
                 infos[column]["terminal_observation"] = arrays["final_obs"][column]
                 episode = {"r": round(float(self._returns[column]), 6), "l": int(self._lengths[column]), "t": seconds}
                 infos[column]["episode"] = episode

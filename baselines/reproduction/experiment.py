@@ -93,6 +93,8 @@ class Experiment:
         quantities: what is drawn, a panel each.
         published: the published values, by quantity, case and x.
         note: what else a reader of the numbers should know.
+        definitions: the version of what is measured. It rises with a change that makes other numbers.
+        redefined: what was other before, for readers of results that are older.
     """
 
     name: str
@@ -103,6 +105,8 @@ class Experiment:
     quantities: Sequence[Quantity]
     published: Published = field(default_factory=dict)
     note: str = ""
+    definitions: int = 1
+    redefined: str = ""
 
 
 # The paper that most of them are about, and what it calls its networks.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from baselines.core.files import replace_file, writing
+from baselines.core.files import foreign_entry, inside, replace_files, special
 from baselines.core.settings import SettingsError
 from baselines.reproduction import claims, folder, results
 from baselines.reproduction.experiments import EXPERIMENTS
@@ -21,6 +20,8 @@ ENDS = {
     "diverged": "ended as the loss was no longer finite",
 }
 """How a run ended, in words."""
+
+ENDINGS = (".png", ".svg")
 
 HEAD = """# Published results, reproduced
 
@@ -61,8 +62,7 @@ def write(source: Path, target: Path) -> list[str]:
         SettingsError: there is nothing to write, or the target is not a ``.md`` file or cannot be written.
         RunError: a result cannot be read, or the page cannot be written.
     """
-    if target.suffix != ".md" or target.is_dir():
-        raise SettingsError("write", f"write must be a .md file, got {target}")
+    _check_page(target)
     found = {one["name"]: one for one in folder.read_results(source)}
     known = [found[name] for name in EXPERIMENTS if name in found]
     if not known:
@@ -79,12 +79,12 @@ def write(source: Path, target: Path) -> list[str]:
         raise SettingsError(
             "write", f"write must be a .md file in a folder to write in, got {target} ({error.strerror})"
         ) from None
-    with writing(images):
-        for one in known:
-            for figure in _figures(source / one["name"]):
-                shutil.copyfile(figure, images / figure.name)
-    parts += [_section(one, images.name if _figures(source / one["name"]) else "") for one in known]
-    replace_file(target, ("\n\n".join(parts) + "\n").encode())
+    drawn = dict[Path, bytes]()
+    for one in known:
+        figures = _figures(source / one["name"])
+        drawn |= {inside(images, figure.name): figure.read_bytes() for figure in figures}
+        parts.append(_section(one, images.name if figures else ""))
+    replace_files(drawn | {target: ("\n\n".join(parts) + "\n").encode()})
     return [one["name"] for one in known]
 
 
@@ -106,6 +106,7 @@ def _section(one: Mapping[str, Any], images: str) -> str:
         f"## {name}",
         f"{one['title']} *Published*: {one['claim']} ({one['source']}.)",
         *([one["note"]] if one["note"] else []),
+        *([EXPERIMENTS[name].redefined] if one.get("definitions", 1) < EXPERIMENTS[name].definitions else []),
         results.text(one),
         *([f"![{name}: ours and published values]({images}/{name}.png)"] if images else []),
         origin(one),
@@ -115,7 +116,20 @@ def _section(one: Mapping[str, Any], images: str) -> str:
 
 def _figures(results: Path) -> list[Path]:
     """The files of an experiment's figure, PNG and SVG; none where there was nothing to draw."""
-    return sorted([*results.glob("*.png"), *results.glob("*.svg")])
+    files = [inside(results, f"{results.name}{ending}") for ending in ENDINGS]
+    return [file for file in files if file.is_file()]
+
+
+def _check_page(target: Path) -> None:
+    """Refuse a page, or a folder of its figures, that would take the place of something else (``SettingsError``)."""
+    if target.suffix != ".md" or special(target):
+        raise SettingsError("write", f"write must be a .md file, got {target}")
+    if target.exists() and not target.read_bytes().startswith(HEAD.partition("\n")[0].encode()):
+        raise SettingsError("write", f"write must be a new .md file or such a page, got {target}, another page")
+    images = target.with_suffix("")
+    own = {f"{name}{ending}" for name in EXPERIMENTS for ending in ENDINGS}
+    if images.is_dir() and (strange := foreign_entry(images, *own)):
+        raise SettingsError("write", f"write must leave the folder {images} to its figures, and it holds {strange}")
 
 
 def origin(one: Mapping[str, Any]) -> str:

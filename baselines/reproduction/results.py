@@ -20,6 +20,7 @@ def conclude(experiment: Experiment, scale: str, observed: Observed) -> dict[str
     return {
         "name": experiment.name,
         "scale": scale,
+        "definitions": experiment.definitions,
         "title": experiment.title,
         "claim": experiment.claim,
         "source": experiment.source,

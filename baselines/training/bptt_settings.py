@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from baselines.cells import find_cell, make_cell
 from baselines.core import seeds
-from baselines.core.settings import SettingsError, blame, check, check_device, positive
+from baselines.core.process import single_precision
+from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, positive
 from baselines.training import recipes
 from baselines.training.curriculum import Curriculum
 from baselines.training.recipes import Recipe
@@ -80,7 +81,7 @@ class Settings(RunSettings):
     )
 
     def parts(self) -> tuple[Task, Curriculum, Recipe]:
-        self._check_fields()
+        check_fields(self)
         recipe = self._recipe()
         task = self._task(recipe.task_defaults)
         curriculum = self._curriculum(task)
@@ -116,7 +117,9 @@ class Settings(RunSettings):
     @staticmethod
     def _check_streams(task: Task, recipe: Recipe) -> None:
         if recipe.heads_ahead and recipe.head_loss == "sum":
-            raise SettingsError("heads_ahead", "heads_ahead must be 0 with head_loss 'sum': their weight is in the mean")
+            raise SettingsError(
+                "heads_ahead", "heads_ahead must be 0 with head_loss 'sum': their weight is in the mean"
+            )
         if not recipe.stream_steps:
             return
         for name, value, needed in (("epochs", recipe.epochs, 1), ("supervision", recipe.supervision, "counted")):
@@ -165,7 +168,8 @@ class Plan:
         """A new cell with this number of units and its initial weights."""
         generator = seeds.generator(self.settings.seed, "cell")
         options = {**self.recipe.cell_defaults, **self.settings.cell_args}
-        return make_cell(self.settings.cell, self.task.num_inputs, units, generator=generator, options=options)
+        with single_precision():
+            return make_cell(self.settings.cell, self.task.num_inputs, units, generator=generator, options=options)
 
     def growth(self) -> Growth | None:
         """When the cell grows, and to what; None: never."""

@@ -115,9 +115,23 @@ class MultiHead(Curriculum):
 
     def check(self, task: Task) -> None:
         if "heads" not in task.parameters():
-            raise ValueError(f"needs a task with heads, and {task.name} has none")
+            raise ValueError(f"needs a task that asks for several N at once (heads), {task.name} asks for one")
         for n in self.ns:  # a task that accepts every single head accepts any set of them
-            task.replace(heads=(n,))
+            try:
+                task.replace(heads=(n,))
+            except ValueError as error:
+                if n % 2 == 0 and _accepts(task, n - 1):
+                    raise ValueError(f"{error}: use first_n 1, step 2 and an odd n_max") from None
+                raise
+
+
+def _accepts(task: Task, n: int) -> bool:
+    """Whether the task can be asked for this N as one of several heads."""
+    try:
+        task.replace(heads=(n,))
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)

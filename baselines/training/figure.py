@@ -11,12 +11,14 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from baselines.core import files
+from baselines.core import files, style
+from baselines.core.text import for_figure
 from baselines.training import run_files
 
 Rows = list[dict[str, float]]
 
 
+@style.by({})
 def training_figure(path: Path) -> Path:
     """Draw ``training.png`` in a run folder: the accuracy of each head, and the time constants tau where there are any.
 
@@ -27,7 +29,7 @@ def training_figure(path: Path) -> Path:
         The path of the figure.
 
     Raises:
-        RunError: the folder holds no metrics.
+        RunError: the folder holds no metrics, or the figure cannot be written.
     """
     rows, settings = run_files.read_metrics(path), run_files.read_settings(path)
     if not rows:
@@ -35,12 +37,13 @@ def training_figure(path: Path) -> Path:
     has_tau = "tau_mean" in rows[-1]
     figure = Figure(figsize=(10 if has_tau else 6.5, 4), layout="constrained")
     panels = figure.subplots(1, 2 if has_tau else 1, width_ratios=[3, 2] if has_tau else [1], squeeze=False)[0]
-    figure.suptitle(f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}")
+    title = f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}"
+    figure.suptitle(for_figure(title))
     _accuracy(panels[0], rows, settings.threshold)
     if has_tau:
         _tau(panels[1], rows)
     out = path / "training.png"
-    figure.savefig(out, dpi=150)
+    files.replace_file(out, style.rendered(figure, "png"))
     return out
 
 
@@ -73,9 +76,10 @@ def _tau(axes: Axes, rows: Rows) -> None:
     solved = [row for row in rows if row["solved"]] or rows[-1:]
     demands = [row["N"] for row in solved]
     mean = [row["tau_mean"] for row in solved]
-    low, high = ([row["tau_mean"] + sign * row["tau_sd"] for row in solved] for sign in (-1, 1))
-    axes.fill_between(demands, low, high, alpha=0.25, lw=0, label="SD over units")
+    low, high = (np.array([row["tau_mean"] + sign * row["tau_sd"] for row in solved]) for sign in (-1, 1))
+    # No unit has a tau below 1: where the mean is near it, the spread is upwards.
+    axes.fill_between(demands, np.maximum(low, 1), high, alpha=0.25, lw=0, label="SD over units (cut at 1, the least)")
     axes.plot(demands, mean, marker="o", ms=4, label="mean")
     axes.axhline(1, color="grey", ls=":", lw=0.8)
     axes.set(xlabel="N solved", ylabel="time constant (steps)")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)

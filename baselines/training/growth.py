@@ -73,7 +73,9 @@ class Enlargement:
         axes = self.axes[name]
         if old.dim() != len(axes):
             return old
-        out = old.new_zeros([size // self.before * self.after if n else size for size, n in zip(old.shape, axes, strict=True)])
+        out = old.new_zeros(
+            [size // self.before * self.after if n else size for size, n in zip(old.shape, axes, strict=True)]
+        )
         out[torch.meshgrid(*self._places(old, axes), indexing="ij")] = old
         return out
 

@@ -22,6 +22,7 @@ from baselines.network import RecurrentNetwork, Rollout, head_keys
 from baselines.training import losses
 from baselines.training.averaging import AveragedWeights
 from baselines.training.batches import Practice
+from baselines.training.checkpoint import FLOATS, Like, check_tensors, moments_of, weights_of
 from baselines.training.curriculum import Curriculum
 from baselines.training.growth import Enlargement, Growth
 from baselines.training.losses import LossTerm
@@ -137,7 +138,7 @@ class Learner:
         self.trained = task.replace(heads=(*(task.heads or ()), *ahead)) if ahead else task
         self.practice = Practice(task, self.recipe, self.seed)
         self.training_practice = Practice(self.trained, self.recipe, self.seed)
-        if self.growth is not None and task.N >= self.growth.at:
+        if self.growth is not None and self.growth.at <= task.N:
             self.grow(self.growth.units)
         (group,) = self.optimizer.param_groups  # one group for all: each group costs the optimiser a separate call
         group["lr"] = self.recipe.learning_rate_at(task.N)
@@ -345,19 +346,31 @@ class Learner:
         Args:
             tensors: the tensors of the state, by name.
             plain: the other data of the state.
+
+        Raises:
+            ValueError: a tensor is missing, unknown, or has another shape or dtype than here.
         """
         for key in plain["readouts"]:
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key)
                 self._adopt(readout)
         if self.growth is not None:
+            if plain["units"] not in (self.recipe.units, self.growth.units):
+                raise ValueError(f"units must be {self.recipe.units} or {self.growth.units}, got {plain['units']}")
             self.grow(plain["units"])
         self.set_task(task_from_dict(plain["task"]), plain.get("ahead", ()))
+        moments = moments_of(self.network, self.optimizer, "optimizer.")
+        needed = weights_of(self.network, "network.") | self._sums_like(plain["tested"] > 0)
+        if self.averaged is not None:
+            needed |= {f"averaged.{name}": Like.of(value) for name, value in self.averaged.weights.items()}
+        if self.streams is not None:
+            needed["carried"] = Like.of(self._carried)
+        check_tensors(tensors, needed, moments)
         self.network.load_state_dict(_under("network.", tensors))
         device = next(self.network.parameters()).device
         for name, parameter in self.network.named_parameters():
-            if moments := _under(f"optimizer.{name}.", tensors, device):
-                self.optimizer.state[parameter] = moments
+            if own := _under(f"optimizer.{name}.", tensors, device):
+                self.optimizer.state[parameter] = own
         self.update, self.steps, self._tested = plain["update"], plain["steps"], plain["tested"]
         self._drawn, self._stage_began = plain["drawn"], plain["stage_began"]
         self._sums = _under("test.", tensors, device)
@@ -367,6 +380,16 @@ class Learner:
         if self.streams is not None:
             self.streams.restore(plain["streams"])
             self._carried = tensors["carried"].to(device)
+
+    def _sums_like(self, begun: bool) -> dict[str, Like]:
+        """What the sums since the last test are, by their names in a state; none before the first update after it."""
+        if not begun:
+            return {}
+        counts = {"finite": Like((), (torch.int64,))}
+        if not self.recipe.test_batches:
+            counts |= {"correct": Like((len(self.heads),), (torch.int64,)), "counted": Like((), (torch.int64,))}
+        numbers = ("gradient_norm", "loss", *(f"loss_{name}" for name in self.terms))
+        return {f"test.{name}": like for name, like in (counts | dict.fromkeys(numbers, Like((), FLOATS))).items()}
 
     def _adopt(self, readout: nn.Module) -> None:
         """Add a new readout to the optimiser's only parameter group."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from baselines.core.files import RunError
-from baselines.network import RecurrentNetwork
+from baselines.cells import CELLS
+from baselines.core.files import RunError, parse_json, read_bytes
+from baselines.core.stored import check_stored, short
+from baselines.core.text import error_line, one_line
+from baselines.network import RecurrentNetwork, head_keys
 from baselines.training.bptt_settings import Plan
-from baselines.training.run_files import FORMAT, checkpoint_file, identity, read_config, read_settings
+from baselines.training.checkpoint import STATES, Like, below, check_tensors, from_bytes, weights_of
+from baselines.training.curriculum import Curriculum
+from baselines.training.run_files import FORMAT, checkpoint_file, identity, method_of, read_config, read_settings
+from baselines.training.settings import RunSettings
 from memory_envs import Task, task_from_dict
 
 
@@ -27,10 +32,13 @@ def load_network(path: Path, n: int | None = None, update: int | None = None) ->
         update: or take the checkpoint that was kept after this number of updates. With neither, the latest is taken.
 
     Raises:
-        RunError: the folder holds no run of ``train``, or the checkpoint cannot be read.
+        RunError: the folder holds no run of ``train``, its cell is one of others that is not trusted
+            (``baselines.core.trust``), or the checkpoint cannot be read.
     """
     plan = replace(read_settings(path), device="cpu").plan()
-    return network_of(plan, *read_checkpoint(path, n, update), n)
+    tensors, plain = read_checkpoint(path, n, update)
+    with fitting(checkpoint_file(path, n, update), plan.settings):
+        return network_of(plan, tensors, plain, n)
 
 
 def network_of(
@@ -43,16 +51,75 @@ def network_of(
         tensors: the tensors of the checkpoint, by name.
         plain: the other data of the checkpoint.
         n: the N whose solution the checkpoint was kept for, if any: the task is then that of this N's stage.
+
+    Raises:
+        ValueError: the checkpoint does not fit the plan; see ``fitting``.
     """
+    if n is not None and n not in plan.curriculum.stages():
+        raise ValueError(f"the run has no stage of N = {n}")
+    stage = stage_of(plan.curriculum, plan.task, plain["task"])
+    check_readouts(plan.curriculum, plan.task, plain["readouts"])
     network = plan.new_network(plain.get("units"))
     for key in plain["readouts"]:
         network.add_readout(key)
-    own = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-    network.load_state_dict(own)
-    for name, value in network.named_parameters():
-        if f"averaged.{name}" in tensors:
-            value.data = tensors[f"averaged.{name}"]
-    return network, task_from_dict(plain["task"]) if n is None else plan.curriculum.stage(plan.task, n)
+    own = below("network.", tensors)
+    check_tensors(own, weights_of(network, "network."))
+    if averaged := below("averaged.", tensors):  # these are the weights that were tested
+        check_tensors(averaged, {f"averaged.{name}": Like.of(value) for name, value in network.named_parameters()})
+        own |= {name.replace("averaged.", "network.", 1): value for name, value in averaged.items()}
+    network.load_state_dict({name.removeprefix("network."): value for name, value in own.items()})
+    return network, stage if n is None else plan.curriculum.stage(plan.task, n)
+
+
+@contextmanager
+def fitting(file: Path, settings: RunSettings) -> Iterator[None]:
+    """Within the block, what is wrong with the content of a checkpoint becomes a ``RunError`` that names its file.
+
+    Args:
+        file: the checkpoint.
+        settings: the settings of the run.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        said = error_line(error) if isinstance(error, KeyError) else one_line(str(error))
+        own = settings.cell in CELLS
+        asked = "" if own else f" (has the cell {settings.cell} changed since training?)"
+        raise RunError(f"{file} does not fit this run{asked}: {said}") from None
+
+
+def stage_of(curriculum: Curriculum, task: Task, stored: Mapping[str, Any]) -> Task:
+    """The task of a stage, as a checkpoint holds it.
+
+    Args:
+        curriculum: the curriculum of the run.
+        task: the task of the run, before the curriculum sets its N.
+        stored: the stage's task as plain data.
+
+    Raises:
+        ValueError: it is not a stage of this curriculum.
+    """
+    try:
+        stage = task_from_dict(dict(stored))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{short(stored)} is not a task: {error}") from None
+    if stage.N not in curriculum.stages() or stage != curriculum.stage(task, stage.N):
+        raise ValueError(f"{short(stored)} is not a stage of the run")
+    return stage
+
+
+def check_readouts(curriculum: Curriculum, task: Task, keys: list[str]) -> None:
+    """Refuse names of readouts in a checkpoint that no stage of the run has.
+
+    Raises:
+        ValueError: a name is unknown, or comes twice.
+    """
+    first = curriculum.first(task)
+    known = set(head_keys(first)) if first.heads is None else set(map(str, curriculum.ns))
+    if strange := [key for key in keys if key not in known]:
+        raise ValueError(f"the run has no readout {short(strange[0])}")
+    if len(set(keys)) < len(keys):
+        raise ValueError("a readout comes twice")
 
 
 def read_checkpoint(
@@ -68,15 +135,17 @@ def read_checkpoint(
     Raises:
         RunError: the checkpoint cannot be read, has another format, or belongs to another run.
     """
-    file = checkpoint_file(path, n, update)
+    file, config = checkpoint_file(path, n, update), read_config(path)
     try:
-        with safe_open(file, framework="pt") as opened:
-            header = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dictionary)
+        tensors, header = from_bytes(read_bytes(file))
         if header.get("format") != str(FORMAT):
-            raise RunError(f"{file} has the format {header.get('format')!r}; known: {FORMAT}")
-        if header.get("run") != identity(read_config(path)):
+            raise RunError(f"{file} has the format {short(header.get('format'))}; known: {FORMAT}")
+        if header.get("run") != identity(config):
             raise RunError(f"{file} is not of this run: it was written with another config.json")
-        return tensors, json.loads(header["state"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        state = parse_json(header.get("state", "null"))
+    except OSError as error:
+        raise RunError(f"{file} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
         raise RunError(f"{file} cannot be read: {error}") from None
+    plain: dict[str, Any] = check_stored(state, STATES[method_of(config)], file, f"a run of {method_of(config)}")
+    return tensors, plain

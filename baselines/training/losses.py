@@ -77,7 +77,7 @@ def task_loss(
     Args:
         task: the task.
         over_heads: ``"mean"`` or ``"sum"`` over heads.
-        last_head: the weight of the last head in the mean over heads, where it exceeds 1 / H.
+        last_head: the weight of the last head, where it exceeds 1 / H; every other head has the weight 1 / H.
         ahead_weight: the weight of each head that is learned ahead of its stage.
         smoothing: label smoothing; without effect where answers are real-valued.
     """
@@ -113,8 +113,13 @@ def evaluate(
     return torch.stack(parts).sum(), values
 
 
-def activity_reader(cell: Cell, name: str) -> Reader:
+def activity_reader(cell: Cell, name: str, setting: str = "tcr_on") -> Reader:
     """The activity called ``name``: ``"output"``, ``"state"`` (all of it), or one of the cell's ``state_parts``.
+
+    Args:
+        cell: the cell whose activity it is.
+        name: the name of the activity.
+        setting: the setting that holds the name, for the error.
 
     Raises:
         ValueError: the cell has no such activity.
@@ -125,7 +130,7 @@ def activity_reader(cell: Cell, name: str) -> Reader:
     if name == "state":
         return lambda rollout: rollout.states
     if name not in parts:
-        raise ValueError(f"must be among {['output', 'state', *parts]} for this cell, got {name!r}")
+        raise ValueError(f"{setting} must be among {['output', 'state', *parts]} for this cell, got {name!r}")
     part = parts[name]
     return lambda rollout: rollout.states[..., part]
 
@@ -167,7 +172,9 @@ def manifold_attractor(cell: Cell) -> LossTerm:
         ValueError: the cell lacks one of them.
     """
     if missing := [name for name in ("A", "W", "h") if not isinstance(getattr(cell, name, None), Tensor)]:
-        raise ValueError(f"needs a cell with the parameters A, W and h of a PLRNN, and this one has no {missing[0]}")
+        raise ValueError(
+            f"manifold needs a cell with the parameters A, W and h of a PLRNN, this one has no {missing[0]}"
+        )
 
     def term(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
         a, w, h = (getattr(cell, name) for name in ("A", "W", "h"))

@@ -11,7 +11,8 @@ from typing import Any
 
 from baselines.cells import find_cell, make_cell
 from baselines.core import seeds
-from baselines.core.settings import SettingsError, blame, check, check_device, fraction
+from baselines.core.process import single_precision
+from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, fraction
 from baselines.training import ppo_recipes
 from baselines.training.curriculum import CURRICULA, Curriculum
 from baselines.training.ppo_recipes import PPO_RECIPES, PPORecipe
@@ -62,7 +63,7 @@ class RLSettings(RunSettings):
     )
 
     def parts(self) -> tuple[Task, Curriculum, PPORecipe]:
-        self._check_fields()
+        check_fields(self)
         recipe = self._replaced(ppo_recipes.find(self.recipe, self.task, self.cell))
         task = self._task({})
         curriculum = self._curriculum(task)
@@ -81,7 +82,8 @@ class RLSettings(RunSettings):
         recipe, generator = plan.recipe, seeds.generator(self.seed, "trial")
         options, inputs = plan.cell_options, plan.task.num_inputs
         blame("cell", find_cell, self.cell)
-        cell = blame_cell(make_cell, self.cell, inputs, recipe.units, generator=generator, options=options)
+        with single_precision():
+            cell = blame_cell(make_cell, self.cell, inputs, recipe.units, generator=generator, options=options)
         if cell.output_size != recipe.units:
             said = (
                 f"cell must have as many outputs as units, got output_size {cell.output_size} and {recipe.units} units"

@@ -66,7 +66,7 @@ class Recipe:
     last_head: float = field(
         default=0.0,
         metadata={
-            "help": "weight of the last head (the largest N) in the mean over the H heads, where it exceeds 1 / H",
+            "help": "weight of the last of H heads (the largest N), where it exceeds 1 / H; each other head has 1 / H",
             "range": (0, 1e9),
         },
     )

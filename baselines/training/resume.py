@@ -55,7 +55,7 @@ class ResumableRun(ABC, Generic[S]):
         run._prepare(run_files.settings_to_go_on(cls.KIND, path, changes))
         run.folder = RunFolder.old(path, run._columns())
         try:
-            run._restore(path)
+            run._restore(path, changes)
             run.folder.change_settings(changes)
         except BaseException:
             run.folder.close()
@@ -97,5 +97,10 @@ class ResumableRun(ABC, Generic[S]):
         """The columns of ``metrics.csv``."""
 
     @abstractmethod
-    def _restore(self, path: Path) -> None:
-        """Check that the run can continue from its latest checkpoint, then go back to it."""
+    def _restore(self, path: Path, changes: Mapping[str, Any]) -> None:
+        """Check that the run can continue from its latest checkpoint, then go back to it.
+
+        Args:
+            path: the run folder.
+            changes: those of its settings that are given anew.
+        """

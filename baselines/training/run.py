@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from baselines.core import seeds
-from baselines.core.files import RunError
 from baselines.core.settings import SettingsError
 from baselines.evaluation import Evaluation, evaluate
 from baselines.network import NetworkAgent, head_keys
@@ -19,7 +18,7 @@ from baselines.training.bptt_settings import Settings
 from baselines.training.learner import Learner, Report
 from baselines.training.resume import ResumableRun
 from baselines.training.run_folder import RunFolder
-from memory_envs import Task, task_from_dict
+from memory_envs import Task
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class TrainingRun(ResumableRun[Settings]):
         self.saved_update = 0
         self._save_due = 0.0
 
-    def _restore(self, path: Path) -> None:
+    def _restore(self, path: Path, changes: Mapping[str, Any]) -> None:
         """Check that the run can continue from its latest checkpoint, then go back to it."""
         run_files.check_goes_on(self.plan.settings, path)
         if not run_files.is_begun(path):  # killed before its first checkpoint
@@ -117,18 +116,17 @@ class TrainingRun(ResumableRun[Settings]):
             self._save(keep=self.plan.settings.keep_every is not None)
             return
         tensors, plain = loading.read_checkpoint(path)
-        try:
-            own = plain["run"]
+        own, curriculum, task = plain["run"], self.plan.curriculum, self.plan.task
+        with loading.fitting(run_files.checkpoint_file(path), self.plan.settings):
+            loading.stage_of(curriculum, task, plain["task"])
+            loading.check_readouts(curriculum, task, plain["readouts"])
+            self.tested = None if own["tested"] is None else loading.stage_of(curriculum, task, own["tested"])
             self.learner.restore(tensors, plain)
-            self.seconds, self.cpu_seconds = own["seconds"], own["cpu_seconds"]
-            self.scores, self.solved_at = own["scores"], own["solved_at"]
-            self.tested = None if own["tested"] is None else task_from_dict(own["tested"])
-            self.status = own["status"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            what = " ".join(str(error).split())
-            raise RunError(f"{run_files.checkpoint_file(path)} does not fit this run: {what}") from None
+        self.seconds, self.cpu_seconds = own["seconds"], own["cpu_seconds"]
+        self.scores, self.solved_at, self.status = own["scores"], own["solved_at"], own["status"]
         self.saved_update = self.learner.update
-        self.folder.go_back(self.learner.update, self.learner.update // self.plan.recipe.test_every)
+        reports, every = self.learner.update // self.plan.recipe.test_every, self.plan.recipe.test_every
+        self.folder.go_back(self.learner.update, reports, reports * every, plain.get("metrics"))
 
     @property
     def steps(self) -> int:

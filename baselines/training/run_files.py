@@ -20,11 +20,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
-from baselines.core.files import RunError, read_format, read_json
+from baselines.core.files import RunError, foreign_entry, open_text, read_format, read_json
 from baselines.core.settings import SettingsError
+from baselines.core.stored import check_stored
+from baselines.core.trust import stored_name
 from baselines.training.bptt_settings import Settings
+from baselines.training.ppo_settings import RLSettings
 from baselines.training.settings import RunSettings
 
 S = TypeVar("S", bound=RunSettings)
@@ -34,6 +37,48 @@ FORMAT = 2
 
 CHANGEABLE = ("budget", "steps", "episodes")
 """Settings that may change when a run is resumed: no number of its training so far depends on them."""
+
+
+class _Config(TypedDict):
+    settings: dict[str, Any]
+    recipe: dict[str, Any]
+    task: dict[str, Any]
+    versions: dict[str, str]
+
+
+class StoredConfig(_Config, total=False):
+    """The content of ``config.json``, beside its format. Runs of before ``train-rl`` have no method."""
+
+    method: Literal["train", "train-rl"]
+
+
+class Played(TypedDict):
+    """The evaluation at the end of a run."""
+
+    task: dict[str, Any]
+    episodes: int
+    seed: int
+    score: float
+    standard_error: float
+    accuracy: dict[str, float]
+
+
+class _Ended(TypedDict):
+    status: str
+    seconds: float
+
+
+class Summary(_Ended, total=False):
+    """The content of ``summary.json``. What the others than ``train`` do not have may be missing."""
+
+    cpu_seconds: float
+    largest_n: int | None
+    solved_at: dict[int, int]
+    scores: dict[int, float]
+    updates: int
+    steps: int
+    diverged_at: int | None
+    played: Played | None
 
 
 def checkpoint_file(path: Path, n: int | None = None, update: int | None = None) -> Path:
@@ -46,7 +91,7 @@ def checkpoint_file(path: Path, n: int | None = None, update: int | None = None)
 def kept_checkpoints(path: Path, letter: str = "N") -> list[int]:
     """Each N (or, with the letter U, each update) for which the run folder ``path`` holds a checkpoint, increasing."""
     files = (path / "checkpoints").glob(f"{letter}*.safetensors")
-    return sorted(int(file.stem[1:]) for file in files if file.stem[1:].isdigit())
+    return sorted(int(file.stem[1:]) for file in files if file.stem[1:].isascii() and file.stem[1:].isdigit())
 
 
 def is_run(path: Path) -> bool:
@@ -61,16 +106,19 @@ def is_begun(path: Path) -> bool:
 
 def read_versions(path: Path) -> dict[str, str]:
     """The versions of all software that determines the numbers of the run at ``path``, when the run began."""
-    return {name: str(value) for name, value in read_config(path)["versions"].items()}
+    versions: dict[str, str] = read_config(path)["versions"]
+    return versions
 
 
 def read_summary(path: Path) -> dict[str, Any]:
     """The contents of ``summary.json``: how the run at ``path`` ended.
 
     Raises:
-        RunError: the file cannot be read.
+        RunError: the file cannot be read, or does not belong to a run.
     """
-    return read_json(path / "summary.json")
+    file = path / "summary.json"
+    summary: dict[str, Any] = check_stored(read_json(file), Summary, file, "a run")
+    return summary
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
@@ -80,15 +128,21 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         RunError: ``metrics.csv`` cannot be read.
     """
     try:
-        with open(path / "metrics.csv", newline="", encoding="utf-8") as file:
-            return [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
-    except (OSError, ValueError) as error:
+        rows = csv.DictReader(open_text(path / "metrics.csv"))
+        return [{name: float(text) for name, text in row.items() if text} for row in rows]
+    except (OSError, TypeError, ValueError, csv.Error) as error:
         raise RunError(f"{path / 'metrics.csv'} cannot be read: {error}") from None
 
 
 def read_method(path: Path) -> str:
     """The command that started the run at ``path``: ``train`` or ``train-rl``."""
-    return str(read_config(path).get("method", Settings.METHOD))
+    return method_of(read_config(path))
+
+
+def method_of(config: Mapping[str, Any]) -> str:
+    """The command that started a run, by the contents of its ``config.json``."""
+    method: str = config.get("method", Settings.METHOD)
+    return method
 
 
 def read_settings(path: Path) -> Settings:
@@ -110,9 +164,10 @@ def read_settings_as(kind: type[S], path: Path) -> S:
     if (method := read_method(path)) != kind.METHOD:
         raise RunError(f"{path} must be a run of {kind.METHOD}, and is one of {method}")
     try:
-        settings = replace(kind(**config["settings"]), overrides=config["recipe"], out=path)
+        asked = config["settings"] | {"cell": stored_name(config["settings"]["cell"], path / "config.json")}
+        settings = replace(kind(**asked), overrides=config["recipe"], out=path)
         settings.parts()
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path / 'config.json'} is not that of a run: {error}") from None
     return settings
 
@@ -134,13 +189,50 @@ def check_goes_on(settings: Settings, path: Path) -> None:
     if ended == "updates":
         raise RunError(f"{path} is finished: it has done its {settings.max_updates} updates")
     if ended == "diverged":
-        raise RunError(f"{path} diverged at update {summary['diverged_at']}: going on would do the same again")
+        raise RunError(f"{path} diverged at update {summary.get('diverged_at')}: going on would do the same again")
     if ended == "budget" and summary["seconds"] >= budget:
         raise RunError(
             f"{path} has used up its budget of {budget:g} s: give a larger one, such as --budget {2 * budget:g}"
         )
     if ended == "steps" and not settings.has_more_steps_than(read_settings(path)):
         raise RunError(f"{path} has used up its {steps} steps: give more, such as --steps {2 * (steps or 1)}")
+
+
+def check_rl_goes_on(settings: RLSettings, path: Path, changes: Mapping[str, Any]) -> None:
+    """Refuse a run of ``train-rl`` that has nothing left to do. One that only lacks its summary has that left.
+
+    Args:
+        settings: the settings with which it would go on.
+        path: the run folder.
+        changes: those of the settings that are given anew.
+
+    Raises:
+        RunError: it is finished and no steps are given to train it on, has diverged, or has used up its steps.
+    """
+    summary = read_summary(path) if (path / "summary.json").exists() else {}
+    ended, taken = summary.get("status"), summary.get("steps", 0)
+    if ended == "solved" and "steps" not in changes:
+        more = more_steps(taken, taken)
+        raise RunError(f"{path} is finished: its last stage is solved; --steps {more} would train it on")
+    if ended == "diverged":
+        raise RunError(f"{path} diverged after {taken} steps: going on would do the same again")
+    if ended in ("solved", "steps") and taken >= settings.steps:
+        raise used_up(path, settings.steps, taken)
+
+
+def used_up(path: Path, limit: int, taken: int) -> RunError:
+    """What is said of a run of ``train-rl`` that has used up its steps; see ``more_steps``."""
+    return RunError(f"{path} has used up its {limit} steps: give more, such as --steps {more_steps(limit, taken)}")
+
+
+def more_steps(limit: int, taken: int) -> int:
+    """A larger limit of steps for a run of ``train-rl`` that has used up its own.
+
+    Args:
+        limit: the run's limit.
+        taken: the steps that it has taken; parts are never cut short, so they may be far more than ``limit``.
+    """
+    return 2 * (limit if 2 * limit > taken else taken)
 
 
 def settings_to_go_on(kind: type[S], path: Path, changes: Mapping[str, Any]) -> S:
@@ -171,11 +263,7 @@ def read_config(path: Path) -> dict[str, Any]:
     file = path / "config.json"
     if not file.exists():
         raise RunError(f"{path} is not a run folder: it has no config.json")
-    config = read_format(file, FORMAT)
-    if missing := [
-        name for name in ("settings", "recipe", "task", "versions") if not isinstance(config.get(name), dict)
-    ]:
-        raise RunError(f"{file} is not that of a run: it has no {missing[0]}")
+    config: dict[str, Any] = check_stored(read_format(file, FORMAT), StoredConfig, file, "a run")
     return config
 
 
@@ -183,16 +271,18 @@ def check_empty(path: Path) -> None:
     """Refuse a path for a new run unless it is an empty folder or does not exist yet.
 
     Raises:
-        SettingsError: the path is no folder, or the folder holds a file; the message names it.
+        SettingsError: the path is no UTF-8 or no folder, or the folder holds a file; the message names it.
     """
-    # A process that was killed before it had written its config may leave a lock and a half-written file behind.
+    try:  # TensorBoard and safetensors take no other paths
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise SettingsError("out", f"out must be a path of UTF-8 characters, got {str(path)!r}") from None
     try:
-        entries = list(path.iterdir()) if path.exists() else []
+        held = foreign_entry(path, "config.json.part")  # which an earlier version may have left
     except OSError as error:
         raise SettingsError("out", f"out must be a folder that can be made, got {path} ({error.strerror})") from None
-    held = sorted(entry.name for entry in entries if entry.name not in ("lock", "config.json.part"))
-    if held:
-        raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held[0]}")
+    if held is not None:
+        raise SettingsError("out", f"out must be a new or an empty folder, got {path}, which holds {held}")
 
 
 def whole_rows(file: Path) -> list[str]:
@@ -202,8 +292,7 @@ def whole_rows(file: Path) -> list[str]:
         RunError: the file cannot be read.
     """
     try:
-        with open(file, newline="", encoding="utf-8") as opened:
-            return [line for line in opened if line.endswith("\n")]
+        return [line for line in open_text(file) if line.endswith("\n")]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:

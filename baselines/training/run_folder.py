@@ -5,19 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from baselines.core.files import RunError, lock, replace_file, versions, writing
+from baselines.core.files import (
+    RunError,
+    inside,
+    make_folder,
+    open_own,
+    remove_leftovers,
+    replace_file,
+    versions,
+    writing,
+)
+from baselines.core.locks import lock
 from baselines.core.settings import SettingsError
+from baselines.training import checkpoint
 from baselines.training.run_files import (
     CHANGEABLE,
     FORMAT,
@@ -44,9 +55,12 @@ class RunFolder:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
         self._columns = list(columns)
-        self._release = lock(self, path / "lock")
+        kept = inside(path, "checkpoints")
+        self._release = lock(self, path)
+        remove_leftovers(kept)
         self._events: SummaryWriter | None = None
         self._identity = ""
+        self._metrics = sha256()  # of all rows in ``metrics.csv``, the header included
 
     @classmethod
     def new(cls, path: Path, plan: RunPlan, columns: Sequence[str]) -> RunFolder:
@@ -99,12 +113,15 @@ class RunFolder:
         folder._identity = identity(config)
         return folder
 
-    def go_back(self, update: int, reports: int) -> None:
+    def go_back(self, update: int, reports: int, last: int = 0, digest: str | None = None) -> None:
         """Undo what was written after a checkpoint: rows of ``metrics.csv``, TensorBoard events, the summary.
 
         Args:
             update: the checkpoint's value of the first column (updates, or environment steps).
             reports: the number of reports up to the checkpoint.
+            last: the value of the first column in the last of these reports.
+            digest: the ``metrics`` of the checkpoint, which ``save_checkpoint`` has added to its data. None: it has
+                none, because it is of an earlier version.
 
         Raises:
             RunError: ``metrics.csv`` does not fit the checkpoint; nothing has been changed.
@@ -120,11 +137,33 @@ class RunFolder:
             raise RunError(f"{file} cannot be read: {error}") from None
         if len(kept) != reports:
             raise RunError(f"{file} must have {reports} rows up to update {update} of the checkpoint, has {len(kept)}")
-        replace_file(file, "".join([header, *kept]).encode())
+        self._check_rows(kept, last)
+        text = "".join([header, *kept])
+        if digest is not None and digest != sha256(text.encode()).hexdigest():
+            raise RunError(f"{file} is not what this run wrote up to {self._columns[0]} {update} of the checkpoint")
+        replace_file(file, text.encode())
+        self._metrics = sha256(text.encode())
         # TensorBoard then ignores what earlier event files say about later steps.
         self._events = self._open_events(purge_step=update + 1)
         with writing(self.path / "summary.json"):
-            (self.path / "summary.json").unlink(missing_ok=True)
+            (self.path / "summary.json").unlink(missing_ok=True)  # of a link, it removes the link
+
+    def _check_rows(self, rows: Sequence[str], last: int) -> None:
+        """Check rows of ``metrics.csv`` that are taken up: each has a number or nothing in every column.
+
+        Raises:
+            RunError: a row has something else, or the last one is not of the update ``last``.
+        """
+        file, first = self.path / "metrics.csv", None
+        for at, row in enumerate(csv.reader(rows), start=2):
+            try:
+                first, *_ = (float(text) if text else None for text in row)
+            except ValueError as error:
+                raise RunError(f"{file}, line {at}: {error}") from None
+            if len(row) != len(self._columns):
+                raise RunError(f"{file}, line {at}: must have {len(self._columns)} cells, has {len(row)}")
+        if rows and first != last:
+            raise RunError(f"{file} must end with {self._columns[0]} {last}, ends with {rows[-1].split(',')[0]}")
 
     def change_settings(self, changes: Mapping[str, Any]) -> None:
         """Write those of the changes that are in ``CHANGEABLE`` into ``config.json``."""
@@ -162,7 +201,7 @@ class RunFolder:
         Raises:
             RunError: a file cannot be written.
         """
-        data = self._checkpoint(tensors, plain)
+        data = self._checkpoint(tensors, {**plain, "metrics": self._metrics.hexdigest()})
         if self._events is not None:
             with writing(self.path / "events"):
                 self._events.flush()
@@ -179,16 +218,11 @@ class RunFolder:
         self._keep(self._checkpoint(tensors, plain), solved, None)
 
     def _checkpoint(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> bytes:
-        header = {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)}
-        # Copies, because safetensors refuses tensors that share memory: weights used twice, or parts of one buffer.
-        own = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-        return save(own, header)
+        return checkpoint.to_bytes(tensors, {"format": str(FORMAT), "run": self._identity, "state": json.dumps(plain)})
 
     def _keep(self, data: bytes, solved: int | None, update: int | None) -> None:
-        file = checkpoint_file(self.path, solved, update)
-        with writing(file):
-            file.parent.mkdir(exist_ok=True)
-        replace_file(file, data)
+        make_folder(self.path, "checkpoints")
+        replace_file(checkpoint_file(self.path, solved, update), data)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``: how the run ended."""
@@ -203,7 +237,7 @@ class RunFolder:
 
     def _open_events(self, purge_step: int | None = None) -> SummaryWriter:
         # Only ``save_checkpoint`` flushes it, so that a full disk raises an error there and not in the writer's thread.
-        return SummaryWriter(self.path / "events", purge_step=purge_step, flush_secs=10**6)
+        return SummaryWriter(inside(self.path, "events"), purge_step=purge_step, flush_secs=10**6)
 
     def _line(self, row: Mapping[str, object]) -> str:
         text = io.StringIO(newline="")
@@ -212,8 +246,10 @@ class RunFolder:
 
     def _write_row(self, row: Mapping[str, object]) -> None:
         file = self.path / "metrics.csv"
-        with writing(file), open(file, "a", newline="", encoding="utf-8") as opened:
-            opened.write(self._line(row))
+        line = self._line(row).encode()
+        with writing(file), open(open_own(file, os.O_WRONLY | os.O_APPEND), "ab") as opened:
+            opened.write(line)
+        self._metrics.update(line)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         replace_file(self.path / name, (json.dumps(content, indent=2) + "\n").encode())

@@ -20,7 +20,7 @@ from baselines.cells import CELLS, check_cell_name
 from baselines.cells.finding import import_cell
 from baselines.core import seeds
 from baselines.core.files import file_word
-from baselines.core.settings import SettingsError, blame, check, check_fields, declared, device_name, fraction
+from baselines.core.settings import SettingsError, blame, check, declared, device_name, fraction
 from baselines.training.curriculum import CURRICULA, Curriculum, NoneSingle, SlidingWindow
 from baselines.training.recipes import RECIPES
 from memory_envs import TASKS, Task, checks, make_task
@@ -119,7 +119,7 @@ class RunSettings(ABC):
 
     @abstractmethod
     def parts(self) -> tuple[Task, Curriculum, Any]:
-        """The task before the curriculum sets its N, the curriculum and the recipe. This does not import torch.
+        """The task before the curriculum sets its N, the curriculum and the recipe. This imports no cell and no torch.
 
         Raises:
             SettingsError: a value is unknown, out of range, or does not fit the other settings.
@@ -142,8 +142,13 @@ class RunSettings(ABC):
                 plain = {name: item.item() if isinstance(item, np.generic) else item for name, item in value.items()}
                 object.__setattr__(self, one.name, plain)
 
-    def _check_fields(self) -> None:
-        check_fields(self)
+    def check_cell(self) -> None:
+        """Import the module of a user's cell, so that a wrong name is reported before torch is imported.
+
+        Raises:
+            SettingsError: it cannot be imported.
+            UntrustedError: the name was read from a file, and the user has not said to trust it.
+        """
         if self.cell not in CELLS:
             blame("cell", import_cell, self.cell)
 

@@ -75,7 +75,16 @@ class Streams:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a ``state`` of streams with the same arguments."""
+        """Go on from a ``state`` of streams with the same arguments.
+
+        Raises:
+            ValueError: it is not such a state.
+        """
+        numbers = [state[name] for name in ("numbers", "at", "ends")]
+        if any(len(one) != self.size for one in numbers):
+            raise ValueError(f"streams must have {self.size} numbers, places and ends")
+        if any(a >= end or a % self.steps for a, end in zip(*numbers[1:], strict=True)):
+            raise ValueError(f"streams must be at a multiple of {self.steps} steps before their ends")
         self.begun = int(state["begun"])
         self.numbers, self.at, self.ends = (np.array(state[name], np.int64) for name in ("numbers", "at", "ends"))
         self._write(np.arange(self.size))

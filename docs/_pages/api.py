@@ -28,6 +28,7 @@ DOORS = (
     "baselines.benchmark",
     "baselines.core.files",
     "baselines.core.settings",
+    "baselines.core.trust",
     "baselines.core.process",
     "baselines.core.jobs",
 )
@@ -39,6 +40,7 @@ OPEN = ("baselines.training", "baselines.analysis")
 PARTS = {
     "baselines.core.files": ("RunError",),
     "baselines.core.settings": ("Declared", "SettingsError"),
+    "baselines.core.trust": ("UntrustedError", "trust", "trusted"),
     "baselines.core.process": ("keep_freed_memory",),
 }
 """Modules of which users meet these names alone."""

@@ -38,7 +38,9 @@ def make_task(name: str, **parameters: Any) -> Task:
     kind = TASKS[checks.choice("task", name, tuple(TASKS))]
     known = kind.parameters()
     if unknown := sorted(set(parameters) - set(known)):
-        raise TypeError(f"{kind.env_id} has no argument {unknown[0]!r}; it takes {', '.join(known)}")
+        # Python's own words, which Gymnasium and torchrl look for when they try a keyword that not every task takes.
+        said = f"{kind.env_id} got an unexpected keyword argument {unknown[0]!r}"
+        raise TypeError(f"{said}; it takes {', '.join(known)}")
     return kind(**{name: value for name, value in parameters.items() if value is not None})
 
 

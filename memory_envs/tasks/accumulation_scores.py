@@ -12,6 +12,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from memory_envs import sizes
+from memory_envs.tasks import noisy_agreement, random_walk
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -20,123 +23,138 @@ def agreement(seen: int, total: int, bias: float, noise: float) -> float:
     if seen <= 0:
         return 0.0
     if noise:
-        return 1.0 if seen >= total else _noisy_agreement(seen, total - seen, bias, noise)
-    last, before = np.arange(-seen, seen + 1, 2), np.arange(seen - total, total - seen + 1, 2)
-    signs = np.sign(last[:, None]) * np.sign(last[:, None] + before)
-    return float(_binomial(seen, bias) @ signs @ _binomial(max(total - seen, 0), bias))
+        return 1.0 if seen >= total else noisy_agreement.expected(seen, total - seen, total - seen, bias, noise)
+    return random_walk.agreement(seen, max(total - seen, 0), bias)
 
 
 def final_score(pulses: int, delay: int, bias: float, noise: float, memory: int) -> float:
     """Score at the last step of a trial whose sum is not zero, with a memory of which ``delay`` steps are silent."""
-    if noise:
-        return agreement(min(memory - delay, pulses), pulses, bias, noise)
-    tie = _binomial(pulses, bias)[pulses // 2] if pulses % 2 == 0 else 0.0
-    return agreement(min(memory - delay, pulses), pulses, bias, noise) / (1 - float(tie))
+    agreed = agreement(min(memory - delay, pulses), pulses, bias, noise)
+    if noise or pulses % 2:
+        return agreed
+    return agreed / (1 - float(random_walk.binomial(pulses, bias)[pulses // 2]))  # trials that tie are drawn again
 
 
 def dense_score(pulses: int, delay: int, bias: float, noise: float, memory: int) -> float:
-    """Expected score of a trial in which every step counts whose sum so far is not zero.
-
-    A trial's score is the mean over its n counted steps, and n varies with the pulses. Since 1/n is the integral of
-    z^(n - 1) over z from 0 to 1, E[(1/n) sum of signs] is the integral of E[z^(n - 1) sum of signs], which a walk over
-    the sums with weight z for each counted step gives. The integrand is a polynomial in z of degree below
-    pulses + delay: Gauss and Legendre's quadrature is exact.
-    """
+    """Expected score of a trial in which every step counts whose sum so far is not zero."""
     if noise:  # no ties: every step counts
-        within = [agreement(min(memory, t), t, bias, noise) for t in range(1, pulses + 1)]
-        silent = [agreement(min(memory - j, pulses), pulses, bias, noise) for j in range(1, delay + 1)]
-        return float(np.mean(within + silent))
-    return _dense_curve(pulses, delay, bias)[min(memory, pulses + delay)]
+        at_pulses = float(min(memory, pulses))
+        if 0 < memory < pulses:
+            at_pulses += noisy_agreement.expected(memory, 1, pulses - memory, bias, noise)
+        at_silent = [_noisy_whole(min(memory - j, pulses), pulses, bias, noise) for j in range(1, delay + 1)]
+        return (at_pulses + sum(at_silent)) / (pulses + delay)
+    return float(_dense_curve(pulses, delay, bias)[min(memory, pulses + delay)])
+
+
+@lru_cache(maxsize=4096)
+def _noisy_whole(seen: int, pulses: int, bias: float, noise: float) -> float:
+    return agreement(seen, pulses, bias, noise)
 
 
 @lru_cache(maxsize=64)
-def _dense_curve(pulses: int, delay: int, bias: float) -> tuple[float, ...]:
-    """``dense_score`` without noise for memory 0 .. pulses + delay: seconds for 100 pulses, in O(pulses^5)."""
-    up, down = 0.5 + bias, 0.5 - bias
-    sums = np.arange(-pulses, pulses + 1)
-    signs = np.sign(sums)
-    agree = signs * np.sign(sums - sums[:, None])  # [R, S]: from a sum R before the window to the sum S now
-    # Expected share of the score, times the number of steps of each kind:
-    known = np.zeros(pulses + 1)  # [t]: at pulse t, answered rightly
-    partly = np.zeros(pulses + 1)  # [k]: at all pulses t > k, answered from the last k pulses
-    silent = np.zeros(pulses + 1)  # [k]: at one silent step, answered from the last k pulses
-    nodes, node_weights = np.polynomial.legendre.leggauss((pulses + delay) // 2 + 1)
-    for z, weight in zip((nodes + 1) / 2, node_weights / 2, strict=True):
-        pay = np.where(sums != 0, z, 1.0)
-        before = np.zeros((pulses + 1, len(sums)))  # [t, S]: walks of t pulses from the start that end at S
-        before[0, pulses] = 1
-        after = np.zeros((pulses + 1, len(sums)))  # [t, S]: everything behind pulse t, from S
-        after[pulses] = pay**delay
-        for t in range(pulses):
-            before[t + 1] = _walk(before[t], up, down) * pay
-            after[pulses - t - 1] = _walk(after[pulses - t] * pay, down, up)
-        behind = after * (weight / z)  # one counted step's z is taken out again: z^(n - 1)
-        known += (before * behind)[:, sums != 0].sum(axis=1)
-        window = np.eye(len(sums))
-        for k in range(1, pulses):
-            shorter, window = window, _walk(window, up, down) * pay  # [R, S]: k pulses from R to S
-            paid = window * agree
-            # The last k pulses tie: both answers are equally likely, and the last k - 1 decide, as for memory k - 1.
-            from_below = np.append(np.diagonal(shorter, -1), 0) * (up * np.append(pay[1:], 0))
-            from_above = np.append(0, np.diagonal(shorter, 1)) * (down * np.append(0, pay[:-1]))
-            np.fill_diagonal(paid, signs * (from_above - from_below))
-            partly[k] += ((before[1 : pulses + 1 - k].T @ behind[k + 1 :]) * paid).sum()  # over t, R and S
-            silent[k] += before[pulses - k] @ paid @ behind[pulses]
-    silent[pulses] = known[pulses]
-    curve = []
-    for memory in range(pulses + delay + 1):
-        seen = min(memory, pulses)
-        at_silent_steps = [silent[max(0, min(memory - j, pulses))] for j in range(1, delay + 1)]
-        curve.append(float(known[1 : seen + 1].sum() + partly[seen] + sum(at_silent_steps)))
-    return tuple(curve)
+def _dense_curve(pulses: int, delay: int, bias: float) -> Floats:
+    """``dense_score`` without noise for memory 0 .. pulses + delay, for all memories at once.
+
+    A trial's score is the mean over its n counted steps, and n varies with the pulses. Three steps make that cheap.
+
+    1. 1/n is a sum of some ten powers z^n, to the last bits (``_reciprocal``). Under a weight of z for each counted
+       step, what comes before a window of pulses, what happens in it and what comes after it are independent.
+    2. An even memory of k gives the answers of k - 1. From an odd k to k + 2, an answer about the sum S > 0 changes
+       only if the two pulses that join the window lead from S - 1 to S + 1, or from S + 1 to S - 1. So the score
+       changes by
+
+           2 sum_s sum_S  B(s, S -+ 1) V(S +- 1 -> S in k steps) A(s + k + 2, S) / n, up minus down,
+
+       with B the weighted walks from the start and A those to the end. For all k, the sum over s is a correlation.
+    3. V depends on |S| alone: by reflection, the walks from x to y in k steps that touch 0 are as many as those from 0
+       to x + y. Those that do not are binomial numbers.
+
+    The work is that of 10 Fourier transforms of length ``pulses`` for each sum in reach.
+    """
+    # Two tables of walks, for each of about ten z; two transforms of such a table and their products, one z at a time.
+    reach = min(pulses, math.ceil(2 * bias * pulses + random_walk.SIGMAS * math.sqrt(pulses)))
+    bases, weights = _reciprocal((pulses + 1) // 2, pulses + delay)
+    sizes.check(
+        8.0 * pulses * reach * (2 * len(bases) + 12),
+        f"the reference score of evidence accumulation over {pulses} pulses",
+        "N must be smaller (or scoring='final')",
+    )
+    up, down, half = 0.5 + bias, 0.5 - bias, pulses // 2
+    wide = min(half, math.ceil(reach / 2))
+    before = random_walk.from_start(half, wide, up, down, np.append(bases, 1.0))
+    after = random_walk.to_end(pulses, wide, up, down, bases, weights * bases**delay, weights)
+    plain = _even_handed(before[:, -1])  # unweighted: binomial
+    size = 1 << (2 * half + 2).bit_length()
+    steps = np.arange(1, 2 * half + 3, 2)[:, None]  # k
+    # [0]: the score at all pulses, [1]: at the last one; the gain of k = 1, and then from each odd k to the next.
+    gains = np.zeros((2, half + 2))
+    for j, z in enumerate(bases):
+        within = np.append(plain[:, :1] - plain, plain[:, :1], axis=1) * z ** (steps + 2)
+        within[:, :-1] += z * _even_handed(before[:, j])
+        end = after[half, j].copy()
+        end[pulses % 2 :: 2] = 0  # sums that the last pulse cannot lead to belong to the step before
+        spectra = [np.fft.rfft(table[:, j].T, size) for table in (before, after)]
+        joint = _neighbours(spectra[0].conj(), spectra[1], up, down)
+        at_all = np.fft.irfft(_few(joint, plain.shape[1]), size)[:, : half + 2]
+        at_last = _few(_neighbours(before[half::-1, j].T, end[:, None], up, down), plain.shape[1])
+        for gain, lagged in zip(gains, (at_all, at_last), strict=True):
+            count = lagged.shape[1] - 1
+            gain[0] += z * lagged[:, 0].sum()
+            gain[1 : count + 1] += 2 * math.sqrt(up * down) * np.einsum("kc,ck->k", within[:count], lagged[:, 1:])
+    at_pulses, at_silent = np.cumsum(gains, axis=1)
+    memory = np.arange(pulses + delay + 1)
+    odd = (np.minimum(memory, pulses) - 1) // 2
+    curve = np.where(memory > 0, at_pulses[odd], 0.0)
+    silent = np.cumsum(np.append(0.0, at_silent[(np.arange(1, pulses + 1) - 1) // 2]))  # [k]: of memories 1 .. k
+    # At silent step j only memory - j pulses are left: sums over memory - delay .. memory - 1, at most ``pulses`` each.
+    least, most = np.maximum(memory - delay, 1), memory - 1
+    beyond = np.maximum(most - np.maximum(pulses + 1, least) + 1, 0) * at_silent[(pulses - 1) // 2]
+    within_reach = silent[np.clip(most, 0, pulses)] - silent[np.clip(least - 1, 0, pulses)]
+    return curve + np.where(most >= least, within_reach + beyond, 0.0)
 
 
-def _walk(weights: Floats, up: float, down: float) -> Floats:
-    """One more step: weights (..., sums) of walks that end at each sum -> the same, a pulse later."""
-    out = np.zeros_like(weights)
-    out[..., 1:] += up * weights[..., :-1]
-    out[..., :-1] += down * weights[..., 1:]
+def _reciprocal(least: int, most: int) -> tuple[Floats, Floats]:
+    """Bases z and weights w, (K,) each: sum_j w_j z_j^n = 1/n for every n from ``least`` to ``most``.
+
+    1/n is the integral of z^(n - 1) over z from 0 to 1. With z = y^(10 / least) the exponents of y do not grow with n,
+    and few nodes of Gauss and Legendre's quadrature are enough.
+    """
+    scale, n = least / 10, np.unique(np.linspace(least, most, 200).round())[:, None]
+    for count in range(8, most // 2 + 1):
+        nodes, weights = np.polynomial.legendre.leggauss(count)
+        y = (nodes + 1) / 2
+        shares = weights / (2 * scale * y)
+        if np.abs(y ** (n / scale) @ shares * n[:, 0] - 1).max() < 1e-14:
+            return y ** (1 / scale), shares
+    nodes, weights = np.polynomial.legendre.leggauss(most // 2 + 1)  # exact for z^(n - 1) itself
+    return (nodes + 1) / 2, weights / (nodes + 1)
+
+
+def _even_handed(walks: Floats) -> Floats:
+    """Walks from 0 to 1, 3, 5, ... in 1, 3, 5, ... steps, of which up and down are equally likely, (half + 1, H).
+
+    ``walks`` is one of the tables of ``random_walk.from_start``. Up and down are weighted by their geometric mean: the
+    walks to h and to -h differ in nothing else.
+    """
+    zero = walks.shape[1] // 2
+    return np.asarray(np.sqrt(walks[1:, zero + 1 :: 2] * walks[1:, zero - 1 :: -2]))
+
+
+def _neighbours(before: npt.NDArray[np.inexact], after: npt.NDArray[np.inexact], up: float, down: float) -> Floats:
+    """Walks that step from S - 1 to S, minus those from S + 1, and go on to S; the same for -S: (C, ...).
+
+    Entry c takes what belongs to one sum of the two ends of the window, 2 c + 1: S = c from below, S = c + 1 from
+    above.
+    The tables are (sums, ...), the sum of zero in their middle.
+    """
+    zero = len(before) // 2
+    upper, lower = (before[zero:], after[zero:]), (before[zero::-1], after[zero::-1])
+    out = np.zeros(np.broadcast_shapes(upper[0].shape, upper[1].shape), np.result_type(before, after))
+    out[1:] = up * upper[0][:-1] * upper[1][1:] + down * lower[0][:-1] * lower[1][1:]
+    out[:-2] -= down * upper[0][2:] * upper[1][1:-1] + up * lower[0][2:] * lower[1][1:-1]
     return out
 
 
-def _binomial(count: int, bias: float) -> Floats:
-    """Probabilities of 0 .. count positive pulses among ``count``."""
-    p, positive = 0.5 + bias, np.arange(count + 1)
-    if p == 1:
-        return (positive == count).astype(np.float64)
-    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])
-    ways = log_factorial[count] - log_factorial - log_factorial[::-1]
-    return np.asarray(np.exp(ways + positive * np.log(p) + positive[::-1] * np.log1p(-p)))
-
-
-_erf = np.frompyfunc(math.erf, 1, 1)
-
-
-def _noisy_agreement(seen: int, unseen: int, bias: float, noise: float) -> float:
-    """``agreement`` where each pulse carries Gaussian noise: two mixtures of normals, integrated over the seen one."""
-    width_seen, width_unseen = noise * math.sqrt(seen), noise * math.sqrt(unseen)
-    means_seen, means_unseen = np.arange(-seen, seen + 1, 2), np.arange(-unseen, unseen + 1, 2)
-    s, ds = _nodes(means_seen, 9 * width_seen, min(width_seen, width_unseen) / 2)
-    density = np.exp(-0.5 * ((s[:, None] - means_seen) / width_seen) ** 2) @ _binomial(seen, bias)
-    density /= width_seen * math.sqrt(2 * math.pi)
-    later = np.asarray(_erf((s[:, None] + means_unseen) / (width_unseen * math.sqrt(2))), np.float64)
-    return float((np.sign(s) * density * ds) @ (later @ _binomial(unseen, bias)))
-
-
-def _nodes(centres: npt.NDArray[np.int64], reach: float, panel: float) -> tuple[Floats, Floats]:
-    """Nodes and weights of a quadrature over all that lies within ``reach`` of a centre, cut at 0."""
-    nodes, weights = np.polynomial.legendre.leggauss(12)
-    covered: list[list[float]] = []
-    for centre in centres.tolist():
-        if covered and centre - reach <= covered[-1][1]:
-            covered[-1][1] = centre + reach
-        else:
-            covered.append([centre - reach, centre + reach])
-    edges = [
-        np.linspace(low, high, 1 + math.ceil((high - low) / panel))
-        for start, end in covered
-        for low, high in ([(start, 0.0), (0.0, end)] if start < 0 < end else [(start, end)])
-    ]
-    left = np.concatenate([e[:-1] for e in edges])
-    half = np.concatenate([np.diff(e) for e in edges]) / 2
-    return ((left + half)[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
+def _few(pairs: npt.NDArray[np.inexact], count: int) -> Floats:
+    """The first ``count`` entries, and the sum of the others: windows that start too far up to touch zero."""
+    return np.concatenate([pairs[:count], pairs[count:].sum(axis=0, keepdims=True)])

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from memory_envs import checks, keys
 from memory_envs.tasks import bitstreams
 from memory_envs.tasks.streams import HeadedTask
-from memory_envs.trials import Floats, Trials
+from memory_envs.trials import Trials
 
 _BITS, _P = 0, 2  # lanes
 
@@ -66,16 +65,3 @@ class BitTask(HeadedTask):
     @abstractmethod
     def _answer(self, bits: keys.Words) -> keys.Words:
         """Packed answers (W, B, A) of the active heads to packed bits (W, B)."""
-
-
-def posterior_mean(power: int, ones: npt.NDArray[np.int64], seen: int) -> Floats:
-    """E[(1 - 2 p)^power] for p uniform a priori, after ``ones`` 1s among ``seen`` bits: the same shape as ``ones``.
-
-    The integrand is a polynomial of degree seen + power, so Gauss and Legendre's quadrature is exact.
-    """
-    nodes, weights = np.polynomial.legendre.leggauss((seen + power) // 2 + 1)
-    p = (nodes + 1) / 2
-    # In logarithms, and against its own largest value: p^ones would underflow in long windows.
-    log_likelihood = ones[:, None] * np.log(p) + (seen - ones[:, None]) * np.log1p(-p)
-    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True)) * weights
-    return np.asarray((likelihood @ (1 - 2 * p) ** power) / likelihood.sum(axis=1))

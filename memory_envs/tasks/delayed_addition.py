@@ -146,13 +146,22 @@ class DelayedAddition(Task):
     def _reference_score(self, memory: int) -> float:
         a = 3**-0.5  # beyond this error the reward is at its floor
         nothing = 2 * (a - a**2 / 2 - 2 * a**3 + 1.5 * a**4) - (1 - a) ** 2
-        first, second = np.ogrid[: self.last_first + 1, : self.last_second + 1]
-        # Counted steps (one with final scoring, else from the second cue on) at which both cues are remembered, or one.
-        last = self.N - 1
-        steps = np.where(self.scoring == "final", 1, self.N - second)
-        both = np.clip(np.minimum(first + memory - 1, last) - (last - steps), 0, steps)
-        one = np.clip(np.minimum(second + memory - 1, last) - (last - steps), 0, steps) - both
-        worth = (both + 0.5 * one + nothing * (steps - both - one)) / steps
+        first, second, last = np.arange(self.last_first + 1), np.arange(self.last_second + 1), self.N - 1
         # The first cue is uniform, and the second is uniform on what lies behind it.
-        likelihood = (second > first) / ((self.last_first + 1) * (self.last_second - first))
-        return float((worth * likelihood).sum())
+        likelihood = 1 / ((self.last_first + 1) * (self.last_second - first))  # of both, for each second > first
+        of_second = np.append(0.0, np.cumsum(likelihood))[np.minimum(second, self.last_first + 1)]
+        # Counted steps (one with final scoring, else from the second cue on) at which the second cue is remembered.
+        steps = np.where(self.scoring == "final", 1, self.N - second)
+        known = np.clip(np.minimum(second + memory - 1, last) - (last - steps), 0, steps)
+        worth = (0.5 * known + nothing * (steps - known)) / steps
+        # Where the first one is remembered as well, another 0.5: at all of them before step e, summed over the second.
+        e = np.minimum(first + memory, self.N)
+        if self.scoring == "final":
+            shares = np.where(e == self.N, self.last_second - first, 0).astype(np.float64)
+        else:  # sum of (e - second) / (N - second), first < second < e
+            inverse = np.cumsum(1 / (self.N - second))
+            most = np.minimum(e, self.last_second)
+            shares = np.where(
+                most > first, most - first - (self.N - e) * (inverse[np.maximum(most, first)] - inverse[first]), 0
+            )
+        return float((worth * of_second).sum() + 0.5 * (shares * likelihood).sum())

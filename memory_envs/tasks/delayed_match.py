@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from memory_envs import keys
 from memory_envs.tasks import bitstreams
-from memory_envs.tasks.bits import BitTask, posterior_mean
+from memory_envs.tasks.bits import BitTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,18 +85,15 @@ class DelayedMatch(BitTask):
         """The bit of n - 1 steps ago, or the likelier one where it is not remembered."""
         if len(bits) >= n:
             return bits[-n]
-        return (self._bias(bits.sum(axis=0), len(bits)) < 0).astype(np.int64)
+        ones = bits.sum(axis=0)
+        return (2 * ones > len(bits) if self.p == "uniform" else np.full(ones.shape, self.p > 0.5)).astype(np.int64)
 
     def _head_score(self, n: int, memory: int) -> float:
         if memory >= n:
             return 1.0
         if memory == 0:
             return 1 / 3 if self.p == "uniform" else (1 - 2 * self.p) ** 2
-        # With p uniform, every number of 1s among the bits seen is equally likely.
-        return float(np.abs(self._bias(np.arange(memory + 1), memory)).mean())
-
-    def _bias(self, ones: npt.NDArray[np.int64], seen: int) -> npt.NDArray[np.float64]:
-        """P(0) - P(1) of a bit that is not seen, after ``ones`` 1s among ``seen``."""
-        if self.p == "uniform":
-            return posterior_mean(1, ones, seen)
-        return np.full(ones.shape, 1 - 2 * self.p)
+        if self.p != "uniform":
+            return float(abs(1 - 2 * self.p))
+        # Every number h of 1s among the bits seen is equally likely; after it a bit is 1 with (h + 1) / (memory + 2).
+        return float(np.abs(1 - 2 * np.arange(1, memory + 2) / (memory + 2)).mean())

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from memory_envs import checks, keys
+from memory_envs import checks, keys, sizes
 from memory_envs.tasks import bitstreams
 from memory_envs.tasks.streams import StreamTask
 from memory_envs.trials import Trials
 
 _PULSES, _SIGNS = 0, 2  # lanes
+_FEW_STEPS = 512  # up to here, setting bits word by word is quicker
 _ONE, _S32, _LOW32 = np.uint64(1), np.uint64(32), np.uint64(2**32 - 1)
 
 
@@ -78,6 +80,14 @@ class FlipFlop(StreamTask):
             self._set(pulse_probability=checks.real("pulse_probability", self.pulse_probability, 0.0, 1.0))
 
     @property
+    def num_inputs(self) -> int:
+        return self.bits
+
+    @property
+    def num_heads(self) -> int:
+        return self.bits
+
+    @property
     def question(self) -> str:
         return "sign of each channel's last pulse? (1: positive)"
 
@@ -123,6 +133,8 @@ class FlipFlop(StreamTask):
             pulses = bitstreams.pack(keys.halves(channel_keys, steps, _PULSES) < threshold)
             pulses[0] |= _ONE
             return pulses
+        if steps > _FEW_STEPS:
+            return self._draw_many_pulses(channel_keys)
         pulses = np.zeros((bitstreams.num_words(steps), len(channel_keys)), np.uint64)
         pulses[0] = _ONE
         going_on, now, drawn = np.arange(len(channel_keys)), np.zeros(len(channel_keys), np.uint64), 0
@@ -143,6 +155,25 @@ class FlipFlop(StreamTask):
             going_on, now = going_on[short], now[short]
         return pulses
 
+    def _draw_many_pulses(self, channel_keys: keys.Words) -> keys.Words:
+        """The same pulses in long trials: all their steps at once."""
+        steps = self.num_steps
+        shown = np.zeros((steps, len(channel_keys)), np.bool_)
+        shown[0] = True
+        going_on, now, drawn = np.arange(len(channel_keys)), np.zeros(len(channel_keys), np.int64), 0
+        chunk = 1 + steps // (self.N + 1)
+        while len(going_on):
+            intervals = keys.halves(channel_keys[going_on], 2 * chunk, _PULSES, drawn).astype(np.uint64)
+            intervals *= np.uint64(self.N)
+            intervals >>= _S32
+            times = now + np.cumsum(intervals.astype(np.int64) + 1, axis=0)
+            order, column = np.nonzero(times < steps)
+            shown[times[order, column], going_on[column]] = True
+            drawn += chunk
+            short = times[-1] < steps
+            going_on, now = going_on[short], times[-1][short]
+        return bitstreams.pack(shown)
+
     def recall(self, window: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
         steps = np.arange(1, len(window) + 1)[:, None, None]
         latest = (steps * (window != 0)).max(axis=0, initial=0)  # 1 + index of the last pulse, 0 if there is none
@@ -157,17 +188,34 @@ class FlipFlop(StreamTask):
     def _reference_score(self, memory: int) -> float:
         if memory == 0:  # both signs are equally likely
             return 0.0
-        steps = self.num_steps
+        # The last pulse lies a steps back if there was one then, and the interval that began there is longer than a.
+        # Over all counted steps: the sum over a of P(interval > a) times the pulses expected a steps before them.
+        back = np.arange(min(memory, self.num_steps))
         if self.pulse_probability is None:
-            survival = np.maximum(1 - np.arange(steps) / self.N, 0)  # P(interval > a)
-            hazard_of = np.where(np.arange(1, steps + 1) <= self.N, 1 / self.N, 0)  # P(interval = a), a = 1..
+            survival = np.maximum(1 - back / self.N, 0)
         else:
-            q = 1 - self.pulse_probability
-            survival = q ** np.arange(steps)
-            hazard_of = self.pulse_probability * q ** np.arange(steps)
-        pulse = np.zeros(steps)  # P(a pulse at step t), by the renewal equation
-        pulse[0] = 1
-        for t in range(1, steps):
-            pulse[t] = pulse[:t] @ hazard_of[t - 1 :: -1]
-        within = [pulse[max(0, t - memory + 1) : t + 1][::-1] @ survival[: min(memory, t + 1)] for t in range(steps)]
-        return float(np.mean(within[self.N + 1 :] if self.scoring == "final" else within))
+            survival = (1 - self.pulse_probability) ** back
+        upto, first = (
+            _expected_pulses(self.N, self.num_steps, self.pulse_probability),
+            self.N + 1 if self.scoring == "final" else 0,
+        )
+        before = np.where(back < first, upto[np.maximum(first - 1 - back, 0)], 0)
+        return float(survival @ (upto[self.num_steps - 1 - back] - before)) / (self.num_steps - first)
+
+
+@lru_cache(maxsize=2)
+def _expected_pulses(n: int, steps: int, probability: float | None) -> npt.NDArray[np.float64]:
+    """How many pulses a channel shows on average at the steps 0 .. t, (T,), by the renewal equation."""
+    sizes.check(40.0 * steps, f"the reference score of a flip-flop of {steps} steps", "num_steps must be smaller")
+    if probability is not None:
+        return 1 + probability * np.arange(steps, dtype=np.float64)
+    # A pulse at step t: one at any of the n steps before, each with 1 / n. So y(t) = r y(t - 1) - y(t - 1 - n) / n.
+    r, y = 1 + 1 / n, np.ones(steps)
+    settled = min(steps, 40 * n + 1)  # then the chance of a pulse is 2 / (n + 1), to the last bits
+    for start in range(1, settled, n):  # n steps at once: those before them are known
+        t = np.arange(start, min(start + n, settled))
+        gone = y[t - 1 - n] if start > n else np.where(t > n, y[np.maximum(t - 1 - n, 0)], 0)
+        powers = r ** np.arange(1, len(t) + 1)
+        y[t] = powers * (y[start - 1] - np.cumsum(gone / powers) / n)
+    y[settled:] = y[settled - 1] + 2 / (n + 1) * np.arange(1, steps - settled + 1)
+    return y

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from memory_envs import keys
 from memory_envs.tasks import bitstreams
-from memory_envs.tasks.bits import BitTask, posterior_mean
+from memory_envs.tasks.bits import BitTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +77,20 @@ class Parity(BitTask):
 
     def _recall(self, seen: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
         unseen = n - len(seen)
-        odd = self._bias(seen.sum(axis=0), len(seen), unseen) < 0  # the unseen bits are likelier odd than even
-        return seen.sum(axis=0) % 2 ^ odd
+        ones = seen.sum(axis=0)
+        mostly_ones = 2 * ones > len(seen) if self.p == "uniform" else self.p > 0.5
+        return np.asarray(ones % 2 ^ (mostly_ones & (unseen % 2 == 1)))  # are the unseen bits likelier odd than even?
 
     def _head_score(self, n: int, memory: int) -> float:
         seen = min(memory, n)
         if self.p != "uniform":
             return float(abs(1 - 2 * self.p) ** (n - seen))
-        # With p uniform, every number of 1s among the bits seen is equally likely.
-        return float(np.abs(self._bias(np.arange(seen + 1), seen, n - seen)).mean())
-
-    def _bias(self, ones: npt.NDArray[np.int64], seen: int, unseen: int) -> npt.NDArray[np.float64]:
-        """P(even) - P(odd) of the parity of ``unseen`` bits, after ``ones`` 1s among ``seen``."""
-        if self.p == "uniform":
-            return posterior_mean(unseen, ones, seen)
-        return np.full(ones.shape, (1 - 2 * self.p) ** unseen)
+        # The mean over h of |E[x^r | h]|, x = 1 - 2 p uniform on [-1, 1], r bits unseen, h of the bits seen are 1s.
+        r = n - seen
+        if r % 2 == 0:  # never negative: E[x^r]
+            return 1 / (r + 1)
+        # The sign is that of seen / 2 - h, so that the mean is E[x^r D(x)], D = P(h < seen / 2) - P(h > seen / 2). By
+        # parts: (1 - E[y^(r + 1)]) / (r + 1), where y has the density D'(y) / 2, and y^2 is Beta(1/2, m + 1).
+        m = (seen - 1) // 2  # two equal halves say nothing: an even number of bits is worth one fewer
+        i = np.arange((r + 1) // 2)
+        return float(-np.expm1(np.log1p(-(m + 1) / (m + 1.5 + i)).sum()) / (r + 1)) if seen else 0.0

@@ -101,7 +101,8 @@ class HeadedTask(StreamTask):
 
     @property
     def active(self) -> tuple[bool, ...]:
-        return tuple(n in self.asked for n in self.heads or (self.N,))
+        asked = set(self.asked)
+        return tuple(n in asked for n in self.heads or (self.N,))
 
     @property
     def head_labels(self) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """Networks, and law 6: a network evaluated in one batch and playing the environment gives the same answers."""
 
+import copy
 import itertools
+import pickle
 from typing import Any
 
 import gymnasium as gym
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from baselines.evaluation import evaluate
 from baselines.network import NetworkAgent, head_keys
 from memory_envs import TASKS, DelayedAddition, FlipFlop, Parity, Task, Trials
 from tests.baselines.small import CELL_CASES, TASK_CASES, make_network
@@ -157,6 +160,21 @@ def test_a_single_observation_gets_a_single_action() -> None:
     fresh, fresh_state = agent.predict(np.ones(1, np.float32), state, np.array([True]))
     np.testing.assert_array_equal(fresh_state[0], state[0])
     assert again.shape == fresh.shape == ()
+
+
+@pytest.mark.parametrize(("name", "options"), CELL_CASES, ids=str)
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_a_network_of_another_precision_runs_plays_and_is_pickled(
+    name: str, options: dict[str, Any], kind: torch.dtype
+) -> None:
+    task = Parity(heads=(2, 3))
+    network = make_network(task, cell=name, options=options).to(kind)
+    rollout = network(torch.from_numpy(task.batch(seed=0, index=0, size=4).inputs), head_keys(task))
+    assert {rollout.outputs.dtype, rollout.states.dtype, rollout.answers.dtype} == {kind}
+    agent = NetworkAgent(network, task)
+    expected = evaluate(agent, task, episodes=5, seed=1)
+    for same in (pickle.loads(pickle.dumps(agent)), copy.deepcopy(agent)):
+        assert evaluate(same, task, episodes=5, seed=1) == expected
 
 
 def test_a_task_with_a_head_that_the_network_lacks_is_refused() -> None:

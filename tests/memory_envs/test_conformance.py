@@ -218,7 +218,7 @@ def test_vector_normalize_observation(name: str) -> None:
 def test_the_registry(name: str) -> None:
     kind = TASKS[name]
     spec = gym.spec(kind.env_id)
-    assert spec.kwargs == {"task": name}
+    assert spec.kwargs == {"task": name, "env_id": kind.env_id}
     assert spec.entry_point == "memory_envs.env:MemoryEnv"
     assert spec.vector_entry_point == "memory_envs.vector_env:MemoryVectorEnv"
     assert spec.max_episode_steps is None

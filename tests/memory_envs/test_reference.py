@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
@@ -557,6 +558,100 @@ def test_equivalent_memory_is_linear_between_distinct_scores() -> None:
     task = FlipFlop(N=8)
     between = (task.reference_score(3) + task.reference_score(4)) / 2
     assert task.equivalent_memory(between) == pytest.approx(3.5)
+
+
+# -- long trials -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("task", "memories"),
+    [
+        (EvidenceAccumulation(N=150), (1, 2, 9, 30, 75)),
+        (EvidenceAccumulation(N=151, bias=0.02, delay=60), (1, 61, 90, 150)),
+        (EvidenceAccumulation(N=150, noise=1.5), (1, 9, 60)),
+        (EvidenceAccumulation(N=150, noise=0.2, delay=50, scoring="final"), (51, 80, 149)),
+        (EvidenceAccumulation(heads=(3, 51, 151), num_steps=160), (1, 20, 52, 100)),
+        (DelayedAddition(N=301), (1, 80, 200, 290)),
+        (DelayedAddition(N=302, scoring="final"), (160, 240, 301)),
+        (FlipFlop(N=60, num_steps=700), (1, 7, 40)),
+        (FlipFlop(N=7, num_steps=300, scoring="final", pulse_probability=0.02), (5, 80)),
+        (Parity(N=60, p="uniform"), (0, 1, 30, 59)),
+        (DelayedMatch(N=60, p="uniform"), (0, 1, 30, 59)),
+    ],
+    ids=short,
+)
+@pytest.mark.slow
+def test_long_trials_score_their_reference_score(task: Task, memories: tuple[int, ...]) -> None:
+    for memory in memories:
+        assert_mean(simulate(task, ReferenceAgent(task, memory), 2000), task.reference_score(memory))
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.1, 0.45, 0.5])
+@pytest.mark.parametrize("delay", [0, 7])
+@pytest.mark.parametrize("pulses", [1, 2, 3, 8, 13])
+def test_dense_accumulation_equals_a_walk_over_all_windows(pulses: int, delay: int, bias: float) -> None:
+    """The slow, obvious way: for each n, the walks that have n counted steps, one window after the other."""
+    task = EvidenceAccumulation(N=pulses + delay, delay=delay, bias=bias)
+    for memory in sorted({0, 1, 2, 3, pulses // 2, pulses - 1, pulses, pulses + delay - 1, pulses + delay}):
+        assert task.reference_score(memory) == pytest.approx(walk_over_windows(task, memory), abs=1e-12)
+
+
+def walk_over_windows(task: EvidenceAccumulation, memory: int) -> float:
+    """E[1/n sum of signs]: before[z, s, x] has the walks of s pulses to x with z ties so far."""
+    pulses, delay = task.N - task.delay, task.delay
+    up, down, size = 0.5 + task.bias, 0.5 - task.bias, 2 * pulses + 1
+
+    def onward(walks: Floats, up: float = up, down: float = down) -> Floats:  # (ties, ..., sums), one pulse later
+        moved = np.zeros_like(walks)
+        moved[..., 1:] += up * walks[..., :-1]
+        moved[..., :-1] += down * walks[..., 1:]
+        tied = moved[..., pulses].copy()
+        moved[..., pulses] = 0
+        moved[1:, ..., pulses] = tied[:-1]
+        return moved
+
+    sums = np.arange(-pulses, pulses + 1)
+    ties = np.arange(pulses + 2)
+    counted = pulses - ties[:, None] + np.where(sums != 0, delay, 0)
+    shares = np.where(counted > 0, 1 / np.maximum(counted, 1), 0)  # 1/n, from the ties and the last sum
+    start = np.zeros((pulses + 2, size))
+    start[0, pulses] = 1
+    before = [start]
+    for _ in range(pulses):
+        before.append(onward(before[-1]))
+    total = 0.0
+    asked = [(t, min(memory, t), 1) for t in range(1, pulses + 1)]
+    asked += [(pulses, max(0, min(memory - j, pulses)), 1) for j in range(1, delay + 1)]
+    for t, seen, times in asked:
+        if not seen:
+            continue
+        window = before[t - seen][:, None, :] * np.eye(size)[None]  # by the sum before the window
+        for first, walks in ((1, onward(window, up, 0)), (-1, onward(window, 0, down))):
+            for _ in range(seen - 1):
+                walks = onward(walks)
+            total_seen = sums - sums[:, None]
+            answer = np.sign(np.where(total_seen == 0, -first, total_seen))  # in a tie, all pulses but the first
+            rest = (walks * (np.sign(sums) * answer)[None]).sum(axis=1)
+            for _ in range(pulses - t):
+                rest = onward(rest)
+            total += times * float((rest * shares).sum())
+    return total
+
+
+def test_scores_of_a_thousand_steps_are_quick() -> None:
+    """A second each at N = 1,000, all memories together; measured in CPU time, with room for a slow machine."""
+    for task in (
+        EvidenceAccumulation(N=1000),
+        EvidenceAccumulation(N=1000, noise=1.0),
+        *[k(1000) for k in TASKS.values()],
+    ):
+        begin = time.process_time()
+        memory = task.equivalent_memory(0.9)
+        assert time.process_time() - begin < 5, task
+        assert 0 < memory <= 1000
+    curve = np.array([EvidenceAccumulation(N=1000).reference_score(k) for k in range(1001)])
+    assert (np.diff(curve) > -1e-12).all()
+    assert curve[-2] == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize("memory", [-1, 1.0, "1", None, True])

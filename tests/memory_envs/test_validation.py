@@ -15,6 +15,7 @@ import pytest
 from memory_envs import (
     TASKS,
     DelayedAddition,
+    DelayedMatch,
     EvidenceAccumulation,
     MemoryEnv,
     MemoryVectorEnv,
@@ -227,12 +228,12 @@ def test_unknown_arguments(name: str, argument: str) -> None:
     ):
         with pytest.raises(TypeError) as caught:
             make(**unknown)
-        assert f"{env_id} has no argument {argument!r}; it takes N, scoring" in str(caught.value)
+        words = f"{env_id} got an unexpected keyword argument {argument!r}; it takes N, scoring"
+        assert words in str(caught.value)
         assert all(parameter in str(caught.value) for parameter in TASKS[name].parameters())
-    with pytest.raises(TypeError, match=argument):
-        TASKS[name](**unknown)
-    with pytest.raises(TypeError, match=argument):
-        TASKS[name]().replace(**unknown)
+    for construct in (TASKS[name], TASKS[name]().replace):
+        with pytest.raises(TypeError, match=f"got an unexpected keyword argument '{argument}'"):
+            construct(**unknown)
 
 
 @every_task
@@ -347,6 +348,40 @@ def test_actions_outside_the_space(task: Task) -> None:
         assert total == 1.0
 
 
+ROUNDED = [np.float32(s * (1 + k * 2.0**-23)) for s in (-1, 1) for k in range(17)]  # 0 .. 16 units in the last place
+OUTSIDE = [1 + 2.0**-18, -1 - 2.0**-18, np.float32(1.00001), 1.001, 2, np.iinfo(np.int64).min, np.float16(1.001)]
+
+
+@pytest.mark.parametrize("value", ROUNDED)
+def test_real_values_beyond_a_bound_by_rounding_are_the_bound(value: np.float32) -> None:
+    """In the scalar and the vector form and in scoring alike, bit for bit."""
+    task = DelayedAddition(N=3)
+    batch, bound = task.batch(4, 0, 1), np.sign(value)
+    env, envs = MemoryEnv(task), MemoryVectorEnv(task, 2)
+    env.reset(seed=4)
+    envs.reset(seed=4)
+    for t in range(3):
+        reward, info = env.step(np.array([value]))[1::3]
+        rewards, infos = envs.step(np.array([[value], [0]], np.float32))[1::3]
+        assert reward == rewards[0] == task.rewards(batch, np.full((3, 1, 1), bound))[t, 0]
+        assert reward == task.rewards(batch, np.full((3, 1, 1), value))[t, 0]
+        assert info["correct"] == infos["correct"][0]
+
+
+@pytest.mark.parametrize("value", OUTSIDE, ids=repr)
+def test_real_values_truly_outside_are_refused(value: Any) -> None:
+    task = DelayedAddition(N=3)
+    env, envs = MemoryEnv(task), MemoryVectorEnv(task, 2)
+    env.reset(seed=4)
+    envs.reset(seed=4)
+    with pytest.raises(gym.error.InvalidAction, match="got"):
+        env.step(np.array([value]))
+    with pytest.raises(gym.error.InvalidAction, match="in column 1"):
+        envs.step(np.array([[0], [value]], np.asarray(value).dtype))
+    with pytest.raises(ValueError, match="answers must be numbers from -1 to 1, got"):
+        task.score(task.batch(4, 0, 1), np.full((3, 1, 1), value))
+
+
 @pytest.mark.parametrize("action", [0, 1, True, False, np.int8(1), np.uint64(0), np.array(1)])
 def test_labels_of_every_integer_type(action: Any) -> None:
     env = MemoryEnv("parity", N=1)
@@ -450,6 +485,43 @@ def test_rendering_without_a_mode_or_a_trial() -> None:
         assert env.render() is None
     with pytest.raises(gym.error.ResetNeeded, match="call reset first"):
         MemoryEnv("parity", render_mode="ansi").render()
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_id_plays_another_task(name: str) -> None:
+    kind = TASKS[name]
+    other = DelayedMatch if name != "dms" else Parity
+    makers: list[Any] = [gym.make, gym.make_vec]
+    for make in makers:
+        for task in (other.name, other(N=5)):
+            with pytest.raises(ValueError, match=f"task must be left out of {kind.env_id}.* make {other.env_id}"):
+                make(kind.env_id, task=task)
+        with pytest.raises(ValueError, match="task must be one of"):
+            make(kind.env_id, task="Parity")
+        with pytest.raises(TypeError, match="task must be a Task or the name of one"):
+            make(kind.env_id, task=3)
+        assert make(kind.env_id, task=kind(N=5)).unwrapped.task == kind(N=5)  # its own
+
+
+def test_no_environment_turns_into_another_one() -> None:
+    """Parity and delayed match have the same spaces, and ask for different things."""
+    for env in (MemoryEnv("dms", N=5), MemoryVectorEnv("dms", 2, N=5)):
+        env.reset(seed=0)
+        with pytest.raises(ValueError, match=r"task must be another DelayedMatch, .*, got Parity\(N=3"):
+            env.set_task(Parity(N=3))
+        env.set_task(DelayedMatch(N=3))
+        assert env.task == DelayedMatch(N=3)
+
+
+def test_other_heads_need_no_other_n() -> None:
+    """N follows from the heads asked for, whatever it was before."""
+    for task in (Parity(2), Parity(heads=(2, 3)), Parity(heads=(2, 3), N=3)):
+        assert task.replace(heads=(2, 3, 5)) == Parity(heads=(2, 3, 5))
+        assert task.replace(heads=(2, 3, 5)).N == 5
+    assert Parity(heads=(2, 3)).replace(heads=None) == Parity()
+    assert Parity(2).replace(heads=None) == Parity(2)
+    with pytest.raises(ValueError, match="N must be the largest of heads"):
+        Parity(2).replace(heads=(2, 3), N=2)
 
 
 def test_tasks_with_other_spaces() -> None:

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -47,10 +48,15 @@ def assert_same(ours: Any, theirs: Any, where: str = "") -> None:
         assert ours == theirs, where
 
 
-def pair(task: Task, columns: int, mode: AutoresetMode, **kwargs: Any) -> tuple[MemoryVectorEnv, SyncVectorEnv]:
-    ours = MemoryVectorEnv(task, columns, autoreset_mode=mode, **kwargs)
-    theirs = SyncVectorEnv([lambda: MemoryEnv(task, **kwargs)] * columns, autoreset_mode=mode)
-    return ours, theirs
+def pair(
+    task: Task, columns: int, mode: AutoresetMode, limit: int | None = None, **kwargs: Any
+) -> tuple[MemoryVectorEnv, SyncVectorEnv]:
+    def one() -> gym.Env[Any, Any]:
+        env = MemoryEnv(task, **kwargs)
+        return env if limit is None else TimeLimit(env, limit)
+
+    ours = MemoryVectorEnv(task, columns, autoreset_mode=mode, max_episode_steps=limit, **kwargs)
+    return ours, SyncVectorEnv([one] * columns, autoreset_mode=mode)
 
 
 def drive(ours: Any, theirs: Any, data: st.DataObject, steps: int, mode: AutoresetMode) -> None:
@@ -85,7 +91,7 @@ def drive(ours: Any, theirs: Any, data: st.DataObject, steps: int, mode: Autores
         actions = ours.action_space.sample()
         step, sync = ours.step(actions), theirs.step(actions)
         assert_same(step, sync, "step")
-        over = step[2].copy()
+        over = step[2] | step[3]
 
 
 def blocks_of(rows: int) -> Any:
@@ -93,14 +99,16 @@ def blocks_of(rows: int) -> Any:
     return mock.patch.object(tape, "_MOST_ROWS", rows)
 
 
+@pytest.mark.parametrize("limited", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", MODES, ids=lambda m: m.value)
 @pytest.mark.parametrize("name", TASKS)
 @law
 @given(data=st.data())
-def test_equals_sync_vector_env_bit_for_bit(name: str, mode: AutoresetMode, data: st.DataObject) -> None:
+def test_equals_sync_vector_env_bit_for_bit(name: str, mode: AutoresetMode, limited: bool, data: st.DataObject) -> None:
     task = data.draw(tasks(name))
+    limit = data.draw(st.integers(1, task.num_steps + 2), label="max_episode_steps") if limited else None
     with blocks_of(data.draw(st.sampled_from([1, 64, 300]), label="rows")):
-        ours, theirs = pair(task, data.draw(st.integers(1, 5), label="columns"), mode)
+        ours, theirs = pair(task, data.draw(st.integers(1, 5), label="columns"), mode, limit)
         seed: Any = data.draw(st.one_of(st.integers(0, 2**70), st.none()), label="seed")
         if seed is None:
             seed = data.draw(st.lists(st.integers(0, 2**70), min_size=ours.num_envs, max_size=ours.num_envs))
@@ -164,11 +172,12 @@ def test_a_clone_taken_in_mid_episode_goes_on_identically(name: str, mode: Autor
         assert_same(env.reset(), other.reset())
 
 
+@pytest.mark.parametrize("limit", [None, 5])
 @pytest.mark.parametrize("mode", MODES, ids=lambda m: m.value)
-def test_active_heads_grow_between_trials(mode: AutoresetMode) -> None:
+def test_active_heads_grow_between_trials(mode: AutoresetMode, limit: int | None) -> None:
     """A new task takes over in each column when its next trial begins, as in scalar environments."""
     task = Parity(heads=(2, 3, 6), active_heads=(2,), scoring="final", num_steps=30)
-    ours, theirs = pair(task, 4, mode)
+    ours, theirs = pair(task, 4, mode, limit)
     assert_same(ours.reset(seed=1), theirs.reset(seed=1))
     generator = np.random.default_rng(0)
     for steps, active in ((13, (2, 3)), (40, (6,)), (3, (2, 3, 6)), (40, (2,))):
@@ -176,10 +185,11 @@ def test_active_heads_grow_between_trials(mode: AutoresetMode) -> None:
             actions = generator.integers(0, 2, (4, 3))
             step = ours.step(actions)
             assert_same(step, theirs.step(actions))
-            if mode is AutoresetMode.DISABLED and step[2].any():
+            over = step[2] | step[3]
+            if mode is AutoresetMode.DISABLED and over.any():
                 assert_same(
-                    ours.reset(options={"reset_mask": step[2].copy()}),
-                    theirs.reset(options={"reset_mask": step[2].copy()}),
+                    ours.reset(options={"reset_mask": over.copy()}),
+                    theirs.reset(options={"reset_mask": over.copy()}),
                 )
         grown = ours.task.replace(active_heads=active)
         ours.set_task(grown)
@@ -188,9 +198,10 @@ def test_active_heads_grow_between_trials(mode: AutoresetMode) -> None:
     assert_same(ours.step(actions), theirs.step(actions))
 
 
-def test_make_vec_takes_the_native_environment_and_agrees_with_sync() -> None:
-    native = gym.make_vec("MemoryParity-v0", num_envs=3, N=4)
-    sync = gym.make_vec("MemoryParity-v0", num_envs=3, vectorization_mode="sync", N=4)
+@pytest.mark.parametrize("limit", [{}, {"max_episode_steps": 3}, {"max_episode_steps": -1}], ids=repr)
+def test_make_vec_takes_the_native_environment_and_agrees_with_sync(limit: dict[str, Any]) -> None:
+    native = gym.make_vec("MemoryParity-v0", num_envs=3, N=4, **limit)
+    sync = gym.make_vec("MemoryParity-v0", num_envs=3, vectorization_mode="sync", N=4, **limit)
     assert type(native.unwrapped) is MemoryVectorEnv
     assert type(sync.unwrapped) is SyncVectorEnv
     assert native.observation_space == sync.observation_space
@@ -310,6 +321,9 @@ def test_bad_arguments_and_resets_are_refused() -> None:
         MemoryVectorEnv("parity", 2, autoreset_mode="Never")
     with pytest.raises(ValueError, match="num_envs must be an integer of at least 1, got 0"):
         gym.make_vec("MemoryParity-v0", num_envs=0)
+    for steps in (0, -2, 1.5, True, "3"):
+        with pytest.raises((TypeError, ValueError), match="max_episode_steps must be an integer of at least 1, got"):
+            gym.make_vec("MemoryParity-v0", num_envs=2, max_episode_steps=steps)
     with pytest.raises(ValueError, match="render_mode must be None or one of"):
         MemoryVectorEnv("parity", 2, render_mode="human")
     envs = MemoryVectorEnv("parity", 2, autoreset_mode="Disabled", N=2)
@@ -370,11 +384,12 @@ def test_an_invalid_action_is_ignored_in_a_resetting_column_only() -> None:
     envs.step([0, 7])  # Gymnasium's sync environment does not look at it either
 
 
+@pytest.mark.parametrize("limit", [None, 4])
 @pytest.mark.parametrize("mode", MODES, ids=lambda m: m.value)
-def test_drawings_follow_masked_resets_and_new_tasks(mode: AutoresetMode) -> None:
+def test_drawings_follow_masked_resets_and_new_tasks(mode: AutoresetMode, limit: int | None) -> None:
     task = Parity(heads=(1, 2, 4), scoring="final", num_steps=9)
     with blocks_of(40):
-        ours, theirs = pair(task, 3, mode, render_mode="ansi")
+        ours, theirs = pair(task, 3, mode, limit, render_mode="ansi")
         ours.reset(seed=1)
     theirs.reset(seed=1)
     generator = np.random.default_rng(2)
@@ -390,7 +405,8 @@ def test_drawings_follow_masked_resets_and_new_tasks(mode: AutoresetMode) -> Non
             theirs.call("set_task", grown)
         assert ours.render() == theirs.render()
         buffer[:] = generator.integers(0, 2, (3, 3))  # one array used again and again
-        over = ours.step(buffer)[2].copy()
+        _, _, terminated, truncated, _ = ours.step(buffer)
+        over = terminated | truncated
         theirs.step(buffer.copy())
         assert ours.render() == theirs.render()
 

@@ -16,12 +16,15 @@ from torch import Tensor
 from baselines.cells import Cell
 
 Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 KINDS = ("stable", "unstable", "slow")
 
 FIXED, SLOW = 1e-6, 0.02
 """The speeds below which a point is fixed, or slow: change of the state in a step over the spread of visited states."""
 MARGIN = 1e-3
 """A fixed point is unstable if an eigenvalue's modulus is above 1 by more than this: a line attractor has one at 1."""
+APART = 0.01
+"""Points closer together than this, over the spread of visited states, are one."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,51 @@ class Points:
         speeds: |F(s) - s| over the spread of the visited states, in 1 / step, (P,). F is one step of the cell.
         eigenvalues: the eigenvalues of the Jacobian of F, complex, largest modulus first, (P, S).
         kinds: ``"stable"`` or ``"unstable"`` for fixed points, or ``"slow"``, (P,).
+        ends: at which of the points the search from each start ended, -1 where at none, (starts,).
     """
 
     states: Floats
     speeds: Floats
     eigenvalues: npt.NDArray[np.complex128]
     kinds: npt.NDArray[np.str_]
+    ends: Whole
 
     @property
-    def unstable(self) -> npt.NDArray[np.int64]:
+    def unstable(self) -> Whole:
         """How many eigenvalues have a modulus above 1 + ``MARGIN``, (P,)."""
         return np.asarray((np.abs(self.eigenvalues) > 1 + MARGIN).sum(1))
+
+    def arrivals(self, searches: int) -> Whole:
+        """From how many starts each point was reached, for each of some searches of equal size, (searches, P).
+
+        The starts of the first search come first, then those of the second, and so on.
+        """
+        counts = [np.bincount(part[part >= 0], minlength=len(self.kinds)) for part in np.split(self.ends, searches)]
+        return np.stack(counts).astype(np.int64)
+
+
+def starting_states(visited: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """States from which points are sought, (count, S), in float64.
+
+    A network leaves unstable points, so that few visited states are near one. They lie between what the network
+    visits: the saddle between two memories on the way from one to the other. So every other start lies on the straight
+    line between two visited states, after a share of the way that is uniform from 1/4 to 3/4; of the rest, in turn, one
+    is a visited state and one a visited state with Gaussian noise, whose norm is about the spread (the root mean
+    squared distance of the visited states from their mean).
+
+    Args:
+        visited: the visited states, (M, S); they are drawn with replacement.
+        count: how many.
+        generator: draws the states, the shares and the noise; it is on the CPU.
+    """
+    visited = visited.double()
+    first, second = (visited[torch.randint(len(visited), (count,), generator=generator)] for _ in range(2))
+    share = 0.25 + 0.5 * torch.rand(count, 1, generator=generator, dtype=torch.float64).to(visited)
+    noise = torch.randn(first.shape, generator=generator, dtype=torch.float64).to(visited)
+    spread = (visited - visited.mean(0)).square().sum(1).mean().sqrt()
+    noisy = first + noise * spread / visited.shape[1] ** 0.5
+    turn = torch.arange(count, device=visited.device)[:, None]
+    return torch.where(turn % 2 == 0, first + share * (second - first), torch.where(turn % 4 == 1, first, noisy))
 
 
 def find_points(cell: Cell, held: Tensor, visited: Tensor, starts: Tensor, *, iterations: int = 60) -> Points:
@@ -65,9 +102,15 @@ def find_points(cell: Cell, held: Tensor, visited: Tensor, starts: Tensor, *, it
         visited: M states that the network visits, which say how large the spread is, (M, S).
         starts: the states from which the search starts, (P, S).
         iterations: the most steps of the search.
+
+    Raises:
+        ValueError: a number in ``held``, ``visited`` or ``starts`` is not finite.
     """
     cell = copy.deepcopy(cell).double().requires_grad_(False)
     visited, states = visited.double(), starts.double()
+    for name, values in (("visited", visited), ("starts", states), ("held", held)):
+        if not bool(values.isfinite().all()):
+            raise ValueError(f"{name} must be finite, got {int((~values.isfinite()).sum())} numbers that are not")
     centre = visited.mean(0)
     distances = (visited - centre).norm(dim=1)
     spread = float(distances.square().mean().sqrt().clamp(min=1e-12))
@@ -81,14 +124,15 @@ def find_points(cell: Cell, held: Tensor, visited: Tensor, starts: Tensor, *, it
     for i in order:  # from the slowest on
         apart = (states[kept] - states[i]).norm(dim=1) / spread
         fixed = speeds[kept] < FIXED
-        if bool((apart > 0.01).all()) and (speeds[i] < FIXED or bool((apart[fixed] > 0.1).all())):
+        if bool((apart > APART).all()) and (speeds[i] < FIXED or bool((apart[fixed] > 0.1).all())):
             kept.append(i)
+    ends = _ends(states[: len(starts)], states[kept], spread)
     states, speeds = states[kept], speeds[kept]
     eigenvalues = _eigenvalues(cell, inputs[: len(kept)], states)
     unstable = (np.abs(eigenvalues) > 1 + MARGIN).any(1)
     fixed = (speeds < FIXED).cpu().numpy()
     kinds = np.where(fixed, np.where(unstable, "unstable", "stable"), "slow")
-    return Points(states.cpu().numpy(), speeds.cpu().numpy(), eigenvalues, kinds)
+    return Points(states.cpu().numpy(), speeds.cpu().numpy(), eigenvalues, kinds, ends)
 
 
 def jacobians(cell: Cell, inputs: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,6 +188,14 @@ def _minimise(cell: Cell, inputs: Tensor, states: Tensor, iterations: int, sprea
         settled = (best < 1e-12 * spread) | (better & (old - new < 1e-4 * new)) | (damping[going] >= 1e9)
         going = going[~settled]
     return states, first[~first[:, 0].isnan()]
+
+
+def _ends(ended: Tensor, points: Tensor, spread: float) -> Whole:
+    """Which of the points (P, S) lies closest to where each search ended, (starts, S); -1 if none within ``APART``."""
+    if not len(points):
+        return np.full(len(ended), -1)
+    apart, closest = (torch.cdist(ended, points, compute_mode="donot_use_mm_for_euclid_dist") / spread).min(1)
+    return np.asarray(torch.where(apart <= APART, closest, -1).cpu().numpy())
 
 
 def _eigenvalues(cell: Cell, inputs: Tensor, states: Tensor) -> npt.NDArray[np.complex128]:

@@ -43,6 +43,20 @@ def memory_states(task: Task, trials: Trials) -> Labels:
     return np.where(mask, labels, -1)
 
 
+def held(task: Task, label: int) -> str:
+    """What a memory state is, in words: the flip-flop's bits from the first channel to the last, a label, an interval.
+
+    Args:
+        task: the task.
+        label: the number of the memory state, as ``memory_states`` gives it.
+    """
+    if task.real_valued:
+        return f"{-1 + label / 2:g} to {-0.5 + label / 2:g}"
+    if task.heads is None and task.num_heads <= MOST_BITS:
+        return "".join(str(label >> channel & 1) for channel in range(task.num_heads))
+    return str(label)
+
+
 @dataclass(frozen=True)
 class Distances:
     """Distances between the mean states of what is held.
@@ -58,9 +72,15 @@ class Distances:
     within: float
 
     @property
+    def pairs(self) -> tuple[Labels, Labels]:
+        """The indices of either of the memory states of each pair, (pairs,) each."""
+        first, second = np.triu_indices(len(self.labels), 1)
+        return first, second
+
+    @property
     def separation(self) -> float:
         """Mean distance between memory states, divided by ``within``; NaN where only one occurs."""
-        pairs = self.between[np.triu_indices(len(self.labels), 1)]
+        pairs = self.between[self.pairs]
         return float(pairs.mean() / self.within) if len(pairs) and self.within > 0 else float("nan")
 
 

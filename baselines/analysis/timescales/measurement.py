@@ -24,6 +24,7 @@ from baselines.core.settings import blame
 from baselines.core.tables import Column, Table
 from baselines.network import Rollout
 from baselines.training import losses
+from memory_envs import Task
 
 Flags = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
@@ -54,15 +55,18 @@ SUMMARY = (
     Column("at_lower", "units whose tau_net lies at the lower bound of the fit: nothing is left at lag 1"),
     Column("at_upper", "units whose tau_net lies at the upper bound of the fit"),
     Column("double", "units with two decays"),
-    Column("kept", "units with tau_net above 1, over which the next four are (the published filter)"),
-    Column("tau_net_mean", "mean of tau_net over kept units", "steps"),
-    Column("tau_net_sd", "standard deviation of tau_net over kept units", "steps"),
-    Column("tau_net_median", "median of tau_net over kept units", "steps"),
-    Column("tau_net_mean_inside", "mean of tau_net over kept units that are not at the upper bound", "steps"),
+    Column("kept", "units with tau_net above 1 (the published filter); those at the upper bound are among them"),
+    Column("left_out", "kept units whose tau_net lies at the upper bound: the next three leave them out"),
+    Column("tau_net_mean", "mean of tau_net over kept units that are not left out", "steps"),
+    Column("tau_net_sd", "standard deviation of tau_net over them", "steps"),
+    Column("tau_net_median", "median of tau_net over them", "steps"),
+    Column("tau_net_mean_published", "mean of tau_net over all kept units", "steps"),
+    Column("tau_net_sd_published", "standard deviation of tau_net over all kept units", "steps"),
+    Column("tau_net_median_published", "median of tau_net over all kept units", "steps"),
     Column("tau_mean", "mean of tau over all units", "steps"),
     Column("tau_sd", "standard deviation of tau over all units", "steps"),
-    Column("tau_population", "tau_net of the activity averaged over units", "steps"),
-    Column("population_model", "model of tau_population, as ``model`` of a unit"),
+    Column("tau_population", "tau_net of the activity averaged over units; empty at the upper bound", "steps"),
+    Column("population_model", "model of tau_population, as ``model`` of a unit; bound: it lies at the upper bound"),
 )
 """Columns of the table ``summary``: a row for each network and each way of choosing the number of decays."""
 
@@ -71,10 +75,12 @@ class Timescales(Analysis[TimescaleSettings]):
     """Timescales of a network's units and of its activity.
 
     Protocol (Khajehabdollahi et al., ICLR 2024): ``trials`` trials of ``steps`` steps after ``burn_in`` steps, with
-    random bits, their probability drawn uniformly for each trial (other tasks: their own stimulus, short trials end to
-    end). For each unit the autocorrelation of its activity, the trial's mean taken out, is averaged over trials;
-    trials in which it does not vary are left out. Lags 0 to ``lags`` are fitted, by least squares, with a exp(-k/tau)
-    and with a [c exp(-k/tau1) + (1-c) exp(-k/tau2)], 0 <= a, c <= 1, tau at most 100 (``decay_fits``).
+    random bits (other tasks: their own stimulus, short trials end to end), drawn from the seed and that of the
+    network's run. In trial i of B they are 1 with probability (i + 0.5) / B; with ``probabilities`` ``drawn``, the
+    published way, with one drawn uniformly for each trial: over ten trials such means vary more with what was drawn
+    than with the network. For each unit the autocorrelation of its activity, the trial's mean taken out, is averaged
+    over trials; trials in which it does not vary are left out. Lags 0 to ``lags`` are fitted, by least squares, with
+    a exp(-k/tau) and with a [c exp(-k/tau1) + (1-c) exp(-k/tau2)], 0 <= a, c <= 1, tau at most 100 (``decay_fits``).
 
     Whether a unit has one decay or two is decided in two ways. ``aic``, the published one: the smaller of
     2 P + n ln(RSS / n), with P = 2 or 4 parameters and n lags. It takes the n residuals for independent, which those of
@@ -82,6 +88,9 @@ class Timescales(Analysis[TimescaleSettings]):
     Ornstein-Uhlenbeck processes with tau = 5, one came out at 100). ``cross-validated`` [ours]: two decays only if,
     fitted to all trials but one, they predict the trial left out better than a single decay does, by more than two
     standard errors over trials; with fewer than three trials, always one.
+
+    Means are over the units with tau_net above 1, as published, but leave out those whose fit ends at its bound, 100:
+    such a number says that hardly any decay was found, not how long it takes.
 
     tau is the cell's ``time_constants``. For GRU and LSTM it is 1 / (1 - g), where g is the mean over the same steps of
     the update or forget gate: a leaky unit keeps 1 - 1/tau of its state in a step.
@@ -95,7 +104,7 @@ class Timescales(Analysis[TimescaleSettings]):
     checkpoints = "all"
 
     def check(self, subject: Subject, settings: TimescaleSettings) -> None:
-        blame("on", losses.activity_reader, subject.cell, settings.on)
+        blame("on", losses.activity_reader, subject.cell, settings.on, setting="on")
         _stimulus(subject, settings)
 
     def compute(self, subject: Subject, settings: TimescaleSettings) -> Tables:
@@ -109,6 +118,8 @@ class Timescales(Analysis[TimescaleSettings]):
             own = {name: values[:count] for name, values in found.items()}
             units.add(**subject.keys, unit=np.arange(count), tau=tau, tau_source=source, way=way, **own)
             kept = own["tau_net"] > 1
+            averaged = kept & ~own["at_upper"]
+            bound = bool(found["at_upper"][count])
             summary.add(
                 **subject.keys,
                 way=way,
@@ -116,14 +127,13 @@ class Timescales(Analysis[TimescaleSettings]):
                 **{word: int((own["model"] == word).sum()) for word in ("silent", "diverged", "failed", "double")},
                 **{name: int(own[name].sum()) for name in ("at_lower", "at_upper")},
                 kept=int(kept.sum()),
-                tau_net_mean=_over(np.mean, own["tau_net"][kept]),
-                tau_net_sd=_over(np.std, own["tau_net"][kept]),
-                tau_net_median=_over(np.median, own["tau_net"][kept]),
-                tau_net_mean_inside=_over(np.mean, own["tau_net"][kept & ~own["at_upper"]]),
+                left_out=int((kept & own["at_upper"]).sum()),
+                **_moments(own["tau_net"][averaged]),
+                **_moments(own["tau_net"][kept], "_published"),
                 tau_mean=float(tau.mean()),
                 tau_sd=float(tau.std()),
-                tau_population=float(found["tau_net"][count]),
-                population_model=str(found["model"][count]),
+                tau_population=np.nan if bound else float(found["tau_net"][count]),
+                population_model="bound" if bound else str(found["model"][count]),
             )
         return {"units": units, "summary": summary}
 
@@ -131,9 +141,11 @@ class Timescales(Analysis[TimescaleSettings]):
         return figure.draw(tables["units"], tables["summary"])
 
 
-def _stimulus(subject: Subject, settings: TimescaleSettings) -> Any:
+def _stimulus(subject: Subject, settings: TimescaleSettings) -> tuple[Task, bool]:
+    """The task whose stimulus is shown, and whether the probabilities of its bits are to be spaced evenly."""
     usual = {"p": "uniform"} if "p" in subject.task.parameters() else {}
-    return stimuli.changed(subject.task, usual | settings.task_args, subject.task.num_inputs)
+    spaced = bool(usual) and "p" not in settings.task_args and settings.probabilities == "spaced"
+    return stimuli.changed(subject.task, usual | settings.task_args, subject.task.num_inputs), spaced
 
 
 @torch.no_grad()
@@ -149,7 +161,8 @@ def _curves(subject: Subject, settings: TimescaleSettings) -> tuple[Floats, Name
     cell = network.cell
     read = losses.activity_reader(cell, settings.on)
     total = settings.burn_in + settings.steps
-    inputs = stimuli.stream(_stimulus(subject, settings), settings.trials, total, settings.seed)
+    task, spaced = _stimulus(subject, settings)
+    inputs = stimuli.stream(task, settings.trials, total, settings.seed, subject.seed, spaced=spaced)
     state = cell.initial_state(settings.trials)
     running, gate = Autocorrelation(settings.lags), GateMean(network)
     block = max(2 * settings.lags, _BLOCK // (settings.trials * cell.state_size))
@@ -219,5 +232,8 @@ def _average(curves: Floats) -> Floats:
     return np.asarray(np.where(there, curves, 0).sum(0) / np.maximum(there.sum(0), 1))
 
 
-def _over(function: Any, values: Floats) -> float:
-    return float(function(values)) if len(values) else float("nan")
+def _moments(taus: Floats, suffix: str = "") -> dict[str, float]:
+    """Mean, standard deviation and median, as columns of ``SUMMARY``; NaN of no values."""
+    functions: dict[str, Any] = {"mean": np.mean, "sd": np.std, "median": np.median}
+    values = {name: float(function(taus)) if len(taus) else float("nan") for name, function in functions.items()}
+    return {f"tau_net_{name}{suffix}": value for name, value in values.items()}

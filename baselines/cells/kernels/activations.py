@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 
 class Activation(NamedTuple):
     """An elementwise nonlinearity phi whose derivative can be computed from its value.
+
+    Its functions have names in a module, or are ``partial``s of such, so that a cell that keeps them can be pickled.
 
     Attributes:
         value: a -> phi(a), which autograd can differentiate.
@@ -25,16 +28,17 @@ class Activation(NamedTuple):
 
 def leaky_relu(slope: float = 0.01) -> Activation:
     """phi(a) = max(a, slope a), for 0 < slope < 1. At 0 the derivative is ``slope``, as in torch."""
-    return Activation(
-        lambda a: torch.nn.functional.leaky_relu(a, slope),
-        lambda a: torch.nn.functional.leaky_relu_(a, slope),
-        lambda value: _positive(value).clamp_(min=slope),
-    )
+    value = partial(torch.nn.functional.leaky_relu, negative_slope=slope)
+    return Activation(value, partial(value, inplace=True), partial(_leaky_relu_slope, slope=slope))
 
 
 def _positive(value: Tensor) -> Tensor:
     """1.0 where the value is above 0, else 0.0. Written directly as floats: ``torch.where`` takes 20 times as long."""
     return torch.gt(value, 0, out=torch.empty_like(value, memory_format=torch.contiguous_format))
+
+
+def _leaky_relu_slope(value: Tensor, slope: float) -> Tensor:
+    return _positive(value).clamp_(min=slope)
 
 
 def _tanh_slope(value: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from baselines.cells.kernels.activations import Activation, relu
+from baselines.cells.kernels.fallback import check_steps, differentiable, needs_plain
 
 
 def folded(
@@ -30,7 +30,10 @@ def folded(
     Returns:
         The states s after each step, (T, B, U).
     """
-    states: Tensor = _Folded.apply(inputs, state, matrix, input_weight, bias, activation)  # type: ignore[no-untyped-call]
+    check_steps(inputs)
+    tensors = inputs, state, matrix, input_weight, bias
+    form: Any = _plain_folded if needs_plain(*tensors) else _Folded.apply
+    states: Tensor = form(*tensors, activation)
     return states
 
 
@@ -49,7 +52,10 @@ def leaky(
     The arguments are those of ``folded`` and two factors (U,): ``keep`` of the previous state and ``gain`` of the new
     activity. Returns the states s after each step, (T, B, U).
     """
-    states: Tensor = _Leaky.apply(inputs, state, matrix, input_weight, bias, keep, gain, activation)  # type: ignore[no-untyped-call]
+    check_steps(inputs)
+    tensors = inputs, state, matrix, input_weight, bias, keep, gain
+    form: Any = _plain_leaky if needs_plain(*tensors) else _Leaky.apply
+    states: Tensor = form(*tensors, activation)
     return states
 
 
@@ -60,8 +66,49 @@ def piecewise_linear(
 
     The arguments are those of ``leaky``. Returns relu(z) and z after each step, (T, B, U) each.
     """
-    values, states = _PiecewiseLinear.apply(inputs, state, keep, matrix, input_weight, bias)  # type: ignore[no-untyped-call]
+    check_steps(inputs)
+    tensors = inputs, state, keep, matrix, input_weight, bias
+    form: Any = _plain_piecewise_linear if needs_plain(*tensors) else _PiecewiseLinear.apply
+    values, states = form(*tensors)
     return values, states
+
+
+def _plain_folded(
+    inputs: Tensor, state: Tensor, matrix: Tensor, input_weight: Tensor, bias: Tensor, activation: Activation
+) -> Tensor:
+    states = []
+    for drive in inputs @ input_weight + bias:
+        state = activation.value(state @ matrix + drive)
+        states.append(state)
+    return torch.stack(states)
+
+
+def _plain_leaky(
+    inputs: Tensor,
+    state: Tensor,
+    matrix: Tensor,
+    input_weight: Tensor,
+    bias: Tensor,
+    keep: Tensor,
+    gain: Tensor,
+    activation: Activation,
+) -> Tensor:
+    states = []
+    for drive in inputs @ input_weight + bias:
+        state = keep * state + gain * activation.value(state @ matrix + drive)
+        states.append(state)
+    return torch.stack(states)
+
+
+def _plain_piecewise_linear(
+    inputs: Tensor, state: Tensor, keep: Tensor, matrix: Tensor, input_weight: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor]:
+    states = []
+    for drive in inputs @ input_weight + bias:
+        state = keep * state + torch.relu(state) @ matrix + drive
+        states.append(state)
+    whole = torch.stack(states)
+    return torch.relu(whole), whole
 
 
 def _drive(inputs: Tensor, input_weight: Tensor, bias: Tensor, out: Tensor) -> None:
@@ -88,17 +135,18 @@ class _Folded(torch.autograd.Function):
         for now in after:
             activation.apply(now.addmm_(before, matrix))
             before = now
-        ctx.save_for_backward(inputs, states, matrix, input_weight)
-        ctx.activation = activation
+        ctx.save_for_backward(inputs, state, matrix, input_weight, bias, states)
+        ctx.others = (activation,)
         return states[1:]
 
     @staticmethod
-    @once_differentiable
+    @differentiable(_plain_folded)
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, states, matrix, input_weight = ctx.saved_tensors
+        inputs, _, matrix, input_weight, _, states = ctx.saved_tensors
+        (activation,) = ctx.others
         transposed = matrix.t()
         # First phi's slope at every step; the loop overwrites it with the gradient of phi's argument.
-        delta = ctx.activation.slope(states[1:])
+        delta = activation.slope(states[1:])
         to_value = torch.empty_like(states[0])
         *earlier, after = delta.unbind(0)
         *toward, last = gradient.unbind(0)
@@ -131,18 +179,19 @@ class _Leaky(torch.autograd.Function):
             activation.apply(value.addmm_(before, matrix))
             torch.mul(before, keep, out=now).addcmul_(value, gain)
             before = now
-        ctx.save_for_backward(inputs, states, values, matrix, input_weight, keep, gain)
-        ctx.activation = activation
+        ctx.save_for_backward(inputs, state, matrix, input_weight, bias, keep, gain, states, values)
+        ctx.others = (activation,)
         return states[1:]
 
     @staticmethod
-    @once_differentiable
+    @differentiable(_plain_leaky)
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, states, values, matrix, input_weight, keep, gain = ctx.saved_tensors
+        inputs, _, matrix, input_weight, _, keep, gain, states, values = ctx.saved_tensors
+        (activation,) = ctx.others
         transposed = matrix.t()
         total = torch.empty_like(values)  # the gradient of the states
         # First gain times phi's slope at every step; the loop overwrites it with the gradient of phi's argument.
-        delta = ctx.activation.slope(values).mul_(gain)
+        delta = activation.slope(values).mul_(gain)
         *sums, after_sum = total.unbind(0)
         *deltas, after = delta.unbind(0)
         *toward, last = gradient.unbind(0)
@@ -175,14 +224,15 @@ class _PiecewiseLinear(torch.autograd.Function):
             now.addcmul_(before, keep).addmm_(value, matrix)
             torch.clamp(now, min=0, out=next_value)
             before, value = now, next_value
-        ctx.save_for_backward(inputs, states, values, keep, matrix, input_weight)
+        ctx.save_for_backward(inputs, state, keep, matrix, input_weight, bias, states, values)
+        ctx.others = ()
         ctx.set_materialize_grads(False)
         return values[1:], states[1:]
 
     @staticmethod
-    @once_differentiable
+    @differentiable(_plain_piecewise_linear)
     def backward(ctx: Any, to_values: Tensor | None, to_states: Tensor | None) -> tuple[Tensor | None, ...]:
-        inputs, states, values, keep, matrix, input_weight = ctx.saved_tensors
+        inputs, _, keep, matrix, input_weight, _, states, values = ctx.saved_tensors
         transposed = matrix.t()
         # First relu's slope at every step; the loop overwrites it with the gradient of z.
         total = relu.slope(states[1:])

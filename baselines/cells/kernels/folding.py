@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from baselines.cells.kernels.fallback import differentiable, needs_plain
 
 
 def fold(weight: Tensor, input_weight: Tensor, bias: Tensor, rate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -27,8 +28,16 @@ def fold(weight: Tensor, input_weight: Tensor, bias: Tensor, rate: Tensor) -> tu
     Returns:
         diag(1 - rate) + rate W, (U, U); rate W_in, (U, I); rate b, (U,).
     """
-    matrix, drive, offset = _Fold.apply(weight, input_weight, bias, rate)  # type: ignore[no-untyped-call]
+    tensors = weight, input_weight, bias, rate
+    form: Any = _plain_fold if needs_plain(*tensors) else _Fold.apply
+    matrix, drive, offset = form(*tensors)
     return matrix, drive, offset
+
+
+def _plain_fold(weight: Tensor, input_weight: Tensor, bias: Tensor, rate: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    share = rate[:, None]
+    matrix = (weight - torch.diag(weight.diagonal())) * share + torch.diag(1 - rate)
+    return matrix, input_weight * share, bias * rate
 
 
 class _Fold(torch.autograd.Function):
@@ -37,13 +46,14 @@ class _Fold(torch.autograd.Function):
         ctx: Any, weight: Tensor, input_weight: Tensor, bias: Tensor, rate: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(weight, input_weight, bias, rate)
+        ctx.others = ()
         share = rate[:, None]
         matrix = weight * share
         matrix.diagonal().copy_(1 - rate)
         return matrix, input_weight * share, bias * rate
 
     @staticmethod
-    @once_differentiable
+    @differentiable(_plain_fold)
     def backward(ctx: Any, to_matrix: Tensor, to_drive: Tensor, to_offset: Tensor) -> tuple[Tensor | None, ...]:
         weight, input_weight, bias, rate = ctx.saved_tensors
         share = rate[:, None]

@@ -15,7 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+
+from baselines.cells.kernels.fallback import check_steps, differentiable, needs_plain
 
 
 def gru(
@@ -34,8 +36,29 @@ def gru(
     Returns:
         The states h after each step, (T, B, U).
     """
-    states: Tensor = _GRU.apply(inputs, state, input_weight, weight, input_bias, bias)  # type: ignore[no-untyped-call]
+    check_steps(inputs)
+    tensors = inputs, state, input_weight, weight, input_bias, bias
+    form: Any = _plain_gru if needs_plain(*tensors) else _GRU.apply
+    states: Tensor = form(*tensors)
     return states
+
+
+def gru_step(
+    inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, input_bias: Tensor, bias: Tensor
+) -> Tensor:
+    """One step of ``gru`` in torch's plain operations: inputs (B, I), h (B, U) -> h (B, U)."""
+    shown, recalled = linear(inputs, input_weight, input_bias).chunk(3, -1), linear(state, weight, bias).chunk(3, -1)
+    r, z = (torch.sigmoid(x + y) for x, y in zip(shown[:2], recalled[:2], strict=True))
+    n = torch.tanh(shown[2] + r * recalled[2])
+    return (1 - z) * n + z * state
+
+
+def _plain_gru(inputs: Tensor, state: Tensor, *weights: Tensor) -> Tensor:
+    states = []
+    for now in inputs:
+        state = gru_step(now, state, *weights)
+        states.append(state)
+    return torch.stack(states)
 
 
 def lstm(inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,8 +74,31 @@ def lstm(inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bi
     Returns:
         The outputs h (T, B, U) and the states [h, c] (T, B, 2U) after each step.
     """
-    outputs, states = _LSTM.apply(inputs, state, input_weight, weight, bias)  # type: ignore[no-untyped-call]
+    check_steps(inputs)
+    tensors = inputs, state, input_weight, weight, bias
+    form: Any = _plain_lstm if needs_plain(*tensors) else _LSTM.apply
+    outputs, states = form(*tensors)
     return outputs, states
+
+
+def lstm_step(
+    inputs: Tensor, state: Tensor, input_weight: Tensor, weight: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step of ``lstm`` in torch's plain operations: inputs (B, I), [h, c] (B, 2U) -> h (B, U), [h, c] (B, 2U)."""
+    h, c = state.chunk(2, -1)
+    i, f, g, o = (linear(inputs, input_weight, bias) + linear(h, weight)).chunk(4, -1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    h = torch.sigmoid(o) * torch.tanh(c)
+    return h, torch.cat((h, c), -1)
+
+
+def _plain_lstm(inputs: Tensor, state: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+    outputs, states = [], []
+    for now in inputs:
+        output, state = lstm_step(now, state, *weights)
+        outputs.append(output)
+        states.append(state)
+    return torch.stack(outputs), torch.stack(states)
 
 
 def _driven(inputs: Tensor, weight: Tensor, bias: Tensor, gates: Tensor) -> None:
@@ -105,13 +151,14 @@ class _GRU(torch.autograd.Function):
             n.addcmul_(r, q).tanh_()
             torch.lerp(n, before, z, out=now)
             before = now
-        ctx.save_for_backward(inputs, states, gates, recalled, input_weight, weight)
+        ctx.save_for_backward(inputs, state, input_weight, weight, input_bias, bias, states, gates, recalled)
+        ctx.others = ()
         return states[1:]
 
     @staticmethod
-    @once_differentiable
+    @differentiable(_plain_gru)
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, states, gates, recalled, input_weight, weight = ctx.saved_tensors
+        inputs, _, input_weight, weight, _, _, states, gates, recalled = ctx.saved_tensors
         r, z, n = gates
         # First the factors that turn h's gradient into the gradients of V_n h(t-1) + c_n and of the arguments of r, z
         # and n; the loop multiplies them by h's gradient, step by step.
@@ -166,14 +213,15 @@ class _LSTM(torch.autograd.Function):
             o.addmm_(h, to_o).sigmoid_()
             c = torch.mul(f, c, out=next_c).addcmul_(i, g)
             h = torch.mul(o, torch.tanh(c, out=tanh_c), out=next_h)
-        ctx.save_for_backward(inputs, hs, cs, gates, squashed, input_weight, weight)
+        ctx.save_for_backward(inputs, state, input_weight, weight, bias, hs, cs, gates, squashed)
+        ctx.others = ()
         ctx.set_materialize_grads(False)
         return hs[1:], torch.cat((hs[1:], cs[1:]), -1)
 
     @staticmethod
-    @once_differentiable
+    @differentiable(_plain_lstm)
     def backward(ctx: Any, to_outputs: Tensor | None, to_states: Tensor | None) -> tuple[Tensor | None, ...]:
-        inputs, hs, cs, gates, squashed, input_weight, weight = ctx.saved_tensors
+        inputs, _, input_weight, weight, _, hs, cs, gates, squashed = ctx.saved_tensors
         steps, trials, units = squashed.shape
         i, f, g, o = gates
         # First the factors that turn the gradients of c and h into those of the gates' arguments; the loop multiplies

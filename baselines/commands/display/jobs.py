@@ -15,12 +15,14 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from baselines.benchmark.budgets import SHORT_NAMES
+from baselines.benchmark.budgets import FAULTS, SHORT_NAMES
 from baselines.benchmark.folder import BenchmarkFolder, climb_folder
-from baselines.benchmark.ranking import FAULTS, Rungs, Standing
+from baselines.benchmark.ranking import Rungs, Standing
 from baselines.benchmark.summary import summary_row
 from baselines.commands.display.live import LiveDisplay
 from baselines.core.jobs import Ended, Event, Progressed, Started
+from baselines.core.text import printable
+from baselines.core.trust import trust_options
 from baselines.training.sweep.folder import SweepFolder
 
 D = TypeVar("D", bound="JobsDisplay")
@@ -83,7 +85,7 @@ class JobsDisplay(LiveDisplay):
         """The progress of all jobs together, in words."""
 
     def _print(self, line: str, style: str = "") -> None:
-        self.console.print(Text(line, style=style if self.console.is_terminal else ""), soft_wrap=True)
+        self.console.print(line, style=style if self.console.is_terminal else "", soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
         table = Table.grid(padding=(0, 2), expand=True)
@@ -91,8 +93,8 @@ class JobsDisplay(LiveDisplay):
         table.add_column(no_wrap=True, max_width=MOST_NAME)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for row in list(self._running()):
-            table.add_row(*row)
-        return Group(table, Text(self._footer(), style="bold"))
+            table.add_row(*(Text(printable(cell)) for cell in row))  # a job's output is no markup
+        return Group(table, Text(printable(self._footer()), style="bold"))
 
 
 class SweepDisplay(JobsDisplay):
@@ -155,7 +157,10 @@ class SweepDisplay(JobsDisplay):
 def sweep_line(folder: SweepFolder) -> str:
     """How the runs ended, where the table is, and how to continue the sweep."""
     line = f"{len(folder.statuses)} runs: {_status_counts(folder)}. Table in {folder.path / 'results.csv'}"
-    return line if folder.complete else f"{line}\nGo on with: python -m baselines sweep {shlex.quote(str(folder.path))}"
+    if folder.complete:
+        return line
+    options = trust_options(settings.cell for settings in folder.sweep.runs.values())
+    return f"{line}\nGo on with: python -m baselines sweep {shlex.quote(str(folder.path))}{options}"
 
 
 def _status_counts(folder: SweepFolder) -> str:
@@ -172,7 +177,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
     for column in ("climbs", "IQM", "95 %"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in standings:
-        table.add_row(*summary_row(one, rungs))
+        table.add_row(*map(Text, summary_row(one, rungs)))  # names are no markup
     # A pipe or a log file has no width: there a narrow table would only break the names.
     natural = Measurement.get(console, console.options.update(max_width=1_000), table).maximum
     console.print(table, width=None if console.is_terminal else max(natural, console.width), crop=False)
@@ -183,7 +188,7 @@ def print_ladder(console: Console, standings: Sequence[Standing], rungs: Rungs) 
         if climb.fault and not one.stored
     ]
     for words in faults[:SHOWN_FAULTS]:
-        console.print(words, soft_wrap=True, highlight=False, markup=False)
+        console.print(Text(printable(words)), soft_wrap=True)
     if len(faults) > SHOWN_FAULTS:
         console.print(f"and {len(faults) - SHOWN_FAULTS} more faults; results.csv has all reasons")
 
@@ -214,7 +219,9 @@ class BenchmarkDisplay(JobsDisplay):
             self._print(f"{climb}: N = {row['N']} {row['status']} ({words})", COLOURS.get(row["status"], "red"))
             self._said.pop(name, None)
         self._shown[name] = len(rows)
-        if isinstance(event, Ended) and not self.folder.has_ended(name):
+        if isinstance(event, Ended) and name in self.folder.put_off:
+            self._print(f"{climb}: {self.folder.put_off[name]}; will be tried again")
+        elif isinstance(event, Ended) and not self.folder.has_ended(name):
             said = self._said.get(name, "no output")
             self._print(f"{climb}: not ended: {said} (log: {climb_folder(self.folder.path, name) / 'log.txt'})")
 
@@ -242,4 +249,5 @@ def benchmark_line(folder: BenchmarkFolder) -> str:
     line += f". Results, table and picture in {folder.path}: results.csv, ladder.csv, ladder.png"
     if folder.complete:
         return line
-    return f"{line}\nGo on with: python -m baselines benchmark --out {shlex.quote(str(folder.path))}"
+    options = trust_options(one.what for one in folder.benchmark.contestants)
+    return f"{line}\nGo on with: python -m baselines benchmark --out {shlex.quote(str(folder.path))}{options}"

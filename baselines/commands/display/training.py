@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from baselines.commands.display.live import LiveDisplay
+from baselines.core.text import printable
 from baselines.training.bptt_settings import Plan
 from baselines.training.run import Progress
 
@@ -62,11 +63,12 @@ class Display(LiveDisplay):
         if self._live is None and (progress.report.solved or time.monotonic() >= self._line_due):
             self._line_due = time.monotonic() + PLAIN_SECONDS
             line = plain_line(progress, [*self._rate(), *self._estimate(), self._time_left()])
-            self.console.print(line, soft_wrap=True, highlight=False)
+            self.console.print(line, soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
         settings, progress = self.plan.settings, self.latest
-        title = Text(f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}", style="bold")
+        what = f"{settings.task}, {settings.cell}, {settings.curriculum}, seed {settings.seed}"
+        title = Text(printable(what), style="bold")
         if progress is None:
             return Group(title, Text(f"starting; {self._time_left()}"))
         report = progress.report

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from baselines.core.jobs import Ended, Job, LocalEngine, Progressed
+from baselines.core.start import worker_environment
 from baselines.reproduction.tcr.conditions import Condition
 
 
@@ -46,7 +47,7 @@ def run_all(
                     *map(str, seeds),
                 ),
                 Path(logs, f"{index}.txt"),
-                {"OMP_NUM_THREADS": "1"},
+                {"OMP_NUM_THREADS": "1"} | worker_environment(),
                 restarts=1,
             )
             for index, (condition, seeds) in enumerate(missing.items())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from baselines.core.files import open_own, read_text, writing
 from baselines.reproduction.tcr.conditions import Condition
 
 CONDITION = [f.name for f in fields(Condition)]
@@ -52,7 +53,7 @@ def read(path: Path) -> dict[tuple[Condition, int], Run]:
     """
     if not path.exists():
         return {}
-    text = path.read_text()
+    text = read_text(path)
     lines = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
     if lines.fieldnames != CONDITION + RESULT:
         raise ValueError(f"must be new or a file of this benchmark, got {path}")
@@ -62,19 +63,25 @@ def read(path: Path) -> dict[tuple[Condition, int], Run]:
             numbers = (float(row[name]) for name in RESULT[4:])
             run = Run(row["status"], int(row["updates"]), int(row["plateau"]), *numbers)
             rows[Condition.from_row(row), int(row["seed"])] = run
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise ValueError(f"must have whole rows, got {path}, whose line {lines.line_num} is none") from None
     return rows
 
 
 def begin(path: Path) -> None:
-    """Make the file where it is missing, and cut off half a last row."""
-    if not path.exists():
+    """Make the file where it is missing, and cut off half a last row.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(",".join(CONDITION + RESULT) + "\n")
-        return
-    data = path.read_bytes()
-    os.truncate(path, data.rfind(b"\n") + 1)
+        with open(open_own(path, os.O_RDWR), "r+b") as file:
+            data = file.read() or (",".join(CONDITION + RESULT) + "\n").encode()
+            whole = data[: data.rfind(b"\n") + 1]
+            file.seek(0)
+            file.write(whole)
+            file.truncate()
 
 
 def append(path: Path, condition: Condition, seed: int, run: Run) -> None:
@@ -83,7 +90,7 @@ def append(path: Path, condition: Condition, seed: int, run: Run) -> None:
     row |= {name: f"{row[name]:.4g}" for name in ("loss", "tcr_term")} | {"cpu_seconds": f"{run.cpu_seconds:.1f}"}
     line = io.StringIO()
     csv.DictWriter(line, CONDITION + RESULT, lineterminator="\n").writerow(row)
-    with open(path, "ab", buffering=0) as file:
+    with writing(path), open(open_own(path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0) as file:
         file.write(line.getvalue().encode())
 
 

@@ -23,6 +23,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from baselines.core import style
+from baselines.core.files import replace_file
+from baselines.core.statistics import wilson
 from baselines.reproduction.tcr.conditions import Condition
 from baselines.reproduction.tcr.results import Rows, Run, runs_of
 
@@ -39,13 +42,6 @@ def bootstrap(values: Sequence[float]) -> Interval:
     draws = np.random.default_rng(0).integers(0, len(data), (RESAMPLES, len(data)))
     low, high = np.percentile(data[draws].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
-
-
-def wilson(successes: int, runs: int) -> Interval:
-    """Wilson's score interval of a share."""
-    z2 = 1.959964**2
-    centre, spread = successes + z2 / 2, math.sqrt(z2 * (successes * (runs - successes) / runs + z2 / 4))
-    return max((centre - spread) / (runs + z2), 0.0), min((centre + spread) / (runs + z2), 1.0)
 
 
 def censored_median(updates: Sequence[int], solved: Sequence[bool]) -> str:
@@ -79,7 +75,7 @@ def _row(cells: Sequence[str]) -> str:
 def _line(condition: Condition, rows: Rows) -> str:
     runs = runs_of(condition, rows)
     updates, solved = [run.updates for run in runs.values()], [run.solved for run in runs.values()]
-    low, high = wilson(sum(solved), len(solved))
+    low, high = wilson(sum(solved) / len(solved), len(solved))
     left, right = bootstrap(updates)
     cells = [
         condition.training(),
@@ -103,6 +99,7 @@ def paired(condition: Condition, rows: Rows) -> list[float]:
     return [runs[seed].updates - plain[seed].updates for seed in runs if seed in plain]
 
 
+@style.by({})
 def draw(groups: Groups, rows: Rows, path: Path) -> Path:
     """Share solved, and restricted mean of the updates to the criterion, against g: one column a setting.
 
@@ -136,13 +133,14 @@ def draw(groups: Groups, rows: Rows, path: Path) -> Path:
     panels[1, 0].set_ylabel("updates to criterion\n(restricted mean, bootstrap 95 %)")
     handles = {h.get_label(): h for panel in panels[0] for h in panel.get_legend_handles_labels()[0]}
     figure.legend([handles[label] for label in labels], labels, loc="outside lower center", ncols=6, frameon=False)
-    figure.savefig(path, dpi=120)
+    replace_file(path, style.rendered(figure, "png", dpi=120))
     return path
 
 
 def _share(runs: Sequence[Run]) -> tuple[float, Interval]:
     solved = sum(run.solved for run in runs)
-    return solved / len(runs), wilson(solved, len(runs))
+    low, high = wilson(solved / len(runs), len(runs)).tolist()
+    return solved / len(runs), (low, high)
 
 
 def _restricted_mean(runs: Sequence[Run]) -> tuple[float, Interval]:

@@ -19,11 +19,15 @@ from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypedDict
 
-from baselines.core.files import RunError, lock, read_format, replace_file, writing
+from baselines.core.files import RunError, foreign_entry, inside, read_format, replace_file, writing
 from baselines.core.jobs import Ended, Engine, Event, Job, Started
+from baselines.core.locks import lock
 from baselines.core.settings import SettingsError
+from baselines.core.start import worker_environment
+from baselines.core.stored import check_stored
+from baselines.core.trust import hand_on_trust, stored_name
 from baselines.training import run_files
 from baselines.training.bptt_settings import Settings
 from baselines.training.sweep.product import SETTINGS, Sweep
@@ -43,6 +47,14 @@ RESULTS = (
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "FORCE_COLOR": "", "TTY_COMPATIBLE": "0"}
 """Variables of every run: one thread, and no terminal control codes in its log, whatever the user's environment."""
+
+
+class StoredSweep(TypedDict):
+    """The content of ``sweep.json``, beside its format."""
+
+    fixed: dict[str, Any]
+    axes: dict[str, list[Any]]
+    exclude: list[dict[str, list[Any]]]
 
 
 class SweepFolder:
@@ -66,12 +78,12 @@ class SweepFolder:
         self.sweep = sweep
         try:
             path.mkdir(parents=True, exist_ok=True)
-            strange = sorted(entry.name for entry in path.iterdir() if entry.name not in ("lock", "sweep.json.part"))
+            strange = foreign_entry(path, "sweep.json.part")  # which an earlier version may have left
         except OSError as error:
             raise SettingsError("out", f"out must be a folder to write in, got {path} ({error.strerror})") from None
-        if not is_sweep(path) and strange:
-            raise SettingsError("out", f"out must be a new folder or a sweep's, got {path}, which holds {strange[0]}")
-        self._release = lock(self, path / "lock")
+        if not is_sweep(path) and strange is not None:
+            raise SettingsError("out", f"out must be a new folder or a sweep's, got {path}, which holds {strange}")
+        self._release = lock(self, path)
         try:
             if is_sweep(path):
                 _check_extends(path, read_sweep(path), sweep)
@@ -94,11 +106,18 @@ class SweepFolder:
         return len(self._ends) == len(self.sweep.runs)
 
     def jobs(self) -> list[Job]:
-        """One job for each run that has not ended, with the name of the run."""
+        """One job for each run that has not ended, with the name of the run.
+
+        Raises:
+            UntrustedError: one of them has a cell that only a file names.
+        """
+        left = [run for run in self.sweep.runs if run not in self._ends]
+        for run in left:
+            hand_on_trust(self.sweep.runs[run].cell)
+        environment = ENVIRONMENT | worker_environment()
         return [
-            Job(run, tuple(self._command(run)), self.path / "logs" / f"{run}.log", ENVIRONMENT, restarts=1)
-            for run in self.sweep.runs
-            if run not in self._ends
+            Job(run, tuple(self._command(run)), inside(self.path, "logs", f"{run}.log"), environment, restarts=1)
+            for run in left
         ]
 
     def run(self, engine: Engine, interrupted: Callable[[], bool] = lambda: False) -> Generator[Event, None, None]:
@@ -160,7 +179,7 @@ class SweepFolder:
 
     def _end(self, run: str) -> dict[str, Any] | None:
         """How a run ended, as columns of the table and ``solved_at``; None where the run is not finished."""
-        path, asked = self.path / run, self.sweep.runs[run]
+        path, asked = inside(self.path, run), self.sweep.runs[run]
         if not (path / "summary.json").exists():
             return None
         summary = run_files.read_summary(path)
@@ -174,14 +193,14 @@ class SweepFolder:
             if played := summary["played"]:
                 accuracy = fmean(played["accuracy"].values())
                 end |= {"played_n": task_from_dict(played["task"]).N, "accuracy": round(accuracy, 6)}
-                end |= {"score": round(played["score"], 6), "score_error": round(played["standard_error"], 6)}
+                end |= {"score": round(played["score"], 6) + 0.0, "score_error": round(played["standard_error"], 6)}
             return end
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path / 'summary.json'} is not that of a run: {error!r}") from None
 
     def _command(self, run: str) -> list[str]:
         """The command line of a run. The same one starts the run and resumes it."""
-        settings, path = self.sweep.runs[run], self.path / run
+        settings, path = self.sweep.runs[run], inside(self.path, run)
         return [sys.executable, "-m", "baselines", "train", "--go-on", f"--out={path}", *options(settings)]
 
 
@@ -210,13 +229,16 @@ def read_sweep(path: Path) -> Sweep:
     """The sweep in the folder ``path``.
 
     Raises:
-        RunError: ``sweep.json`` cannot be read.
+        RunError: ``sweep.json`` cannot be read, or names a cell that is not trusted.
     """
     file = path / "sweep.json"
-    plain = read_format(file, FORMAT)
+    plain = check_stored(read_format(file, FORMAT), StoredSweep, file, "a sweep")
+    for values in (plain["fixed"], plain["axes"]):
+        if "cell" in values:
+            values["cell"] = stored_name(values["cell"], file)
     try:
         return Sweep.from_dict(plain)
-    except (KeyError, TypeError) as error:
+    except SettingsError as error:
         raise RunError(f"{file} is not that of a sweep: {error}") from None
 
 

@@ -30,6 +30,8 @@ WORDS = {str: "a string", int: "an integer", float: "a number", bool: "true or f
 
 MOST_RUNS = 10_000
 LONGEST_NAME = 150
+MOST_BYTES = 250
+"""Bytes in the name of a run: with the ending of its log, a file's name may have 255."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,11 @@ class Sweep:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Sweep:
-        """The inverse of ``to_dict``."""
+        """The inverse of ``to_dict``.
+
+        Raises:
+            SettingsError: the sweep, or one of its runs, is not possible.
+        """
         return cls.of({**plain["fixed"], **plain["axes"]}, plain["exclude"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,6 +131,8 @@ def _runs(
         # Only one seed of each combination is tried: making a large network takes time, and the seed does not matter.
         if not possible or replace(settings, seed=possible[-1][0].seed) != possible[-1][0]:
             possible.append((settings, values))
+    for settings, values in possible:
+        _check(settings.check_cell, values)
     if not found:
         raise SettingsError("exclude", "exclude must leave a run, got entries that leave none")
     with importing():  # after all checks that do not need torch
@@ -177,12 +185,16 @@ def _values(name: str, given: object) -> list[Any]:
 
 
 def _checked(name: str, value: object) -> Any:
-    """The value, if it has the type of the setting. ``Settings`` checks which numbers and names are allowed."""
+    """The value, if it has the type of the setting and is allowed by itself."""
     kind = SETTINGS[name].kind
     if kind is float and type(value) is int:
         value = float(value)
-    if type(value) is not kind:
-        raise SettingsError(name, f"{name} must be {WORDS[kind]}, got {value!r}")
+    if not (isinstance(value, str) if kind is str else type(value) is kind):  # a bool is an int, too
+        words = WORDS[kind]
+        if kind is int and isinstance(value, str):
+            words += ' or a range such as "0..4"'
+        raise SettingsError(name, f"{name} must be {words}, got {value!r}")
+    SETTINGS[name].check(value)  # before combinations are tried: no entry in exclude makes such a value possible
     try:
         json.dumps(value)
     except TypeError:
@@ -200,4 +212,7 @@ def _word(name: str, value: object) -> str:
 
 def _short(name: str) -> str:
     """The name; a long one is cut, and a hash keeps it unique."""
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{sha256(name.encode()).hexdigest()[:8]}"
+    if len(name) <= LONGEST_NAME and len(name.encode()) <= MOST_BYTES:
+        return name
+    cut = name[:LONGEST_NAME].encode()[: MOST_BYTES - 9].decode(errors="ignore")
+    return f"{cut}-{sha256(name.encode()).hexdigest()[:8]}"

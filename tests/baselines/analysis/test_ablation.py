@@ -87,13 +87,58 @@ def test_the_unit_that_matters_is_found() -> None:
     assert sorted(table.where(count=2)["selection"]) == ["fastest", "random", "random", "random", "slowest"]
 
 
+def test_a_choice_among_units_with_one_tau_is_averaged_over() -> None:
+    """Of five units one is faster than the rest, and three are tied for the second place among the fastest."""
+    cell = Latch(5)
+    cell.time_constants = torch.tensor([2.0, 1.0, 2.0, 2.0, 5.0])
+    one = subject(cell, FlipFlop(N=6, bits=1))
+    readout = one.network.readouts["0"]
+    with torch.no_grad():
+        readout.get_parameter("weight")[:] = torch.tensor([[-1.0, 0, 0, 0, 0], [1, 0, 0, 0, 0]])
+        readout.get_parameter("bias")[:] = 0
+    settings = AblationSettings(singles=2, groups=(1, 2, 3, 4), repetitions=200, **QUICK)
+    table = Ablation().measure(one, settings)["ablation"]
+    ones = table.where(selection="fastest", count=1)
+    ones = ones.keep(ones["weight"] != 1)  # without the group of one
+    assert sorted(ones["unit"].tolist()) == [0, 2, 3]
+    assert ones["tied"].tolist() == [3] * 3
+    assert ones["weight"] == pytest.approx([1 / 3] * 3)
+    two = table.where(selection="fastest", count=2)
+    assert len(two) == 200
+    assert set(two["tied"]) == {3}
+    lost = two["relative"] < 0.5  # the bit is lost with unit 0, in one of three choices
+    assert lost.mean() == pytest.approx(1 / 3, abs=0.1)  # three standard errors
+    assert two["tau"].tolist() == [1.5] * 200
+    for selection, count, tied in (("fastest", 3, 3), ("fastest", 4, 0), ("slowest", 1, 0), ("slowest", 4, 0)):
+        assert set(
+            table.where(selection=selection, count=count).keep(
+                table.where(selection=selection, count=count)["weight"] == 1
+            )["tied"]
+        ) == {tied}, (selection, count)
+    figure = Ablation().draw({"ablation": table})
+    assert "fastest\n(3 tied\nat $\\tau$ = 2)" in [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    for line in figure.axes[1].lines[:3]:  # no line joins single units to groups
+        assert np.min(np.asarray(line.get_xdata(), float)) == 2
+
+
+def test_few_of_many_tied_units_are_drawn() -> None:
+    cell = Latch(40)
+    cell.time_constants = torch.cat([torch.ones(30), torch.arange(2.0, 12.0)])
+    one = subject(cell, FlipFlop(N=6, bits=1))
+    settings = AblationSettings(singles=3, groups=(), repetitions=2, **QUICK)
+    rows = Ablation().measure(one, settings)["ablation"].where(selection="fastest")
+    assert len(rows) == 6
+    assert rows["weight"] == pytest.approx([0.5] * 6)
+    assert rows["tied"].tolist() == [30] * 6
+    assert rows["weight"].sum() == pytest.approx(3)
+
+
 class Latch(Linear):
     """Unit 0 keeps the sign of its last pulse; 1 and 2 forget."""
 
-    time_constants = torch.tensor([3.0, 2.0, 1.0])
-
-    def __init__(self) -> None:
-        super().__init__(torch.eye(3), torch.ones(3, 1))
+    def __init__(self, units: int = 3) -> None:
+        super().__init__(torch.eye(units), torch.ones(units, 1))
+        self.time_constants = torch.arange(units, 0.0, -1)
 
     def step(self, inputs: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         kept = torch.where(inputs == 0, state[:, :1], inputs)

@@ -1,6 +1,7 @@
 """Geometry: on systems whose answers are known: a latch, a linear integrator, a rotation, the logistic map."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,18 @@ from torch import Tensor
 from baselines.analysis import Subject, Table
 from baselines.analysis.geometry import Geometry, figure, measurement, restructuring
 from baselines.analysis.geometry.components import components, principal_angles
-from baselines.analysis.geometry.fixed_points import find_points, jacobians
+from baselines.analysis.geometry.fixed_points import find_points, jacobians, starting_states
 from baselines.analysis.geometry.lyapunov import largest_exponent
-from baselines.analysis.geometry.memory_states import distances, memory_states
+from baselines.analysis.geometry.memory_states import distances, held, memory_states
 from baselines.analysis.settings import GeometrySettings
+from baselines.analysis.subject import load
 from baselines.cells import Cell
 from baselines.core.settings import SettingsError
 from baselines.network import RecurrentNetwork
+from baselines.training.bptt_settings import Settings
+from baselines.training.run import TrainingRun
 from memory_envs import DelayedAddition, EvidenceAccumulation, FlipFlop, Parity
+from tests.attack.fixed_points import attempts
 from tests.baselines.analysis.known_systems import Linear, subject
 from tests.baselines.small import CELL_CASES, make_cell
 
@@ -70,6 +75,76 @@ def test_a_latch_of_three_bits_has_eight_stable_points_and_nineteen_others() -> 
     slopes = np.where(np.abs(points.states) < 0.1, GAIN, GAIN * (1 - level**2))  # GAIN (1 - s^2)
     np.testing.assert_allclose(np.abs(points.eigenvalues), -np.sort(-slopes, axis=1), rtol=1e-4)
     np.testing.assert_array_equal(points.unstable, (np.abs(points.states) < 0.1).sum(1))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
+def test_a_hand_built_rate_network_of_three_bits_has_its_points_whatever_the_seed(seed: int) -> None:
+    """r(t) = (1 - a) r(t-1) + a tanh(g r(t-1) + x(t)) in each unit; 27 points: r = tanh(g r), 19 unstable."""
+    cell: Any = make_cell("rate", {"a": 0.5}, inputs=3, units=6)
+    with torch.no_grad():
+        cell.weight.copy_(torch.tensor([GAIN, GAIN, GAIN, 0.5, 0.5, 0.5]).diag())
+        cell.input_weight.copy_(torch.cat([DRIVE / 0.5 * torch.eye(3), torch.zeros(3, 3)]))
+        cell.bias.zero_()
+    network = RecurrentNetwork(cell, 2)
+    for bit in range(3):
+        network.add_readout(str(bit), torch.Generator().manual_seed(bit))
+    one = Subject(network.requires_grad_(False), FlipFlop(N=6))
+    tables = Geometry().measure(one, GeometrySettings(exponent_steps=5, seed=seed))
+    row, points = tables["geometry"], tables["points"]
+    assert row["stable"].tolist() == [8]
+    assert 6 <= row["stable_both"][0] <= 8
+    assert 18 <= row["unstable"][0] <= 19
+    assert row["unstable"][0] <= row["unstable_expected"][0] < 21
+    fixed = points.keep(points["kind"] != "slow")
+    assert fixed["starts"].min() >= 1
+    assert fixed["starts"].sum() == row["arrived"][0] <= row["starts"][0] == 200
+    assert (fixed["searches"] == 2).sum() == row["stable_both"][0] + row["unstable_both"][0]
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
+def test_random_networks_of_known_fixed_points_are_found_whole(seed: int) -> None:
+    held = [found for _, found in attempts(seed, 6)]
+    assert sum(held) >= 5
+
+
+@pytest.mark.slow
+def test_the_points_of_a_trained_flip_flop_do_not_depend_on_the_seed(tmp_path: Path) -> None:
+    """Eight stable points, and all saddles that a search of many more starts finds, but one at most."""
+    asked: dict[str, Any] = {"task": "flip-flop", "task_args": {"pulse_probability": 0.05}, "cell": "rate", "n_max": 24}
+    settings = Settings(
+        out=tmp_path, curriculum="none-single", threshold=0.998, episodes=2, overrides={"units": 64}, **asked
+    )
+    run = TrainingRun(settings)
+    list(run.train())
+    run.finish()
+    (one,) = load([tmp_path], "latest")
+    whole = Geometry().measure(one, GeometrySettings(points=700, exponent_steps=2))["geometry"]
+    assert whole["unstable_both"][0] == whole["unstable"][0] > 8
+    for seed in range(5):
+        row = Geometry().measure(one, GeometrySettings(exponent_steps=2, seed=seed))["geometry"]
+        assert row["stable"][0] == whole["stable"][0]
+        assert whole["unstable"][0] - 1 <= row["unstable"][0] <= whole["unstable"][0]
+
+
+def test_starts_lie_on_near_and_between_what_is_visited() -> None:
+    visited = torch.tensor([[0.0, 0.0], [8.0, 0.0]])
+    starts = starting_states(visited, 400, torch.Generator().manual_seed(0))
+    between, on, noisy = starts[::2], starts[1::4], starts[3::4]
+    assert set(between[:, 1].tolist()) == {0.0}
+    assert set(on.flatten().tolist()) == {0.0, 8.0}
+    inner = between[(between[:, 0] != 0) & (between[:, 0] != 8), 0]  # else both ends were one state
+    assert 2 <= inner.min() < 2.2
+    assert 5.8 < inner.max() <= 6
+    noise = noisy[:, 1]
+    assert noise.square().mean().sqrt() == pytest.approx(4 / math.sqrt(2), rel=0.15)  # the spread is 4
+
+
+@pytest.mark.parametrize("which", ["held", "visited", "starts"])
+def test_points_are_not_sought_from_nan(which: str) -> None:
+    given: dict[str, Any] = {"held": torch.zeros(3), "visited": torch.rand(9, 3), "starts": torch.rand(4, 3)}
+    given[which].view(-1)[1] = math.nan
+    with pytest.raises(ValueError, match=f"{which} must be finite, got 1 numbers that are not"):
+        find_points(Latches(3).requires_grad_(False), **given)
 
 
 def test_the_flip_flops_eight_points_answer_its_eight_memory_states() -> None:
@@ -223,6 +298,13 @@ def test_memory_states_are_what_is_to_be_held() -> None:
     assert set(memory_states(addition, addition.batch(0, 0, 500)).ravel().tolist()) == {-1, 0, 1, 2, 3}
 
 
+def test_memory_states_have_words() -> None:
+    flip = FlipFlop(N=6, bits=3)
+    assert [held(flip, label) for label in (0, 1, 5, 6)] == ["000", "100", "101", "011"]  # the first channel first
+    assert held(Parity(heads=(2, 4)), 1) == "1"
+    assert [held(DelayedAddition(N=8), label) for label in (0, 3)] == ["-1 to -0.5", "0.5 to 1"]
+
+
 def test_distances_of_two_clusters() -> None:
     states = np.array([[0.0, 1], [0, -1], [3, 1], [3, -1], [50, 50]])
     found = distances(states, np.array([0, 0, 1, 1, -1]))
@@ -232,11 +314,14 @@ def test_distances_of_two_clusters() -> None:
 
 
 def made_up(jump: int, fall: int, count: int = 12) -> dict[str, Table]:
-    """Checkpoints 10 updates apart; the geometry jumps in interval ``jump``, the loss falls in ``fall``."""
+    """Checkpoints 10 updates apart; the geometry jumps in interval ``jump``, the loss falls in ``fall``.
+
+    The two sets of trials of a checkpoint hardly differ.
+    """
     tables = {name: Table(columns) for name, columns in measurement.TABLES.items()}
     rng = np.random.default_rng(0)
     for c in range(count):
-        keys: dict[str, Any] = {"run": "a", "N": 5, "update": 10 * c}
+        keys: dict[str, Any] = {"run": "a", "group": "", "N": 5, "update": 10 * c}
         after = c > jump
         values: dict[str, Any] = dict.fromkeys([column.name for column in measurement.GEOMETRY], 0.0)
         values |= {
@@ -246,6 +331,8 @@ def made_up(jump: int, fall: int, count: int = 12) -> dict[str, Table]:
             "lyapunov_held": (-0.1 if after else 0.2) + 0.001 * rng.random(),
             "stable": 8 if after else 1,
         }
+        little = {"subspace": 0.01, "dimension": 0.01, "distances": 0.01, "points": 0, "chaos": 0.001, "loss": 0.01}
+        tables["noise"].add(**keys, measure=list(little), difference=list(little.values()))
         tables["geometry"].add(**values)
         turn = (1.2 if after else 0.0) + 0.01 * rng.random()
         axis = [math.cos(turn), math.sin(turn), 0]
@@ -277,13 +364,19 @@ def test_figures_of_one_checkpoint_and_of_a_course() -> None:
     assert len(figure.draw(course | restructuring.conclude(course)).axes) == 7
 
 
-def test_a_network_that_diverges_is_told() -> None:
-    one = subject(Linear(torch.tensor([[1e30]]), torch.ones(1, 1)), Parity(N=3))
-    tables = Geometry().measure(one, GeometrySettings(trials=4))
-    assert np.isnan(tables["geometry"]["participation_ratio"][0])
-    assert len(tables["points"]) == 0
-    assert figure.draw(tables).axes
-    assert len(restructuring.conclude(tables)["changes"]) == 0
+def test_eigenvalues_are_drawn_in_conjugate_pairs() -> None:
+    """Of three pairs, the three largest eigenvalues are one pair and half of the next."""
+    matrix = torch.zeros(6, 6)
+    for i, (size, a) in enumerate(((0.9, 0.5), (0.8, 1.0), (0.7, 2.0))):
+        turn = [[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]]
+        matrix[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = size * torch.tensor(turn)
+    one = subject(Linear(matrix, torch.ones(6, 1)), Parity(N=3))
+    drawn = figure.draw(Geometry().measure(one, GeometrySettings(trials=10, points=10, exponent_steps=5)))
+    (axes,) = (axes for axes in drawn.axes if axes.get_xlabel() == "real part")
+    shown = {complex(*np.round(at, 4)) for points in axes.collections for at in np.asarray(points.get_offsets())}
+    assert shown == {
+        np.round(size * np.exp(sign * 1j * a), 4) for size, a in ((0.9, 0.5), (0.8, 1.0)) for sign in (1, -1)
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Timescales: of processes whose timescale is known, and of what has none."""
 
 import itertools
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from baselines.analysis.timescales.decay_fits import fit_double, fit_single
 from baselines.analysis.timescales.time_constants import time_constants
 from baselines.cells import GRU, LSTM, LeakyTauRNN, RateRNN
 from baselines.core.settings import SettingsError
+from baselines.core.tables import Table
 from baselines.network import RecurrentNetwork
 from memory_envs import FlipFlop, Parity
 from tests.baselines.analysis.known_systems import Linear, filters, subject
@@ -143,6 +146,65 @@ def test_units_without_a_timescale_are_counted() -> None:
     assert diverged["summary"]["diverged"].tolist() == [1, 1]
 
 
+def test_means_leave_out_fits_at_the_bound_and_say_how_many() -> None:
+    a, b = torch.tensor([0.7, 0.8, 0.9, 0.999]), torch.ones(4, 1)
+    settings = TimescaleSettings(steps=3000, trials=4, task_args={"p": 0.5})
+    tables = Timescales().measure(subject(Linear(a.diag(), b)), settings)
+    units, summary = (tables[name].where(way="aic") for name in ("units", "summary"))
+    taus = units["tau_net"]
+    bound = units["at_upper"]  # the slowest, and those that noise made AIC fit with a second decay
+    assert bound[3]
+    assert not bound[:2].any()
+    assert (summary["kept"][0], summary["left_out"][0]) == (4, bound.sum())
+    for name, function in (("mean", np.mean), ("sd", np.std), ("median", np.median)):
+        assert summary[f"tau_net_{name}"][0] == pytest.approx(function(taus[~bound]))
+        assert summary[f"tau_net_{name}_published"][0] == pytest.approx(function(taus))
+    assert summary["population_model"][0] == "bound"
+    assert np.isnan(summary["tau_population"][0])
+    figure = Timescales().draw(tables)
+    assert f"{bound.sum()} of 4 fits end at the bound" in figure.axes[1].get_xlabel()
+
+
+def test_probabilities_are_spaced_evenly_and_bits_are_the_networks_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = subject(filters([2.0]))
+    shown: list[torch.Tensor] = []
+    whole = one.network.unroll
+
+    def watched(inputs: torch.Tensor, state: torch.Tensor) -> Any:
+        shown.append(inputs)
+        return whole(inputs, state)
+
+    monkeypatch.setattr(one.network, "unroll", watched)
+
+    def bits(seed: int = 0, **given: Any) -> torch.Tensor:
+        shown.clear()
+        settings = TimescaleSettings(steps=4000, trials=5, burn_in=0, **given)
+        Timescales().measure(replace(one, seed=seed), settings)
+        return torch.cat(shown)[..., 0]
+
+    spaced = bits()
+    np.testing.assert_allclose(spaced.mean(0), [0.1, 0.3, 0.5, 0.7, 0.9], atol=0.03)  # four standard errors
+    assert not torch.equal(spaced, bits(seed=1))
+    assert torch.equal(spaced, bits())
+    np.testing.assert_allclose(bits(task_args={"p": 0.5}).mean(0), [0.5] * 5, atol=0.04)
+    drawn = bits(probabilities="drawn")
+    assert (abs(drawn.mean(0) - spaced.mean(0)) > 0.05).any()
+
+
+def test_a_band_of_tau_lies_where_units_are() -> None:
+    settings = TimescaleSettings(steps=400, trials=3)
+    tables: dict[str, Any] = {}
+    for n in (2, 3):
+        cell = filters([2.0] * 10)
+        cell.time_constants = torch.tensor([1.0] * 8 + [1.5, 9.0])  # mean 1.85, standard deviation 2.4
+        for name, table in Timescales().measure(replace(subject(cell), task=Parity(N=n)), settings).items():
+            tables.setdefault(name, Table(table.columns)).extend(table)
+    tau = Timescales().draw(tables).axes[0]
+    ends = np.concatenate([path.vertices for band in tau.collections for path in band.get_paths()])[:, 1]
+    assert len(ends)
+    assert ends.min() >= 1
+
+
 def test_time_constants_of_the_cells() -> None:
     generator = torch.Generator().manual_seed(0)
     leaky = LeakyTauRNN(1, 5, tau=2.5, generator=generator)
@@ -171,7 +233,7 @@ def test_the_gate_tells_tau(kind: type[GRU] | type[LSTM]) -> None:
         (TimescaleSettings(steps=299), "steps must be at least 10 lags = 300 for a fit, got 299"),
         (TimescaleSettings(lags=2), "lags must be an integer from 4 to 1000, got 2"),
         (TimescaleSettings(divisor="n"), r"divisor must be one of \['pairs', 'published'\], got 'n'"),
-        (TimescaleSettings(on="c"), r"must be among \['output', 'state'\] for this cell, got 'c'"),
+        (TimescaleSettings(on="c"), r"^on must be among \['output', 'state'\] for this cell, got 'c'"),
         (
             TimescaleSettings(task_args={"bits": 2}),
             r"task_args must be among \['scoring', 'p'\] for parity, got 'bits'",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import resource
 import signal
 import sys
 import threading
@@ -235,11 +234,6 @@ class TrainsOn(Remembers):
 # -- what harms the process of the agent -------------------------------------------------------------------------
 
 
-class Leaves(Remembers):
-    def learn(self, env: Any, total_steps: int) -> None:
-        os._exit(0)
-
-
 class IsKilled(Remembers):
     """Killed at N = 4, so that the result of N = 2 stays."""
 
@@ -268,12 +262,6 @@ class HoldsTheLock(Remembers):
     def predict(self, observation: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
         ctypes.PyDLL(None).sleep(1000)
         return None, None
-
-
-class EatsMemory(Remembers):
-    def learn(self, env: Any, total_steps: int) -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
-        np.ones(1 << 34)
 
 
 class LeavesThreads(Remembers):

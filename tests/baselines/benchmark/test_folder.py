@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import io
 import json
+import math
 import os
 import re
 import signal
@@ -12,13 +13,15 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from baselines.benchmark import BUDGETS, Budget
 from baselines.benchmark.climb import climb
-from baselines.benchmark.folder import COLUMNS, UNWRITABLE, BenchmarkFolder, climb_folder
+from baselines.benchmark.clock import RungClock
+from baselines.benchmark.folder import COLUMNS, UNWRITABLE, BenchmarkFolder, _watch, climb_folder, write_rung
 from baselines.benchmark.plan import Benchmark, read_benchmark
 from baselines.commands.display.jobs import BenchmarkDisplay, benchmark_line
 from baselines.commands.main import main
@@ -26,6 +29,8 @@ from baselines.core import style
 from baselines.core.files import RunError
 from baselines.core.jobs import Ended, Event, Job, Progressed, Started
 from baselines.core.settings import SettingsError
+from baselines.core.text import one_line
+from baselines.core.trust import VARIABLE, UntrustedError
 from tests.baselines.benchmark.whole import AGENTS, BUDGET, benchmark
 
 Interrupted = Callable[[], bool]
@@ -68,16 +73,22 @@ class InPlaceEngine:
 
 
 class DyingEngine:
-    """Its jobs end at once, with these exit codes."""
+    """Its jobs end at once, the same way each time.
 
-    def __init__(self, codes: Sequence[int]) -> None:
-        self.codes = codes
+    Args:
+        ends: how, as arguments of ``Ended``, in the order in which the jobs are first given.
+    """
+
+    def __init__(self, ends: Sequence[dict[str, Any]]) -> None:
+        self.ends = ends
+        self.names: list[str] = []
 
     def run(self, jobs: Sequence[Job], interrupted: Interrupted = lambda: False) -> Generator[Event, None, None]:
-        for job, code in zip(jobs, self.codes, strict=True):
+        self.names = self.names or [job.name for job in jobs]
+        for job in jobs:
             job.log.parent.mkdir(parents=True, exist_ok=True)
             yield Started(job)
-            yield Ended(job, code, again=False)
+            yield Ended(job, again=False, **self.ends[self.names.index(job.name)])
 
 
 def run(path: Path, asked: Benchmark) -> list[str]:
@@ -191,11 +202,21 @@ def test_damaged_settings_are_named(damage: str, tmp_path: Path) -> None:
     [
         ({"versions": "torch"}, "versions must be an object, got 'torch'"),
         ({"tasks": ["chess"]}, "task must be one of .*, got 'chess'"),
-        ({"tasks": "parity"}, "task must be one of .*, got 'p'"),
-        ({"seeds": "01"}, "seed must be an integer .*, got '0'"),
+        ({"tasks": "parity"}, "tasks must be a list, got 'parity'"),
+        ({"seeds": "01"}, "seeds must be a list, got '01'"),
         ({"budget": {"steps": 1, "n_max": "8", "seeds": [0], "episodes": 1, "limit": 1}}, "n_max must be an integer"),
-        ({"contestants": [1]}, "mapping"),
-        ({"contestants": [{"what": "gru", "method": "sarsa"}]}, "method must be one of .*, got 'sarsa'"),
+        ({"contestants": [1]}, r"contestants\[0\] must be an object, got 1"),
+        (
+            {"contestants": [{"what": "gru", "method": "sarsa"}]},
+            r"contestants\[0\].method must be 'agent' or 'ppo' or 'bptt', got 'sarsa'",
+        ),
+        (
+            {"contestants": [{"what": "gru", "method": "ppo/../../../x"}]},
+            r"contestants\[0\].method must be 'agent' or 'ppo' or 'bptt', got 'ppo/",
+        ),
+        ({"contestants": [{"what": 5, "method": "agent"}]}, r"contestants\[0\].what must be "),
+        ({"contestants": [{"what": "bad\udcff", "method": "agent"}]}, "what must be a printable string, got 'bad"),
+        ({"budget_name": ["quick"]}, "budget_name must be "),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -214,7 +235,7 @@ def test_settings_of_before_versions_are_refused(tmp_path: Path) -> None:
     settings = json.loads(file.read_text())
     del settings["versions"]
     file.write_text(json.dumps(settings))
-    with pytest.raises(RunError, match=r"settings.json has no 'versions': it is damaged, or of an older version"):
+    with pytest.raises(RunError, match=r"settings.json is not that of a benchmark: it has no versions"):
         read_benchmark(tmp_path)
 
 
@@ -246,40 +267,162 @@ def test_climbs_have_folders_of_their_own() -> None:
     assert len({name.lower() for name in found}) == len(names)
 
 
-CODES = {
-    0: ("error", "its process ended with exit code 0"),
-    7: ("error", "its process ended with exit code 7"),
-    -9: ("error", "its process was killed by SIGKILL, as happens where memory runs out"),
-    -11: ("error", "its process was killed by SIGSEGV"),
-    -14: ("timeout", "took more than 60 s of wall time"),
-}
+ENDS: list[tuple[dict[str, Any], tuple[str, str]]] = [
+    ({"code": 0}, ("error", "its process ended with exit code 0")),
+    ({"code": 7}, ("error", "its process ended with exit code 7")),
+    ({"code": 127}, ("error", "its process ended with exit code 127")),
+    ({"code": -9}, ("error", "its process was killed by SIGKILL (3 times), as happens where memory runs out")),
+    ({"code": -15}, ("error", "its process was killed by SIGTERM (3 times)")),
+    ({"code": -11}, ("error", "its process was killed by SIGSEGV")),
+    ({"code": -14}, ("error", "its process was killed by SIGALRM")),  # long before its time was up
+    ({"code": -62}, ("error", "its process was killed by signal 62 (3 times)")),
+    (
+        {"code": UNWRITABLE},
+        ("error", "its process could not write its folder (exit code 74; see its log) (3 times)"),
+    ),
+    (
+        {"code": -9, "overdue": True},
+        ("timeout", "took more than 60 s of wall time, and its process did not end by itself"),
+    ),
+]
 
 
 def test_a_process_that_dies_is_the_result_of_its_rung(tmp_path: Path) -> None:
-    asked = benchmark("remembers", seeds=(*range(len(CODES)), 50, 51))
+    asked = benchmark("remembers", seeds=(*range(len(ENDS)), 50, 51))
     folder = BenchmarkFolder(tmp_path, asked)
-    hung = climb_folder(tmp_path, list(asked.climbs)[-2])
-    hung.mkdir(parents=True)
-    (hung / "hang.txt").write_text("Timeout!\n")
+    *_, hung, missing = asked.climbs
+    climb_folder(tmp_path, hung).mkdir(parents=True)
+    (climb_folder(tmp_path, hung) / "hang.txt").write_text("Timeout (0:01:00)!\n")
     console = Console(file=io.StringIO(), width=200)
+    engine = DyingEngine([*(end for end, _ in ENDS), {"code": 1}, {"code": 127, "started": False}])
     with BenchmarkDisplay(console, folder) as display:
-        for event in folder.run(DyingEngine([*CODES, 1, UNWRITABLE])):
+        for event in folder.run(engine):
             display.show(event)
     rows = table(tmp_path)
-    assert [(row["status"], row["reason"]) for row in rows] == [*CODES.values(), CODES[-14]]
+    late = ("timeout", "took more than 60 s of wall time")
+    assert [(row["status"], row["reason"]) for row in rows] == [*(row for _, row in ENDS), late]
     assert {row["N"] for row in rows} == {"2"}
-    assert not folder.complete  # the disk was full: that is nobody's fault
+    assert not folder.complete  # what could not be started is nobody's fault
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert f"{AGENTS}:remembers, parity, seed 0: N = 2 error (its process ended with exit code 0)" in said
+    assert said.count("parity, seed 4: its process was killed by SIGTERM; will be tried again\n") == 2
     assert f"{AGENTS}:remembers, parity, seed 51: not ended: no output (log: " in said
-    assert benchmark_line(folder).endswith(f"\nGo on with: python -m baselines benchmark --out {tmp_path}")
+    go_on = f"\nGo on with: python -m baselines benchmark --out {tmp_path} --trust {AGENTS}:remembers"
+    assert benchmark_line(folder).endswith(go_on)
     folder.close()
+    again = BenchmarkFolder(tmp_path, asked)
+    assert [job.name for job in again.jobs()] == [missing]
+    again.close()
+
+
+def test_a_climb_that_is_killed_once_goes_on(tmp_path: Path) -> None:
+    """At each of its rungs, and by the time that it is tried again the others have ended."""
+    asked, order = benchmark("remembers", "LeavesEarly"), []
+    first = next(iter(asked.climbs))
+
+    class OftenKilled(InPlaceEngine):
+        def run(self, jobs: Sequence[Job], interrupted: Interrupted = lambda: False) -> Generator[Event, None, None]:
+            for job in jobs:
+                order.append(job.name)
+                if job.name == first and order.count(first) <= 4:
+                    if order.count(first) == 3:
+                        write_rung(tmp_path, first, 2, {"status": "solved", "episodes": 50, "normalised": 1.0})
+                    yield Started(job)
+                    yield Ended(job, -signal.SIGKILL, again=False)
+                else:
+                    yield from super().run([job], interrupted)
+
+    folder = BenchmarkFolder(tmp_path, asked)
+    for _ in folder.run(OftenKilled()):
+        pass
+    assert order == [first, list(asked.climbs)[1], first, first, first, first]
+    assert folder.complete
+    assert [row["status"] for row in folder.rows[first]] == ["solved", "solved", "failed"]
+    folder.close()
+
+
+def test_what_an_agent_writes_in_the_place_of_its_result_is_its_fault(tmp_path: Path) -> None:
+    asked = benchmark("remembers", seeds=(0, 1, 2, 3))
+    damages = ["{", '{"status": "won", "episodes": 1}', '{"status": "failed", "episodes": "[/]\\udcff"}', "[" * 10]
+
+    class Damaged(InPlaceEngine):
+        def run(self, jobs: Sequence[Job], interrupted: Interrupted = lambda: False) -> Generator[Event, None, None]:
+            for job, damage in zip(jobs, damages, strict=True):
+                yield Started(job)
+                file = climb_folder(tmp_path, job.name) / "N002.json"
+                file.parent.mkdir(parents=True)
+                file.write_text(damage)
+                yield Progressed(job, "done")
+                yield Ended(job, 0, again=False)
+
+    folder = BenchmarkFolder(tmp_path, asked)
+    for _ in folder.run(Damaged()):
+        pass
+    assert folder.complete
+    assert [row["status"] for row in table(tmp_path)] == ["error"] * 4
+    assert all("N002.json" in row["reason"] for row in table(tmp_path))
+    folder.close()
+    BenchmarkFolder(tmp_path, asked).close()
+
+
+@pytest.mark.parametrize("said", ["bad\udcff", "no\n licence", "\x1b[2J[/]\x00", "x" * 10**6])
+def test_a_benchmark_with_an_unsafe_reason_can_be_read_and_shown(said: str, tmp_path: Path) -> None:
+    """Such rows were written before reasons were made safe."""
+    asked = benchmark("remembers")
+    (name,) = asked.climbs
+    climb_folder(tmp_path, name).mkdir(parents=True)
+    row = {"status": "error", "reason": said, "episodes": 50}
+    (climb_folder(tmp_path, name) / "N002.json").write_text(json.dumps(row))
+    BenchmarkFolder(tmp_path / "new", asked).close()
+    (tmp_path / "new" / "settings.json").rename(tmp_path / "settings.json")
+    folder = BenchmarkFolder(tmp_path, asked)
+    assert folder.complete
+    folder.close()
+    assert table(tmp_path)[0]["reason"] == one_line(said)
+
+
+def test_what_was_lost_is_played_again_where_that_is_asked_for(tmp_path: Path) -> None:
+    asked = benchmark("remembers", "RaisesAtOnce")
+    run(tmp_path, asked)
+    before = table(tmp_path)
+    won, lost = asked.climbs
+    write_rung(tmp_path, won, 4, {"status": "timeout", "reason": "slow", "episodes": 50})
+    assert run(tmp_path, asked) == []
+    folder = BenchmarkFolder(tmp_path, asked)
+    folder.forget_faults()
+    assert [row["status"] for rows in folder.rows.values() for row in rows] == ["solved"]
+    assert [job.name for job in folder.jobs()] == [won, lost]
+    for _ in folder.run(InPlaceEngine()):
+        pass
+    folder.close()
+    assert table(tmp_path) == before
+
+
+def test_a_rung_has_its_time_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, played = [0.0], [0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    clock = RungClock(10.0, lambda: played[0])
+
+    def late(step: float, looks: int) -> bool:
+        for _ in range(looks):
+            now[0] += step
+            if clock():
+                return True
+        return False
+
+    assert not late(0.5, 130)
+    played[0] = 1
+    assert not late(0.5, 130)
+    played[0] = 0  # an agent has removed its result
+    now[0] += 10_000  # the benchmark was stopped, with Ctrl-Z
+    assert not clock()
+    assert late(0.5, 12)
 
 
 def test_an_interrupt_is_no_fault(tmp_path: Path) -> None:
     folder = BenchmarkFolder(tmp_path, benchmark("remembers"))
-    for _ in folder.run(DyingEngine([-signal.SIGINT]), lambda: True):
+    for _ in folder.run(DyingEngine([{"code": -signal.SIGKILL}]), lambda: True):
         pass
     assert table(tmp_path) == []
     assert not folder.complete
@@ -325,6 +468,10 @@ def test_a_benchmark_from_the_command_line(
     assert "8 of 8 climbs have ended, 4 of them with an error or a timeout. Results," in said
     code, said, _ = command(f"--out runs/{path.name}", monkeypatch, capsys)
     assert (code, InPlaceEngine.ran) == (0, [])
+    code, said, _ = command(f"--out runs/{path.name} --retry", monkeypatch, capsys)
+    assert code == 0
+    assert len(InPlaceEngine.ran) == 4
+    assert "already played: 12 rungs; ended: 4 of 8 climbs\n" in said
     other = dataclasses.replace(BUDGET, steps=900)
     code, _, error = command(f"--out runs/{path.name} --budget quick", monkeypatch, capsys, other)
     assert code == 2
@@ -351,13 +498,29 @@ def test_the_live_display_says_which_rung_is_played(tmp_path: Path) -> None:
     job = folder.jobs()[0]
     folder.running.add(job.name)
     with BenchmarkDisplay(console, folder) as display:
-        display.show(Progressed(job, "loss 0.5"))
+        display.show(Progressed(job, "loss [/] :smile: 0.5"))
         assert not display.heed(False)
         assert display.heed(True)
         assert display.heed(True)
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
-    assert "N = 2  loss 0.5" in said
+    assert "N = 2  loss [/] :smile: 0.5" in said
     assert "0 of 1 climbs" in said
     assert said.count("stopping: finished rungs are kept") == 1
     folder.close()
+
+
+def test_in_python_too_a_folder_of_others_is_refused_before_its_agents_climb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    BenchmarkFolder(tmp_path, benchmark("remembers"))
+    monkeypatch.setenv(VARIABLE, "")
+    folder = BenchmarkFolder(tmp_path, read_benchmark(tmp_path))
+    with pytest.raises(UntrustedError, match=f"add --trust {AGENTS}:remembers"):
+        list(folder.run(InPlaceEngine()))
+    assert table(tmp_path) == []
+
+
+def test_a_pipe_in_the_place_of_a_watch_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hang.txt")
+    assert _watch(tmp_path / "hang.txt") == (False, math.inf)

@@ -121,3 +121,14 @@ def test_what_needs_torch_to_be_known_is_refused_as_well(
     (line,) = capsys.readouterr().err.splitlines()
     assert re.fullmatch(f"python -m baselines benchmark: error: argument --agent: {complaint}", line), line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_users_module_says_cannot_move_the_cursor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "speaks.py").write_text("raise ValueError('\\x1b[2J\\udcff\\n[/]\\x07')\n")
+    with pytest.raises(SystemExit) as left:
+        main(["benchmark", "--agent", "speaks:x"])
+    assert left.value.code == 2
+    assert r"got 'speaks:x' (ValueError: \udcff [/]\x07)" in capsys.readouterr().err

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -13,12 +12,21 @@ import pytest
 from baselines.benchmark import Budget
 from baselines.benchmark.folder import BenchmarkFolder, climb_folder
 from baselines.core.jobs import LocalEngine
+from tests.attack.agents import HOSTILE, climbed
 from tests.baselines.benchmark.test_folder import short, table
 from tests.baselines.benchmark.whole import AGENTS, benchmark
 from tests.baselines.core.test_jobs import wait_until_gone
 from tests.baselines.processes import DEADLINE, python_module, until
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_an_agent_that_harms_its_process_loses_its_own_rung_only(part: int, tmp_path: Path) -> None:
+    names = sorted(HOSTILE)[part::4]
+    found = climbed(names, tmp_path)
+    assert found == {name: found[name] for name in names if re.fullmatch(HOSTILE[name], found[name])}
+    assert list(found) == names
 
 
 def climb_all(path: Path, *names: str, budget: Budget) -> dict[str, tuple[str, str, str]]:
@@ -31,20 +39,12 @@ def climb_all(path: Path, *names: str, budget: Budget) -> dict[str, tuple[str, s
     return {row["agent"].removeprefix(f"{AGENTS}:"): (row["N"], row["status"], row["reason"]) for row in table(path)}
 
 
-def test_an_agent_that_harms_its_process_loses_its_own_rung_only(tmp_path: Path) -> None:
-    names = "Leaves", "IsKilled", "Crashes", "EatsMemory", "LeavesThreads", "remembers"
+def test_the_rungs_before_a_fault_stay(tmp_path: Path) -> None:
     budget = Budget(steps=1_000, n_max=8, seeds=(0,), episodes=50, limit=60.0)
-    began = time.monotonic()
-    found = climb_all(tmp_path, *names, budget=budget)
-    assert time.monotonic() - began < 3 * DEADLINE  # nobody waits for the threads
-    assert found["Leaves"] == ("2", "error", "its process ended with exit code 0")
-    assert found["IsKilled"] == ("4", "error", "its process was killed by SIGKILL, as happens where memory runs out")
-    assert found["Crashes"] == ("2", "error", "its process was killed by SIGSEGV")
-    assert found["EatsMemory"][:2] == ("2", "error")
-    assert found["EatsMemory"][2].startswith("learn: ")
-    assert "MemoryError" in found["EatsMemory"][2]
+    found = climb_all(tmp_path, "IsKilled", "Crashes", "LeavesThreads", budget=budget)
+    killed = "its process was killed by SIGKILL (3 times), as happens where memory runs out"
+    assert found["IsKilled"] == ("4", "error", killed)
     assert found["LeavesThreads"] == ("8", "failed", "")
-    assert found["remembers"] == ("8", "failed", "")
     assert (f"{AGENTS}:IsKilled", "parity", "2", "0", "solved") in short(tmp_path)
     log = next(climb_folder(tmp_path, name) / "log.txt" for name in os.listdir(tmp_path / "climbs") if "Crash" in name)
     assert "Segmentation fault" in log.read_text()  # and where it was

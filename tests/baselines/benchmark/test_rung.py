@@ -11,8 +11,9 @@ from baselines.benchmark.budgets import ladder, rung_task
 from baselines.benchmark.cell_settings import bptt_settings, ppo_settings
 from baselines.benchmark.contestants import Contestant
 from baselines.benchmark.folder import COLUMNS
-from baselines.benchmark.rung import LONGEST_REASON, Row, play
+from baselines.benchmark.rung import Row, play
 from baselines.core import seeds
+from baselines.core.text import LONGEST
 from baselines.evaluation import evaluate
 from baselines.ppo import SB3VecEnv
 from memory_envs import TASKS, Parity, ReferenceAgent
@@ -99,7 +100,7 @@ def test_a_fault_is_the_result_of_its_rung(what: str, reason: str, tmp_path: Pat
     row = played(what, tmp_path)
     assert row["status"] == "error"
     assert re.fullmatch(reason, row["reason"]), row["reason"]
-    assert len(row["reason"]) <= LONGEST_REASON
+    assert len(row["reason"]) <= LONGEST
     assert "score" not in row
 
 

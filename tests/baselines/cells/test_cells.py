@@ -1,7 +1,11 @@
 """Law 5 for every cell of ours: ``unroll`` is looping ``step``. Each cell follows its equation, or equals torch's."""
 
+import copy
+import io
 import math
+import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +17,7 @@ from tests.baselines.small import CELL_CASES, make_cell
 
 cells = pytest.mark.parametrize(("name", "options"), CELL_CASES, ids=str)
 T, B, K = 12, 4, 2  # K input channels
+autograd: Any = torch.autograd  # parts of it have no types
 
 
 def given(cell: Cell, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,6 +41,120 @@ def test_unroll_is_looping_step(name: str, options: dict[str, Any]) -> None:
     assert values[0][1].shape == (T, B, cell.state_size)
     torch.testing.assert_close(values[0], values[1])
     torch.testing.assert_close(grads[0], grads[1])
+
+
+def last_state(method: str, cell: Cell, inputs: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+    """The state after the sequence, by ``unroll`` or ``run`` of the cell, or by the loop over its steps."""
+    if method == "loop":
+        return Cell.unroll(cell, inputs, state)[1][-1]
+    after = getattr(cell, method)(inputs, state)[1]
+    return after[-1] if method == "unroll" else after
+
+
+@cells
+@pytest.mark.parametrize("method", ["unroll", "run"])
+def test_a_penalty_on_the_jacobian_has_the_gradients_of_the_loop(
+    name: str, options: dict[str, Any], method: str
+) -> None:
+    cell = make_cell(name, options, units=3).double()
+    inputs, state = (tensor[:4] for tensor in given(cell))
+    found = []
+    for way in (method, "loop"):
+        reach = partial(last_state, way, cell, inputs)
+        jacobian: torch.Tensor = autograd.functional.jacobian(reach, state, create_graph=True)
+        found.append(
+            torch.autograd.grad(
+                jacobian.square().sum(), list(cell.parameters()), allow_unused=True, materialize_grads=True
+            )
+        )
+    assert sum(gradient.square().sum() for gradient in found[0]) > 0
+    torch.testing.assert_close(found[0], found[1])
+
+
+Transform = Callable[[Callable[[torch.Tensor], torch.Tensor], torch.Tensor], torch.Tensor]
+TRANSFORMS: dict[str, Transform] = {
+    "jacrev": lambda f, x: torch.func.jacrev(f)(x),
+    "jacfwd": lambda f, x: torch.func.jacfwd(f)(x),
+    "hessian": lambda f, x: torch.func.hessian(lambda y: f(y).square().sum())(x),
+    "jvp": lambda f, x: torch.func.jvp(f, (x,), (torch.ones_like(x),))[1],
+    "vmap": lambda f, x: torch.vmap(f)(torch.stack([x, 2 * x, -x])),
+    "vmap of grad": lambda f, x: torch.vmap(torch.func.grad(lambda y: f(y).square().sum()))(torch.stack([x, -x])),
+    "vectorized": lambda f, x: autograd.functional.jacobian(f, x, vectorize=True),
+    "dual": lambda f, x: dual(f, x),
+    "third": lambda f, x: third(f, x),
+}
+
+
+def dual(f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    with autograd.forward_ad.dual_level():
+        made = autograd.forward_ad.make_dual(x, torch.linspace(-1, 1, x.numel()).to(x).view_as(x))
+        tangent = autograd.forward_ad.unpack_dual(f(made)).tangent
+        assert tangent is not None
+        return tangent.clone()
+
+
+def third(f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    x = x.clone().requires_grad_()
+    (once,) = torch.autograd.grad(f(x).pow(3).sum(), x, create_graph=True)
+    (twice,) = torch.autograd.grad(once.sum(), x, create_graph=True)
+    return torch.autograd.grad(twice.square().sum(), x)[0]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")  # torch's forward mode compiles parts of itself by it
+@cells
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_torchs_transforms_go_through_every_cell(name: str, options: dict[str, Any], transform: str) -> None:
+    """``unroll`` and ``run`` agree with the loop over steps, whose own derivatives the next test checks."""
+    cell = make_cell(name, options, units=3).double()
+    inputs, state = (tensor.detach() for tensor in given(cell))
+    found = [
+        TRANSFORMS[transform](partial(last_state, way, cell, inputs[:4, :2]), state[:2])
+        for way in ("unroll", "run", "loop")
+    ]
+    assert found[0].any()
+    torch.testing.assert_close(found[0], found[2])
+    torch.testing.assert_close(found[1], found[2])
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")  # see above
+@cells
+def test_the_jacobian_of_a_step_is_that_of_finite_differences(name: str, options: dict[str, Any]) -> None:
+    cell = make_cell(name, options, units=3).double()
+    inputs, state = (tensor.detach()[:1] for tensor in (given(cell)[0][0], given(cell)[1]))
+
+    def step(before: torch.Tensor) -> torch.Tensor:
+        return cell.step(inputs, before)[1]
+
+    moves = 1e-6 * torch.eye(cell.state_size, dtype=torch.float64)
+    expected = torch.stack([(step(state + move) - step(state - move))[0] / 2e-6 for move in moves], -1)
+    for jacobian in (torch.func.jacrev(step)(state), torch.func.jacfwd(step)(state)):
+        torch.testing.assert_close(jacobian[0, :, 0], expected, rtol=1e-6, atol=1e-8)
+
+
+@cells
+@pytest.mark.parametrize("method", ["unroll", "run"])
+def test_autocast_and_inputs_of_lower_precision_follow_the_loop(
+    name: str, options: dict[str, Any], method: str
+) -> None:
+    cell = make_cell(name, options)
+    inputs, state = (tensor.detach().float() for tensor in given(cell))
+    for shown in (inputs, inputs.bfloat16()):
+        with torch.autocast("cpu", torch.bfloat16):
+            got, expected = (last_state(way, cell, shown, state) for way in (method, "loop"))
+        assert got.dtype == expected.dtype
+        scale = expected.abs().max().item()
+        torch.testing.assert_close(got, expected, rtol=0, atol=0.1 * scale)
+
+
+@cells
+def test_a_cell_is_pickled_copied_and_saved_whole(name: str, options: dict[str, Any]) -> None:
+    cell = make_cell(name, options).double()
+    expected = cell.unroll(*given(cell))
+    file = io.BytesIO()
+    torch.save(cell, file)
+    file.seek(0)
+    for same in (pickle.loads(pickle.dumps(cell)), copy.deepcopy(cell), torch.load(file, weights_only=False)):
+        torch.testing.assert_close(same.unroll(*given(cell)), expected, rtol=0, atol=0)
 
 
 @cells

@@ -126,6 +126,49 @@ def test_gradients_by_finite_differences(shapes: Shapes, fused: Way, plain: Way)
 
 
 @pytest.mark.parametrize(("shapes", "fused", "plain"), CASES)
+def test_second_derivatives_by_finite_differences(shapes: Shapes, fused: Way, plain: Way) -> None:
+    assert torch.autograd.gradgradcheck(fused, tensors((3, B, K), *shapes[1:]), fast_mode=True)
+
+
+@pytest.mark.parametrize(("shapes", "fused", "plain"), CASES)
+def test_gradients_of_many_directions_at_once(shapes: Shapes, fused: Way, plain: Way) -> None:
+    arguments = tensors(*shapes)
+    (toward,) = tensors((4, *plain(*arguments).shape), seed=5)
+    found = [
+        torch.autograd.grad(way(*arguments), arguments, toward.detach(), is_grads_batched=True)
+        for way in (fused, plain)
+    ]
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_a_tensor_that_is_given_twice_has_the_gradients_of_both() -> None:
+    inputs, state, matrix, weight, bias = tensors((T, B, K), (B, U), (3 * U, U), (3 * U, K), (3 * U,))
+    for create_graph in (False, True):
+        ways = [way(inputs, state, weight, matrix, bias, bias) for way in (kernels.gru, plain_gru)]
+        found = [torch.autograd.grad(way.square().sum(), bias, create_graph=create_graph)[0] for way in ways]
+        torch.testing.assert_close(found[0], found[1])
+
+
+@pytest.mark.parametrize("wanted", range(4))
+def test_second_derivatives_where_all_other_arguments_are_frozen(wanted: int) -> None:
+    """``fold`` has three outputs, and some of them then follow from frozen arguments alone."""
+    arguments = [a.detach().requires_grad_(i == wanted) for i, a in enumerate(tensors((U, U), (U, K), (U,), (U,)))]
+
+    def shown(argument: Tensor) -> Tensor:
+        given = [*arguments[:wanted], argument, *arguments[wanted + 1 :]]
+        outputs = kernels.fold(*given)
+        return torch.cat([output.pow(3).flatten() for output in outputs])
+
+    assert torch.autograd.gradcheck(shown, arguments[wanted])
+    assert torch.autograd.gradgradcheck(shown, arguments[wanted])
+
+
+def test_a_sequence_without_steps_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"inputs must have at least one step, got the shape \(0, 3, 2\)"):
+        fused_folded(*tensors((0, B, K), *FOLDED[1:]))
+
+
+@pytest.mark.parametrize(("shapes", "fused", "plain"), CASES)
 @pytest.mark.parametrize("steps", [1, 2, 9])
 def test_values_and_gradients_are_those_of_the_plain_loop(shapes: Shapes, fused: Way, plain: Way, steps: int) -> None:
     arguments = tensors((steps, B, K), *shapes[1:], seed=steps)
@@ -171,6 +214,7 @@ def test_non_contiguous_inputs_and_gradients() -> None:
 def test_folding_by_finite_differences_and_by_its_formula() -> None:
     arguments = tensors((U, U), (U, K), (U,), (U,), seed=3)
     assert torch.autograd.gradcheck(kernels.fold, arguments)
+    assert torch.autograd.gradgradcheck(kernels.fold, arguments)
     weight, input_weight, bias, rate = arguments
     expected = torch.diag(1 - rate) + (weight - torch.diag(weight.diagonal())) * rate[:, None]
     torch.testing.assert_close(kernels.fold(*arguments), (expected, input_weight * rate[:, None], bias * rate))

@@ -151,6 +151,83 @@ def test_from_the_command_line_in_the_current_directory(module: Path, capsys: py
     assert "N = 2 solved" in capsys.readouterr().out
 
 
+LEAVING = """
+class Leaving(Good):
+    calls, after, how = 0, 0, SystemExit(0)
+
+    def step(self, inputs, state):
+        Leaving.calls += 1
+        if Leaving.calls > self.after:
+            raise self.how
+        return super().step(inputs, state)
+
+class Late(Leaving):
+    after = 400
+
+class Stopping(Late):
+    how = KeyboardInterrupt()
+
+class Unmade(Good):
+    def __init__(self, input_size, units):
+        raise SystemExit
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "cell", "code", "complaint"),
+    [
+        (
+            "train",
+            "Leaving",
+            2,
+            "cell mine:Leaving: step(a tensor (3, 1), a tensor (3, 8)) must work, got SystemExit: 0",
+        ),
+        ("train", "Unmade", 2, "mine:Unmade(1, 8, ...) raised SystemExit"),
+        ("train", "Late", 1, "mine:Late.step (mine.py, line 48) called sys.exit(0)"),
+        ("train", "Stopping", 1, "mine:Stopping.step (mine.py, line 48) raised KeyboardInterrupt"),
+        ("train-rl", "Late", 1, "mine:Late.step (mine.py, line 48) called sys.exit(0)"),
+        ("train-rl", "Stopping", 1, "mine:Stopping.step (mine.py, line 48) raised KeyboardInterrupt"),
+    ],
+)
+def test_one_that_ends_the_program_is_named(
+    module: Path, command: str, cell: str, code: int, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module.write_text(GOOD + LEAVING)
+    limits = "--max-updates 200" if command == "train" else "--steps 4000"
+    words = f"{command} --cell mine:{cell} --n-max 2 --units 8 --episodes 20 --out run {limits}".split()
+    if code == 2:
+        with pytest.raises(SystemExit, match="2"):
+            main(words)
+    else:
+        assert main(words) == code
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert complaint in said
+
+
+def test_a_module_that_ends_the_program_is_named(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module.write_text("raise SystemExit(0)")
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--cell", "mine:Good"])
+    assert "got 'mine:Good' (it called sys.exit(0))\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "limit"), [("train", "--max-updates 20"), ("train-rl", "--steps 1000")])
+def test_one_that_has_changed_since_training_is_a_clear_error(
+    module: Path, command: str, limit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"{command} --cell mine:Good --n-max 2 --units 8 --episodes 20 --out run {limit}".split()
+    assert main(words) == 0
+    module.write_text(GOOD.replace("linear", "other"))
+    sys.modules.pop("mine")
+    capsys.readouterr()
+    assert main(["evaluate", "run"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "run/checkpoint.safetensors does not fit this run (has the cell mine:Good changed since training?)" in said
+    assert "other.weight" in said
+
+
 BROKEN = {
     "no step": ("step = None", "cell {name} must have a method step, but has none"),
     "no initial state": (

@@ -1,8 +1,8 @@
 """The command ``analyze``: what it writes, what it refuses, what an interrupted one leaves."""
 
 import json
+import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_it_writes_tables_protocol_and_figure_and_again_the_same(
     assert main([*command, str(tmp_path / "a")]) == 0
     assert f"Saved in {tmp_path / 'a'}" in capsys.readouterr().out
     columns = ANALYSES[what].columns
-    made = {f"{name}.csv" for name in columns} | {"protocol.json", f"{what}.png", f"{what}.svg"}
+    made = {f"{name}.csv" for name in columns} | {"protocol.json", f"{what}.png", f"{what}.svg", "lock"}
     assert {path.name for path in (tmp_path / "a").iterdir()} == made
     protocol = json.loads((tmp_path / "a" / "protocol.json").read_text())
     assert "Protocol" in protocol["protocol"]
@@ -64,7 +64,7 @@ def test_it_writes_tables_protocol_and_figure_and_again_the_same(
         assert table
         assert list(table[0]) == list(protocol["columns"][name])
     assert main([*command, str(tmp_path / "b")]) == 0
-    for file in made - {f"{what}.png"}:
+    for file in made - {f"{what}.png", "lock"}:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
@@ -131,12 +131,48 @@ def test_an_interrupted_analysis_leaves_its_finished_parts(
     assert "interrupted. Saved in" in capsys.readouterr().out
 
 
-def test_an_interrupted_analysis_leaves_no_table_of_an_earlier_one(
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "lock"}
+
+
+def test_an_earlier_result_stays_until_the_new_one_is_whole(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["analyze", str(run), "--what", "geometry", *QUICK["geometry"], "--out", str(tmp_path)]
     assert main(command) == 0
+    earlier = contents(tmp_path)
     whole, calls = ANALYSES["geometry"].compute, iter("sk")  # the second checkpoint is not finished
+
+    def compute(subject: Any, settings: Any) -> Tables:
+        assert contents(tmp_path) == earlier
+        if next(calls) == "k":
+            raise KeyboardInterrupt
+        return whole(subject, settings)
+
+    monkeypatch.setattr(ANALYSES["geometry"], "compute", compute)
+    assert main(command) == 130
+    assert f"interrupted: the earlier result in {tmp_path} stays" in capsys.readouterr().out
+    assert contents(tmp_path) == earlier
+    calls = iter("k")
+    assert main(command) == 130
+    assert "interrupted: nothing was finished" in capsys.readouterr().out
+    assert contents(tmp_path) == earlier
+    (tmp_path / "geometry.svg").write_text("an old drawing")
+    earlier, calls = contents(tmp_path), iter("ss")
+    assert main(command) == 0
+    assert "Saved in" in capsys.readouterr().out
+    assert (tmp_path / "geometry.svg").read_text() != "an old drawing"
+    assert contents(tmp_path).keys() == earlier.keys()
+
+
+def test_what_an_unfinished_analysis_left_goes_with_the_next_one(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["analyze", str(run), "--what", "geometry", *QUICK["geometry"], "--out", str(tmp_path)]
+    assert main(command) == 0
+    for kind in ("png", "svg"):  # as one that was killed leaves it
+        (tmp_path / f"geometry.{kind}").unlink()
+    whole, calls = ANALYSES["geometry"].compute, iter("sk")
 
     def compute(subject: Any, settings: Any) -> Tables:
         if next(calls) == "k":
@@ -144,15 +180,68 @@ def test_an_interrupted_analysis_leaves_no_table_of_an_earlier_one(
         return whole(subject, settings)
 
     monkeypatch.setattr(ANALYSES["geometry"], "compute", compute)
-    assert main([*command, "--seed", "1"]) == 130
-    assert json.loads((tmp_path / "protocol.json").read_text())["settings"]["seed"] == 1
-    assert not (tmp_path / "changes.csv").exists()  # follows from all checkpoints, and was of seed 0
-    protocol = (tmp_path / "protocol.json").read_bytes()
-    calls = iter("k")
-    assert main([*command, "--seed", "2"]) == 130  # before anything is finished: the earlier one stays whole
-    assert "interrupted: nothing was finished" in capsys.readouterr().out
-    assert (tmp_path / "protocol.json").read_bytes() == protocol
-    assert (tmp_path / "geometry.csv").exists()
+    assert main(command) == 130
+    assert not (tmp_path / "changes.csv").exists()  # it follows from all checkpoints
+    assert {row["N"] for row in read_csv(tmp_path / "geometry.csv")} == {"2"}
+
+
+OTHER_FOLDERS = [
+    ({}, "--what timescales --steps 300", "holds 'geometry'"),
+    ({}, "--what geometry --trials 9", "holds an analysis with trials 8, not 9"),
+    ({}, "--what geometry --trials 8 --checkpoints 2", r"holds an analysis with checkpoints \[\], not \[2\]"),
+    (
+        {"runs": {"three": "another"}},
+        "--what geometry --trials 8",
+        r"holds an .* runs \{'three': 'another'\}, not",
+    ),
+    ({"what": None}, "--what geometry --trials 8", "holds None"),
+    ({"settings": []}, "--what geometry --trials 8", "holds 'geometry'"),
+]
+
+
+@pytest.mark.parametrize(("protocol", "options", "words"), OTHER_FOLDERS)
+@pytest.mark.usefixtures("nothing_computed")
+def test_a_folder_with_another_analysis_is_refused(
+    protocol: dict[str, Any],
+    options: str,
+    words: str,
+    run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    held = {"what": "geometry", "checkpoints": [], "settings": {"trials": 8}} | protocol
+    (tmp_path / "protocol.json").write_text(json.dumps(held))
+    (tmp_path / "geometry.csv").write_text("mine")
+    earlier = contents(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["analyze", str(run), *options.split(), "--out", str(tmp_path)])
+    assert left.value.code == 2
+    assert re.search(f"--out: out must be another folder: {tmp_path} {words}", capsys.readouterr().err)
+    assert contents(tmp_path) == earlier
+    assert not (tmp_path / "lock").exists()
+
+
+@pytest.mark.usefixtures("nothing_computed")
+def test_a_folder_of_something_else_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "summary.csv").write_text("mine")
+    for folder in (tmp_path, run):
+        with pytest.raises(SystemExit):
+            main(["analyze", str(run), "--what", "timescales", "--out", str(folder)])
+        assert "--out: out must be a new folder or one of this analysis, got" in capsys.readouterr().err
+    assert {file.name for file in tmp_path.iterdir()} == {"summary.csv"}
+
+
+def test_the_folder_of_an_analysis_is_locked(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words: dict[str, Any] = {"steps": 300, "trials": 3, "burn_in": 10}
+    working = AnalysisRun([run], "timescales", SETTINGS["timescales"](**words), out=tmp_path)
+    parts = working.parts()
+    next(parts)
+    command = ["analyze", str(run), "--what", "timescales", *QUICK["timescales"], "--out", str(tmp_path)]
+    assert main(command) == 1
+    assert f"{tmp_path} is in use by process {os.getpid()}" in capsys.readouterr().err
+    list(parts)
+    working.draw()
+    assert main(command) == 0
 
 
 def changed(run: Path, to: Path, name: str, value: Any) -> Path:
@@ -164,33 +253,31 @@ def changed(run: Path, to: Path, name: str, value: Any) -> Path:
     return to
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("task", "dms", "task for means over networks, got 'parity' and 'dms'"),
-        ("cell", "gru", "cell for means over networks, got 'leaky' and 'gru'"),
-        ("curriculum", "single-head", "curriculum for means over networks, got 'multi-head' and 'single-head'"),
-        ("learning_rate", 1e-3, "learning_rate for means over networks, got 0.005 and 0.001"),
-    ],
-)
-def test_runs_of_different_kinds_are_refused(
-    name: str, value: Any, words: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = changed(run, tmp_path / "other", name, value)
-    with pytest.raises(SystemExit):
+def test_runs_of_different_tasks_are_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = changed(run, tmp_path / "other", "task", "dms")
+    with pytest.raises(SystemExit) as left:
         main(["analyze", str(run), str(other), "--what", "ablation", "--out", str(tmp_path / "both")])
-    assert f"runs must have one {words}" in capsys.readouterr().err
+    assert left.value.code == 2
+    assert f"runs must be of one task, got 'parity' ({run}) and 'dms' ({other})" in capsys.readouterr().err
     assert not (tmp_path / "both").exists()
 
 
-def test_runs_that_differ_in_seed_and_length_are_of_one_kind(run: Path, tmp_path: Path) -> None:
-    other = shutil.copytree(run, tmp_path / "other")
-    config = json.loads((other / "config.json").read_text())
-    config["settings"] |= {"budget": 1e9}  # changeable, so that the checkpoints stay those of the run
-    (other / "config.json").write_text(json.dumps(config))
-    command = ["analyze", str(run), str(other), "--what", "forgetting", *QUICK["forgetting"], "--out", str(tmp_path)]
-    assert main([*command, "--checkpoints", "2"]) == 0
-    assert {row["run"] for row in read_csv(tmp_path / "forgetting.csv")} == {"three", "other"}
+@pytest.mark.parametrize(
+    ("options", "groups"),
+    [
+        ("--seed 7 --budget 1000", {"three": "", "other": ""}),
+        ("--units 16", {"three": "units = 24", "other": "units = 16"}),
+        ("--curriculum single-head", {"three": "multi-head", "other": "single-head"}),
+    ],
+)
+def test_runs_of_one_task_are_compared(options: str, groups: dict[str, str], run: Path, tmp_path: Path) -> None:
+    other, out = tmp_path / "other", tmp_path / "both"
+    usual = "--n-max 3 --units 24 --batch-size 32 --episodes 10 --budget 60 --max-updates 10"
+    assert main(["train", *usual.split(), *options.split(), "--out", str(other)]) == 0
+    command = ["analyze", str(run), str(other), "--what", "forgetting", *QUICK["forgetting"], "--out", str(out)]
+    assert main(command) == 0
+    assert {row["run"]: row["group"] for row in read_csv(out / "forgetting.csv")} == groups
+    assert (out / "forgetting.png").exists()
 
 
 BAD = [
@@ -198,13 +285,13 @@ BAD = [
     ("", "the following arguments are required: --what"),
     ("--what timescales --checkpoints 9", r"--checkpoints: checkpoints must be among those of .*, \[2, 3\], got 9"),
     ("--what timescales --steps 200", "--steps: steps must be at least 10 lags = 300 for a fit, got 200"),
-    ("--what timescales --on c", "--on: must be among"),
+    ("--what timescales --on c", "--on: on must be among"),
     ("--what timescales --task-args N=3", r"--task-args: task_args must be among \['scoring', 'p'\]"),
     ("--what forgetting --ns 4", "--ns: ns must be at most the N of the checkpoint, 2, got 4"),
     ("--what ablation --singles 25", "--singles: singles must be an integer from 0 to 24, got 25"),
     ("--what perturbation --sizes big", "--sizes: must be a number, got 'big'"),
     ("--what timescales --out {run}/config.json", "--out: out must be a folder that can be made"),
-    ("{run}/../{run.name} --what timescales --out {run}/x", "RUN: runs must differ, got"),
+    ("{run}/../{run.name} --what timescales --out {run}/x", "RUN: runs must differ, got one run twice: "),
     ("{run} --what timescales", "--out: out must be given with several runs, got none with 2"),
 ]
 

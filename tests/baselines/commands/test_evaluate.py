@@ -6,14 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from baselines.commands.evaluate import EvaluationSettings, evaluate_run
 from baselines.commands.main import main
 from baselines.core import files, seeds
 from baselines.core.settings import SettingsError
-from baselines.core.statistics import accuracy_interval
 from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from memory_envs import Parity
@@ -75,7 +73,7 @@ def test_a_single_readout_plays_any_n_one_after_the_other(single: Path) -> None:
 
 BAD = [
     ("--checkpoint 9", r"--checkpoint: checkpoint must be one of the kept ones, \[2, 3\], got 9"),
-    ("--n 2 7", r"--n: task must ask for heads among \['2', '3'\], got .*7"),
+    ("--n 2 7", r"--n: n must be among \[2, 3\], the N that the network has a readout for, got 7"),
     ("--n 0", "--n: .*0"),
     ("--num-steps 1", "--num-steps: num_steps must be .* got 1"),
     ("--num-steps 9 --trial-length 3", "--trial-length: trial_length must be left out where num_steps is given"),
@@ -84,6 +82,11 @@ BAD = [
     ("--task-args p=7", "--task-args: p must be .*7"),
     ("--episodes 1", "--episodes: episodes must be an integer from 2 to 100000, got 1"),
     ("--out nowhere/scores.csv", "--out: out must be a file in a folder that exists, got nowhere/scores.csv"),
+    ("--out /dev/stdout", "--out: out must be a file in a folder that exists, got /dev/stdout, a (link|device|pipe)"),
+    ("--out /dev/null", "--out: out must be a file in a folder that exists, got /dev/null, a device"),
+    ("--out {run}", "--out: out must be a file in a folder that exists, got .*, a folder"),
+    ("--out {run}/metrics.csv", "--out: out must be a new file or one of scores, got .*, which holds something else"),
+    ("--out {run}/checkpoint.safetensors", "--out: out must be a new file or one of scores, got"),
     ("--seed -1", "--seed: seed must be an integer from 0 to .*, got -1"),
     ("--device tpu", "--device: device must be cpu, cuda or cuda:<number>, got 'tpu'"),
 ]
@@ -94,7 +97,7 @@ def test_bad_input_is_one_line(
     options: str, complaint: str, run: TrainingRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
-        main(["evaluate", str(run.folder.path), *options.split()])
+        main(["evaluate", str(run.folder.path), *options.format(run=run.folder.path).split()])
     assert left.value.code == 2
     said = capsys.readouterr()
     assert said.out == ""
@@ -163,26 +166,6 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     for setting in fields(EvaluationSettings):
         assert f"--{setting.name.replace('_', '-')} " in said
         assert setting.metadata["help"][:20] in said
-
-
-@pytest.mark.parametrize("share", [0.55, 0.9, 0.99])
-def test_intervals_hold_the_truth_as_often_as_they_say(share: float) -> None:
-    """Answers of a trial go together: each trial has a share of its own around the true one."""
-    random = np.random.default_rng(0)
-    held = 0
-    for _ in range(400):
-        counted = random.integers(5, 30, 200).astype(float)
-        own = random.beta(20 * share, 20 * (1 - share), 200)
-        low, high = accuracy_interval(random.binomial(counted.astype(int), own).astype(float), counted)
-        assert 0 <= low < high <= 1
-        held += low < share < high
-    assert 0.92 < held / 400 < 0.98
-
-
-@pytest.mark.parametrize("right", [0.0, 7.0])
-def test_an_interval_is_never_of_no_width(right: float) -> None:
-    low, high = accuracy_interval(np.full(50, right), np.full(50, 7.0))
-    assert high - low == pytest.approx(0.071, abs=0.001)  # Wilson's for 0 or 50 of 50
 
 
 def test_the_usual_seed_is_none_of_training() -> None:

@@ -39,12 +39,21 @@ BAD = [
     ("--momentum 0.5", "--momentum: momentum must be 0 with optimizer 'adam', got 0.5"),
     ("--optimizer nesterov", "--momentum: momentum must be above 0 with optimizer 'nesterov', got 0"),
     ("--optimizer rmsprop", r"--optimizer: optimizer must be one of \['adam', .*\], got 'rmsprop'"),
-    ("--task flip-flop", "--curriculum: 'multi-head': needs a task with heads, and flip-flop has none"),
-    ("--task delayed-addition", "--curriculum: 'multi-head': needs a task with heads, and delayed-addition"),
-    ("--task evidence-accumulation", r"--curriculum: 'multi-head': heads must be odd .*, got \(2,\)"),
+    (
+        "--task flip-flop",
+        "--curriculum: 'multi-head': needs a task that asks for several N at once .*, flip-flop asks for one",
+    ),
+    ("--task delayed-addition", "--curriculum: 'multi-head': needs a task that .*, delayed-addition asks for one"),
+    (
+        "--task evidence-accumulation",
+        r"--curriculum: 'multi-head': heads .*, got \(2,\): use first_n 1, step 2 and an odd n_max",
+    ),
     ("--task evidence-accumulation --first-n 1 --step 2", r"--curriculum: 'multi-head': heads .*, got \(12,\)"),
-    ("--task flip-flop --curriculum sliding-window", "--curriculum: 'sliding-window': needs a task with heads"),
-    ("--task flip-flop --curriculum none-multi", "--curriculum: 'none-multi': needs a task with heads"),
+    (
+        "--task flip-flop --curriculum sliding-window",
+        "--curriculum: 'sliding-window': needs a task that asks for several N",
+    ),
+    ("--task flip-flop --curriculum none-multi", "--curriculum: 'none-multi': needs a task that asks for several N"),
     (
         "--task evidence-accumulation --curriculum single-head --task-args delay=3",
         "--curriculum: 'single-head': stage N = 2: delay must be an integer from 0 to 1, got 3",
@@ -320,3 +329,12 @@ def test_plain_lines_are_few() -> None:
     assert line.startswith(
         "update 40: N = 4, accuracy 0.893 (last head 0.700, worst 0.700), loss 0.200, tau_mean 1.250"
     )
+
+
+def test_a_command_whose_output_nobody_reads_ends_without_a_word() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "baselines", "reproduce"]
+    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, "")

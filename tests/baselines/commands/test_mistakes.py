@@ -37,7 +37,7 @@ MISTAKES = {
     "analyze nowhere --what dreams": "argument --what: ",
     "analyze nowhere --what ablation": "nowhere is not a run folder: it has no config.json",
     "sweep --seed 0": "argument --seed: a sweep must have an axis",
-    "sweep --seed 0..4 --units 0": "argument --units: units must be an integer from 1 to 20000, got 0 (in the run ",
+    "sweep --seed 0..4 --units 0": "argument --units: units must be an integer from 1 to 20000, got 0",
     "sweep nothing.toml": "argument FILE.toml: file must be a TOML file or the folder of a sweep, got nothing.toml",
     "sweep --seed 0..4 --workers 0": "argument --workers: workers must be an integer from 1 to 1000, got 0",
     "benchmark": "argument --agent: ",

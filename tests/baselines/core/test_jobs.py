@@ -1,6 +1,8 @@
 """The engine alone, with commands that have nothing to do with training."""
 
+import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import baselines
+from baselines.core import jobs
 from baselines.core.jobs import Ended, Event, Job, LocalEngine, Progressed, Started, available_cores
 
 ROOT = Path(baselines.__file__).parents[1]
@@ -188,3 +191,98 @@ list(LocalEngine(2).run([make_job(folder, name, PATIENT, PID=str(folder / name))
 
 def test_there_is_a_core() -> None:
     assert 1 <= available_cores() <= (os.cpu_count() or 1)
+
+
+def test_a_job_that_is_overdue_is_killed_and_not_started_again(tmp_path: Path) -> None:
+    """It has stopped itself, so that no signal but this one reaches it."""
+    code = "import os, signal; print('begun'); os.kill(os.getpid(), signal.SIGSTOP)"
+    asked: list[int] = []
+
+    def overdue() -> bool:
+        asked.append(1)
+        return len(asked) > 10
+
+    job = dataclasses.replace(make_job(tmp_path, "a", code, restarts=3), overdue=overdue)
+    events = list(LocalEngine(1).run([job]))
+    assert events[-1] == Ended(job, -signal.SIGKILL, again=False, overdue=True)
+    assert len(asked) == 11
+
+
+def test_a_job_may_ask_to_be_killed_by_ctrl_c(tmp_path: Path) -> None:
+    code = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('ready'); time.sleep(60)"
+    job = dataclasses.replace(make_job(tmp_path, "a", code), stop=signal.SIGKILL)
+    ready: list[str] = []
+    events = []
+    for event in LocalEngine(1).run([job], lambda: bool(ready)):
+        events.append(event)
+        if isinstance(event, Progressed):
+            ready.append(event.line)
+    assert events[-1] == Ended(job, -signal.SIGKILL, again=False)
+
+
+def test_a_job_that_ends_like_a_missing_command_has_started(tmp_path: Path) -> None:
+    missing = Job("missing", (str(tmp_path / "nothing"),), tmp_path / "missing.log")
+    events = list(LocalEngine(1).run([missing, make_job(tmp_path, "a", "import os; os._exit(127)")]))
+    assert [(e.job.name, e.code, e.started) for e in events if isinstance(e, Ended)] == [
+        ("missing", 127, False),
+        ("a", 127, True),
+    ]
+
+
+ESCAPED = """
+import os, pathlib, sys, time
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        os.closerange(0, 100)
+        pathlib.Path(os.environ["PID"]).write_text(f"{os.getpid()}\\n")
+        time.sleep(60)
+    os._exit(0)
+while not os.path.exists(os.environ["PID"]):
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux lists processes in /proc")
+def test_a_process_that_has_left_the_group_ends_with_the_job(tmp_path: Path) -> None:
+    assert ends(list(LocalEngine(1).run([make_job(tmp_path, "a", ESCAPED, PID=str(tmp_path / "pid"))]))) == [
+        ("a", 0, False)
+    ]
+    wait_until_gone([read_pid(tmp_path / "pid")])
+
+
+def test_a_log_keeps_its_beginning_and_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LARGEST_LOG", 100_000)
+    monkeypatch.setattr(jobs, "KEPT_OF_LOG", 10_000)
+    path = tmp_path / "log.txt"
+    log, lines = jobs._Log(path), []
+    with open(path, "ab") as job:
+        for i in range(50):
+            job.write(f"{i:09}\n".encode() * (20_000 if i % 2 else 300))
+            job.flush()
+            lines.append(log.new_line())
+    log.close()
+    assert lines == [f"{i:09}" for i in range(50)]
+    text = path.read_bytes()
+    assert len(text) < 100_000
+    assert text.startswith(b"000000000\n")
+    assert text.endswith(b"000000049\n")
+    (found,) = re.finditer(rb"\n\[\.\.\. (\d+) bytes of this log have been cut out here \.\.\.\]\n", text)
+    assert len(text) - len(found[0]) + int(found[1]) == 25 * 10 * (20_000 + 300)
+
+
+def test_a_job_that_floods_its_log_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LARGEST_LOG", 100_000)
+    monkeypatch.setattr(jobs, "KEPT_OF_LOG", 10_000)
+    job = make_job(tmp_path, "a", "for _ in range(1000):\n    print('x' * 9_999)\nprint('last')")
+    lines = [event.line for event in LocalEngine(1).run([job]) if isinstance(event, Progressed)]
+    assert lines[-1] == "last"
+    assert job.log.stat().st_size <= 100_000
+
+
+def test_what_a_job_prints_is_safe_to_show(tmp_path: Path) -> None:
+    said = [b"\\xff\\x1b[2J[/] \\x07", b"10 %\\r20 %\\r30 %"]
+    code = f"import os, time\nfor text in {said}:\n    os.write(1, text + b'\\n'); time.sleep(0.3)\n"
+    code = code.replace("\\\\", "\\") + "os.write(1, b'x' * 3_000_000)"
+    lines = [e.line for e in LocalEngine(1).run([make_job(tmp_path, "a", code)]) if isinstance(e, Progressed)]
+    assert lines == ["\ufffd[/] \\x07", "30 %"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from baselines.core.statistics import accuracy_interval, bootstrap_shares, mean_interval, over_networks, student, wilson
+from baselines.core.statistics import Z, mean_interval, over_networks, share_intervals, student, wilson
 from baselines.core.tables import Column, Table
 
 
@@ -15,64 +15,77 @@ def generator(seed: int = 0) -> np.random.Generator:
 def test_wilson_is_scipys() -> None:
     for right, count in ((0, 10), (3, 10), (50, 50), (812, 1000)):
         theirs = stats.binomtest(right, count).proportion_ci(method="wilson")
-        assert tuple(wilson(right / count, count)) == pytest.approx((theirs.low, theirs.high), abs=1e-4)
+        assert tuple(wilson(right / count, count)) == pytest.approx((theirs.low, theirs.high), abs=1e-8)
 
 
-def test_the_bootstrap_is_scipys() -> None:
-    random = generator(1)
-    wholes = random.integers(1, 30, 150).astype(float)
-    parts = random.binomial(wholes.astype(int), random.beta(7, 3, 150)).astype(float)
-    theirs = stats.bootstrap(
-        (parts, wholes),
-        lambda p, w, axis=-1: p.sum(axis=axis) / w.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        method="percentile",
-        n_resamples=9999,
-        random_state=generator(2),
-    ).confidence_interval
-    ours = bootstrap_shares(parts[:, None], wholes[:, None], generator())[0]
-    assert ours == pytest.approx(theirs, abs=0.1 * (theirs.high - theirs.low))
+def test_wilsons_interval_has_the_published_values() -> None:
+    # Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29
+    for right, count, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)):
+        assert tuple(wilson(right / count, count)) == pytest.approx((low, high), abs=5e-5)
+    assert tuple(wilson(1 / 29, 29)) == pytest.approx((0.0061, 0.1718), abs=5e-5)
 
 
-def test_two_trials_have_the_four_resamples_that_there_are() -> None:
-    """One trial with 1 of 1, one with 0 of 3: a quarter of the resamples each has the first or the second alone."""
-    ends = bootstrap_shares([[1.0], [0.0]], [[1.0], [3.0]], generator())
-    assert ends.tolist() == [[0.0, 1.0]]
+@pytest.mark.parametrize(("right", "low"), [(10_000, 0.99962), (9_999, 0.99943), (9_990, 0.99816)])
+@pytest.mark.parametrize("trials", [10, 100, 10_000])
+def test_the_same_answers_have_the_same_interval_however_they_come(right: int, low: float, trials: int) -> None:
+    """Wrong answers that come one by one are independent, or nothing shows that they are not."""
+    parts = np.full((trials, 1), 10_000 / trials)
+    parts[: 10_000 - right] -= 1 if trials > 10 else 0
+    if trials == 10:
+        parts -= (10_000 - right) / 10  # spread evenly
+    ((least, most),) = share_intervals(parts, np.full((trials, 1), 10_000 / trials))
+    assert (least, most) == pytest.approx(tuple(wilson(right / 10_000, 10_000)), abs=4e-5)
+    assert least == pytest.approx(low, abs=5e-5)
 
 
-def test_an_interval_reaches_as_far_as_the_closed_form() -> None:
-    """One wrong answer of one in fifty trials: resamples never show less than some 0.92, Wilson's does."""
-    parts = np.ones((50, 1))
-    parts[0] = 0
-    ((low, high),) = bootstrap_shares(parts, np.ones((50, 1)), generator())
-    assert low == pytest.approx(wilson(0.98, 49)[0])
-    assert high == 1.0
+@pytest.mark.parametrize(("right", "count"), [(0, 10), (3, 10), (49, 50), (812, 1000)])
+def test_trials_of_one_answer_are_independent_answers(right: int, count: int) -> None:
+    parts = np.zeros((count, 1))
+    parts[:right] = 1
+    theirs = stats.binomtest(right, count).proportion_ci(method="wilson")
+    assert share_intervals(parts, np.ones((count, 1)))[0] == pytest.approx((theirs.low, theirs.high), abs=1e-8)
 
 
-def test_intervals_repeat_with_the_seed_and_do_not_depend_on_their_neighbours() -> None:
-    parts = generator(3).binomial(1, 0.7, (60, 2)).astype(float)
-    both = bootstrap_shares(parts, np.ones((60, 2)), generator())
-    alone = bootstrap_shares(parts[:, 1:], np.ones((60, 1)), generator())
-    np.testing.assert_allclose(both[1:], alone)
-    assert (both != bootstrap_shares(parts, np.ones((60, 2)), generator(1))).any()
+def test_answers_that_go_together_count_as_fewer() -> None:
+    """Ten trials of 1,000 answers, in one of which 500 are wrong: little more than ten answers are known."""
+    parts, wholes = np.full((10, 1), 1000.0), np.full((10, 1), 1000.0)
+    parts[0] = 500
+    share, n = 0.95, 10_000
+    variance = 10 / 9 * ((parts - share * wholes) ** 2).sum() / n**2  # 0.0025
+    assert variance == pytest.approx(0.05**2)
+    answers = share * (1 - share) / variance * (Z / 2.262157) ** 2  # Student's quantile for 9 degrees of freedom
+    assert answers == pytest.approx(14.26, abs=0.01)
+    ((low, high),) = share_intervals(parts, wholes)
+    assert (low, high) == pytest.approx(tuple(wilson(share, answers)))
+    assert low < 0.75
+
+
+def test_an_interval_does_not_depend_on_its_neighbours() -> None:
+    random = generator(3)
+    wholes = random.integers(0, 9, (60, 2)).astype(float)
+    parts = random.binomial(wholes.astype(int), 0.7).astype(float)
+    both = share_intervals(parts, wholes)
+    np.testing.assert_allclose(both[1:], share_intervals(parts[:, 1:], wholes[:, 1:]))
+    np.testing.assert_allclose(both, share_intervals(parts[::-1], wholes[::-1]))
 
 
 @pytest.mark.parametrize("right", [0.0, 0.5, 1.0])
-def test_where_all_trials_are_alike_a_trial_counts_as_one_answer(right: float) -> None:
+def test_where_nothing_shows_that_answers_go_together_each_counts(right: float) -> None:
     wholes = np.full((40, 1), 8.0)
     wholes[30:] = 0  # ten trials without an answer say nothing
-    ((low, high),) = bootstrap_shares(right * wholes, wholes, generator())
-    assert (low, high) == pytest.approx(tuple(wilson(right, 30)))
-    assert high - low > 0.1
+    ((low, high),) = share_intervals(right * wholes, wholes)
+    assert (low, high) == pytest.approx(tuple(wilson(right, 240)))
+    assert high - low > 0.015
     assert low <= right <= high
-
-
-def test_an_answer_that_one_trial_alone_gave_has_an_interval() -> None:
     parts, wholes = np.zeros((50, 1)), np.zeros((50, 1))
-    parts[7], wholes[7] = 3, 4
-    ((low, high),) = bootstrap_shares(parts, wholes, generator())
-    assert (low, high) == pytest.approx(tuple(wilson(0.75, 1)))
+    parts[7], wholes[7] = 3, 4  # one trial alone
+    assert share_intervals(parts, wholes)[0] == pytest.approx(wilson(0.75, 4))
+
+
+def test_an_end_at_0_or_1_is_exact() -> None:
+    for n in (1, 3, 7, 49, 1000, 123_457):
+        assert wilson(1, n)[1] == 1
+        assert wilson(0, n)[0] == 0
 
 
 def test_students_quantiles_are_scipys_and_those_of_printed_tables() -> None:
@@ -102,18 +115,16 @@ def test_intervals_are_over_networks_not_repetitions() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("share", "trials"), [(0.55, 50), (0.9, 200), (0.99, 50), (0.99, 200)])
-def test_bootstrap_intervals_hold_the_truth_about_as_often_as_they_say(share: float, trials: int) -> None:
-    """Answers of a trial go together: each trial has a share of its own around the true one."""
-    random, held, closed = generator(), 0, 0
-    for seed in range(400):
+@pytest.mark.parametrize(("share", "trials"), [(0.55, 10), (0.9, 10), (0.55, 50), (0.9, 200), (0.99, 50), (0.99, 200)])
+@pytest.mark.parametrize("together", [1e9, 20.0], ids=["independent", "together"])
+def test_intervals_hold_the_truth_about_as_often_as_they_say(share: float, trials: int, together: float) -> None:
+    """Answers of a trial may go together: each trial has a share of its own around the true one."""
+    random, held = generator(), 0
+    for _ in range(3000):
         counted = random.integers(5, 30, trials).astype(float)
-        own = random.beta(20 * share, 20 * (1 - share), trials)
+        own = random.beta(together * share, together * (1 - share), trials)
         right = random.binomial(counted.astype(int), own).astype(float)
-        ((low, high),) = bootstrap_shares(right[:, None], counted[:, None], generator(seed))
+        ((low, high),) = share_intervals(right[:, None], counted[:, None])
         assert 0 <= low < high <= 1
         held += low <= share <= high
-        low, high = accuracy_interval(right, counted)
-        closed += low <= share <= high
-    assert 0.92 < held / 400 < 0.99
-    assert 0.9 < closed / 400 < 0.98
+    assert 0.92 < held / 3000 < 0.98

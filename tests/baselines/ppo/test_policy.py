@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.distributions import MultiCategoricalDistribution, kl_divergence
 from torch import Tensor, nn
 
@@ -74,6 +76,35 @@ def test_it_saves_and_loads(critic: str, layers: int, tmp_path: Path) -> None:
     policy.save(str(tmp_path / "policy"))
     alone = CellPolicy.load(str(tmp_path / "policy"), device="cpu")
     assert evaluate(alone, task, episodes=4, seed=3) == evaluate(policy, task, episodes=4, seed=3)
+
+
+@pytest.mark.parametrize("critic", ["separate", "shared", "feedforward"])
+def test_what_a_policy_returns_without_gradients_serves_in_a_loss(critic: str) -> None:
+    env = make_sb3_vec_env(Parity(2), 3)
+    model = RecurrentPPO(CellPolicy, env, policy_kwargs={"units": 5, "critic": critic}, **SMALL)
+    policy, observed = model.policy, torch.as_tensor(env.reset())
+    assert isinstance(policy, CellPolicy)
+    half = torch.zeros(1, 3, policy.lstm_actor.hidden_size)
+    with torch.no_grad():
+        actions, values, log_prob, states = policy(observed, RNNStates((half, half), (half, half)), torch.ones(3))
+    assert not any(tensor.is_inference() for tensor in (actions, values, log_prob, *states.pi, *states.vf))
+    again, now, _ = policy.evaluate_actions(observed, actions, states, torch.zeros(3))
+    loss = (again * values.flatten()).sum() + (now * log_prob).sum()
+    torch.autograd.backward(loss)  # it needs the old values, which autograd saves
+    assert any(parameter.grad is not None for parameter in policy.parameters())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("critic", ["separate", "feedforward"])
+@pytest.mark.parametrize("task", [Parity(heads=(2, 3)), DelayedAddition(4)], ids=str)
+def test_a_policy_in_double_precision_learns_plays_and_is_pickled(cell: str, critic: str, task: Task) -> None:
+    kwargs = {"cell": cell, "units": 5, "critic": critic}
+    model = RecurrentPPO(CellPolicy, make_sb3_vec_env(task, 3), policy_kwargs=kwargs, **SMALL)
+    model.policy.double()
+    model.learn(60)
+    assert {value.dtype for value in model.policy.parameters()} == {torch.float64}
+    same = pickle.loads(pickle.dumps(model.policy))
+    assert evaluate(same, task, episodes=5, seed=1) == evaluate(model, task, episodes=5, seed=1)
 
 
 @pytest.mark.parametrize("cell", ["leaky", "lstm", "gru", "odd"])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,13 @@ import baselines
 from baselines.cells import GRU
 from baselines.commands.evaluate import EvaluationSettings, evaluate_run
 from baselines.commands.main import main
-from baselines.core.files import RunError
+from baselines.core.files import RunError, replace_file
 from baselines.core.settings import SettingsError
 from baselines.evaluation import evaluate
 from baselines.ppo.run import RLRun, load_agent
 from baselines.training import loading, run_files
 from baselines.training.ppo_settings import RLSettings
+from baselines.training.run_folder import RunFolder
 
 
 class TwiceAsWide(GRU):
@@ -92,7 +96,7 @@ def assert_same(path: Path, straight: Path) -> None:
     assert tensors.keys() == expected.keys()
     assert all(torch.equal(tensors[name], expected[name]) for name in expected)
     for state in (plain, expected_plain):
-        del state["seconds"], state["cpu_seconds"]
+        del state["seconds"], state["cpu_seconds"], state["metrics"]  # the digest of metrics.csv, where the times are
     assert plain == expected_plain
 
 
@@ -278,7 +282,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         ("--gamma 2", "--gamma: gamma must be a number from 0 to 1, got 2.0"),
         ("--critic kind", "--critic: critic must be one of"),
         ("--steps 0", "--steps: steps must be an integer from 1"),
-        ("--tcr 1 --tcr-on c --cell gru", "--tcr-on: must be among"),
+        ("--tcr 1 --tcr-on c --cell gru", "--tcr-on: tcr_on must be among"),
         ("--tcr 1 --tcr-on h --layers 2", "--tcr-on: tcr_on must be one of"),
         ("--cell tests.baselines.ppo.test_run:TwiceAsWide", "--cell: cell must have as many outputs as units"),
         ("--tcr-on state", "--tcr-on: tcr_on needs tcr above 0"),
@@ -318,3 +322,147 @@ def test_without_stable_baselines3_everything_else_works(tmp_path: Path) -> None
     )
     assert re.fullmatch(wanted, done.stderr)
     assert not list(tmp_path.iterdir())
+
+
+# -- the end of a run -----------------------------------------------------------------------------------------------
+
+EASY = SETTINGS | {"task": "dms", "n_max": 2, "threshold": 0.45, "steps": 6_000, "curriculum": "none-single"}
+"""Solved by the first 1,000 answers, after three parts."""
+
+
+class KilledError(BaseException):
+    """What stands here for the kill of a process: nothing is done after it."""
+
+
+def killed_at(number: int, work: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Do some work on a run folder, and be killed before it changes a file for the ``number``-th time."""
+    done = 0
+
+    def dying(change: Callable[..., object]) -> Callable[..., object]:
+        def instead(*args: Any) -> object:
+            nonlocal done
+            done += 1
+            if done == number:
+                raise KilledError
+            return change(*args)
+
+        return instead
+
+    with monkeypatch.context() as patch:
+        patch.setattr("baselines.training.run_folder.replace_file", dying(replace_file))
+        patch.setattr(RunFolder, "_write_row", dying(RunFolder._write_row))
+        try:
+            work()
+        except KilledError:
+            gc.collect()  # the kernel releases the lock of a killed process
+            return True
+    return False
+
+
+def end(run: RLRun) -> dict[str, Any]:
+    """Train to the end; the summary, without times."""
+    for _ in run.train():
+        pass
+    return {name: value for name, value in run.finish().items() if "seconds" not in name}
+
+
+def summary(path: Path) -> dict[str, Any]:
+    return {name: value for name, value in run_files.read_summary(path).items() if "seconds" not in name}
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "solved"
+    assert end(RLRun(RLSettings(**EASY, out=out)))["status"] == "solved"
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"curriculum": "multi-head", "n_max": 3}, {"threshold": 0.999, "steps": 700}],
+    ids=["solved", "heads", "steps"],
+)
+def test_a_run_killed_at_any_moment_comes_to_its_summary(
+    change: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = EASY | change
+    straight = end(RLRun(RLSettings(**settings, out=tmp_path / "straight")))
+    assert straight["status"] == ("steps" if "steps" in change else "solved")
+    assert straight["played"] is not None
+    path, moments = tmp_path / "run", 0
+    for number in range(1, 100):
+        shutil.rmtree(path, ignore_errors=True)
+        if not killed_at(number, lambda: end(RLRun(RLSettings(**settings, out=path))), monkeypatch):
+            break
+        moments += 1
+        if run_files.is_run(path):
+            assert end(RLRun.resume(path)) == straight == summary(path)
+            assert_same(path, tmp_path / "straight")
+    assert moments > 6
+
+
+def test_a_run_that_has_ended_and_only_lacks_its_summary_gets_it_from_the_command(
+    solved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(solved, path)
+    (path / "summary.json").unlink()
+    assert main(["train-rl", "--resume", str(path)]) == 0
+    assert "solved after" in capsys.readouterr().out
+    assert summary(path) == summary(solved)
+    assert_same(path, solved)
+
+
+def test_a_solved_run_trains_on_with_more_steps(
+    solved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = summary(solved)
+    more = before["steps"] + 1_500
+    paths = [tmp_path / name for name in ("straight", "twice")]
+    for path in paths:
+        shutil.copytree(solved, path)
+    # Without steps there is nothing to do, and nothing is changed.
+    assert main(["train-rl", "--resume", str(solved)]) == 1
+    assert f"{solved} is finished: its last stage is solved; --steps {before['steps'] * 2}" in capsys.readouterr().err
+    with pytest.raises(RunError, match=r"has used up its \d+ steps: give more"):
+        RLRun.resume(paths[0], {"steps": before["steps"]})
+    assert summary(solved) == summary(paths[0]) == before
+
+    straight = end(RLRun.resume(paths[0], {"steps": more}))
+    assert (straight["status"], straight["solved_at"]) == ("steps", before["solved_at"])
+    assert more <= straight["steps"] < more + 2_000
+    rows, first = numbers(paths[0]), numbers(solved)
+    assert rows[: len(first)] == first
+    assert len(rows) > len(first) + 2
+    assert not torch.equal(*(loading.read_checkpoint(p)[0]["policy.action_net.weight"] for p in (paths[0], solved)))
+    assert run_files.kept_checkpoints(paths[0]) == run_files.kept_checkpoints(solved) == [2]
+
+    end(RLRun.resume(paths[1], {"steps": before["steps"] + 1}))
+    assert end(RLRun.resume(paths[1], {"steps": more})) == straight
+    assert_same(paths[1], paths[0])
+
+
+@pytest.mark.slow
+def test_a_run_that_trains_on_is_killed_at_any_moment(
+    solved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the same command is given again, or once it is under way the folder alone."""
+    more, path = {"steps": summary(solved)["steps"] + 500}, tmp_path / "run"
+    shutil.copytree(solved, tmp_path / "straight")
+    straight = end(RLRun.resume(tmp_path / "straight", more))
+    for number in range(1, 100):
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(solved, path)
+        if not killed_at(number, lambda: end(RLRun.resume(path, more)), monkeypatch):
+            break
+        under_way = loading.read_checkpoint(path)[1]["curriculum"]["trains_on"]
+        assert end(RLRun.resume(path, {} if under_way else more)) == straight
+        assert_same(path, tmp_path / "straight")
+    assert number > 6
+
+
+def test_a_run_that_diverged_is_not_repeated(halfway: Path) -> None:
+    (halfway / "summary.json").write_text(json.dumps({"status": "diverged", "steps": 1_152, "seconds": 1.0}))
+    with pytest.raises(RunError, match="diverged after 1152 steps: going on would do the same again"):
+        RLRun.resume(halfway)

@@ -23,6 +23,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("MemoryDelayedAddition-v0", {"N": 6}),
     ("MemoryEvidenceAccumulation-v0", {"N": 5}),
     ("MemoryFlipFlop-v0", {"N": 3, "scoring": "final"}),
+    ("MemoryFlipFlop-v0", {"N": 3, "scoring": "final", "max_episode_steps": 7}),
+    ("MemoryParity-v0", {"N": 1, "max_episode_steps": 4}),
 ]
 
 

@@ -26,12 +26,20 @@ BAD = [
     ("--report new --write new.md", "--report: report must be a folder with results of experiments, got new"),
     ("--report done --write strange/x/x.md", "--write: write must be a .md file in a folder to write in, got .*"),
     ("--report done --write folder.md", "--write: write must be a .md file, got folder.md"),
+    ("--report done --write link.md", "--write: write must be a .md file, got link.md"),
+    (
+        "--report done --write mine.md",
+        "--write: write must be a new .md file or such a page, got mine.md, another page",
+    ),
+    (
+        "--report done --write other.md",
+        "--write: write must leave the folder other to its figures, and it holds diary.txt",
+    ),
 ]
 STORED: list[dict[str, Any]] = [
     {},
     {"format": 1, "name": "epochs"},
     {"format": 2},
-    {"format": 2, "name": "epochs"},
     {"format": 2, "name": ["tau"]},
 ]
 """Contents of ``result.json`` that are none, or of another version."""
@@ -40,6 +48,12 @@ WORSE = [
     *(
         (f"--report result{i} --write new.md", f"result{i}/epochs/result.json must be the result of .* in format 2, .*")
         for i in range(len(STORED))
+    ),
+    ("--report bare --write new.md", "bare/epochs/result.json is not that of an experiment: it has no scale"),
+    ("--report odd --write new.md", "odd/epochs/result.json is not that of an experiment: cores must be an integer .*"),
+    (
+        "--report empty --write new.md",
+        "empty/epochs/result.json is not that of an experiment: its tables .*",
     ),
     ("tau --out damaged", "damaged/reproduction.json cannot be read: .*"),
 ]
@@ -55,10 +69,18 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Answer], 
         (path / name).mkdir()
     (path / "strange" / "x").touch()
     (path / "damaged" / "reproduction.json").write_text("{")
-    whole = dict.fromkeys(folder.PARTS, "") | {"format": folder.RESULT_FORMAT, "name": "epochs"}
-    for name, stored in (("done", whole), *((f"result{i}", one) for i, one in enumerate(STORED))):
+    words = dict.fromkeys(("scale", "title", "claim", "source", "note", "verdict"), "")
+    lists = {name: list[str]() for name in ("statements", "tables", "sets", "processors", "torch")}
+    whole = {"format": folder.RESULT_FORMAT, "name": "epochs", "cores": 1, "measuring_cpu_seconds": 1.5} | words | lists
+    odd = {"bare": {"format": 2, "name": "epochs"}, "odd": whole | {"cores": "two"}}
+    odd["empty"] = whole | {"tables": [{"quantity": "tau", "x": "N", "rows": [{"case": "a", "cells": []}]}] * 2}
+    for name, stored in (("done", whole), *odd.items(), *((f"result{i}", one) for i, one in enumerate(STORED))):
         (path / name / "epochs").mkdir(parents=True)
         (path / name / "epochs" / "result.json").write_text(json.dumps(stored))
+    (path / "mine.md").write_text("# Mine\n")
+    (path / "link.md").symlink_to("mine.md")
+    (path / "other").mkdir()
+    (path / "other" / "diary.txt").touch()
     before = _files(path)
     asked = [text for text, _ in (*BAD, *WORSE)]
     found = answers([["reproduce", *text.split()] for text in asked], path)

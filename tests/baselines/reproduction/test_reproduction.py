@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from baselines.analysis.geometry import Geometry, GeometrySettings
+from baselines.analysis.subject import load
 from baselines.commands.main import main
-from baselines.core.files import lock
+from baselines.core.locks import lock
 from baselines.reproduction import folder
 from baselines.reproduction.experiment import SCALES
 from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS
-from baselines.reproduction.experiments.consistency import ConditionSet
-from baselines.reproduction.runs import RunSet
+from baselines.reproduction.experiments.consistency import ConditionSet, geometry_at, task_loss_at
+from baselines.reproduction.runs import RunSet, Trained
+from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from baselines.training.sweep.folder import SweepFolder
 
@@ -76,8 +79,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "retraining": {"n": 2, "ns": (3,), "updates": 1, **PROBE},
     "forgotten": {"n": 3, "fit_trials": 4, **PROBE},
     "dimensions": {"ns": (2, 3), "steps": 100, "trials": 2},
-    "geometry_course": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
-    "task_loss": {"updates": (0, 8)},
+    "geometry_at": {"updates": (0, 8), "trials": 8, "points": 3, "exponent_steps": 5},
+    "task_loss_at": {"updates": (0, 8)},
 }
 """Measure -> settings that suit small networks and take little time."""
 
@@ -98,7 +101,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, for tests of something else: each takes a CPU second."""
-    monkeypatch.setattr(folder, "_draw", lambda experiment, observed, path: None)
+    monkeypatch.setattr(folder, "_drawn", lambda experiment, observed, path: {})
 
 
 ON_THESE = [name for name, one in EXPERIMENTS.items() if {part.runs for part in one.scales["small"].parts} <= set(SETS)]
@@ -177,6 +180,43 @@ def test_the_page_is_made_of_the_results(out: Path, tmp_path: Path, capsys: pyte
     assert re.search("Not run to its end yet, and left out here: .*tcr-lstm", text)
     for image in re.findall(r"\]\((page/.*?)\)", text):
         assert (page.parent / image).stat().st_size > 1000
+
+
+def test_the_page_says_which_results_are_by_earlier_definitions(out: Path, quick: None, undrawn: None) -> None:
+    assert main(["reproduce", "tcr-attractors", "--out", str(out), "--workers", "1"]) == 0
+    words, page, file = "by the definitions of the day", out.parent / "page.md", out / "tcr-attractors" / "result.json"
+    result = json.loads(file.read_text())
+    assert result.pop("definitions") == 2
+    report = ["reproduce", "--report", str(out), "--write", str(page)]
+    assert main(report) == 0
+    assert words not in page.read_text()
+    file.write_text(json.dumps(result))  # as one of before
+    assert main(report) == 0
+    assert page.read_text().count(words) == 1
+
+
+def test_a_run_that_was_solved_stays_at_its_final_network(tmp_path: Path) -> None:
+    """Solved after 5 updates: at update 9 its network and its loss are those of the end, not missing."""
+    asked: dict[str, Any] = {
+        "task": "parity",
+        "curriculum": "none-single",
+        "n_max": 2,
+        "threshold": 0.01,
+        "keep_every": 50,
+    }
+    settings = Settings(out=tmp_path, episodes=2, overrides={"units": 4, "batch_size": 4, "test_every": 5}, **asked)
+    trained = TrainingRun(settings)
+    list(trained.train())
+    trained.finish()
+    run = Trained(tmp_path, "run", settings, json.loads((tmp_path / "summary.json").read_text()))
+    assert (run.summary["status"], run.summary["updates"]) == ("solved", 5)
+    quick: dict[str, Any] = {"trials": 4, "points": 2, "exponent_steps": 2}
+    found = list(geometry_at(run, "case", updates=(0, 5, 9), quantities={"loss": "loss"}, **quick))
+    assert [row.x for row in found] == [0, 5, 9]
+    last = Geometry().measure(load([tmp_path], "latest")[0], GeometrySettings(**quick))["geometry"]["loss"][0]
+    assert found[0].value != found[1].value == found[2].value == last
+    (only,) = task_loss_at(run, "case", updates=(0, 9))
+    assert (only.x, only.value) == (9, run.reports()[-1]["loss_task"])
 
 
 def test_experiments_are_whole() -> None:
@@ -261,7 +301,7 @@ def test_a_damaged_run_is_not_left_out_without_a_word(
 
 def test_a_course_without_one_of_its_checkpoints_is_damaged(out: Path, quick: None, tmp_path: Path) -> None:
     path = _one_run_each(tmp_path, out)
-    (path / "runs" / "flip-flop" / "tcr=0.0_seed=0" / "checkpoints" / "U0000008.safetensors").unlink()
+    (path / "runs" / "flip-flop" / "tcr=0.0_seed=0" / "checkpoints" / "U0000000.safetensors").unlink()
     assert main(["reproduce", "tcr-attractors", "--out", str(path), "--workers", "1"]) == 1
 
 
@@ -282,7 +322,7 @@ def test_two_processes_do_not_work_on_the_same(
     owner = folder.Reproduction(out, "small")
     for name, held in (("epochs", out / "epochs" / "parts"), ("tcr-lstm", out / "runs" / "tcr-cells")):
         held.mkdir(parents=True, exist_ok=True)
-        release = lock(owner, held / "lock")
+        release = lock(owner, held)
         assert main(["reproduce", name, "--out", str(out), "--workers", "1"]) == 1
         assert f"{held} is in use by process" in capsys.readouterr().err
         release()

@@ -23,6 +23,13 @@ def test_multi_head_adds_a_head_a_stage_and_ends() -> None:
     assert curriculum(four, [1.0, 1.0, 1.0]) is None
 
 
+@pytest.mark.parametrize("kind", [MultiHead, NoneMulti])
+def test_the_heads_of_a_stage_need_no_word_about_n(kind: type[MultiHead]) -> None:
+    curriculum = kind(n_max=4)
+    curriculum.check(Parity(2))
+    assert curriculum.first(Parity(2, p=0.3)) == curriculum.first(Parity(p=0.3))
+
+
 def test_the_last_stage_may_have_a_threshold_of_its_own() -> None:
     curriculum = MultiHead(n_max=3, threshold=0.8, last_threshold=0.95)
     two, three = (Parity(heads=tuple(range(2, n + 1))) for n in (2, 3))
@@ -122,9 +129,11 @@ def test_every_curriculum_serves_the_tasks_with_heads(task: Task, kind: type[Cur
 
 @pytest.mark.parametrize("kind", [MultiHead, SlidingWindow, NoneMulti])
 def test_several_heads_are_refused_where_they_have_no_meaning(kind: type[Curriculum]) -> None:
-    with pytest.raises(ValueError, match="needs a task with heads, and flip-flop has none"):
+    with pytest.raises(ValueError, match=r"needs a task that asks for several N at once .*, flip-flop asks for one"):
         kind(n_max=20).check(FlipFlop())
-    with pytest.raises(ValueError, match=r"heads must be odd windows .*, got \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"heads must be odd windows .*, got \(2,\): use first_n 1, step 2 and an odd n_max"
+    ):
         kind(n_max=20).check(EvidenceAccumulation())
     kind(n_max=20).check(Parity())
 

@@ -13,9 +13,7 @@ CELLS = ["leaky", "gru", "lstm", "rate", "plrnn"]
 
 
 def network_and_larger(name: str) -> tuple[RecurrentNetwork, torch.nn.Module]:
-    cells = [
-        make_cell(name, 1, units, generator=torch.Generator().manual_seed(units), options={}) for units in (6, 10)
-    ]
+    cells = [make_cell(name, 1, units, generator=torch.Generator().manual_seed(units), options={}) for units in (6, 10)]
     network = RecurrentNetwork(cells[0], 2)
     for key in ("2", "3"):
         network.add_readout(key, torch.Generator().manual_seed(int(key)))

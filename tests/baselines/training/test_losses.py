@@ -209,8 +209,8 @@ def test_freeze_in_trains_on_consistency_alone_and_the_readouts_wait() -> None:
         ({"tcr": 1.0, "tcr_schedule": "cut-off"}, "tcr_updates must be given with tcr_schedule cut-off"),
         ({"tcr": 1.0, "tcr_schedule": "cut-off", "tcr_updates": 0}, "tcr_updates must be an integer"),
         ({"tcr": 1.0, "tcr_updates": 5}, "tcr_updates must be left out with tcr_schedule constant"),
-        ({"tcr": 1.0, "tcr_on": "c"}, r"must be among \['output', 'state'\] for this cell, got 'c'"),
-        ({"manifold": 5.0}, "needs a cell with the parameters A, W and h"),
+        ({"tcr": 1.0, "tcr_on": "c"}, r"^tcr_on must be among \['output', 'state'\] for this cell, got 'c'"),
+        ({"manifold": 5.0}, "^manifold needs a cell with the parameters A, W and h"),
     ],
     ids=str,
 )

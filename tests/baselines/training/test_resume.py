@@ -80,10 +80,12 @@ def assert_same(path: Path, straight: Path) -> None:
         assert all(torch.equal(tensors[name], expected[name]) for name in expected)
         for state in (plain["run"], expected_plain["run"]):
             del state["seconds"], state["cpu_seconds"]
+        # The digest of metrics.csv, where the times are too.
+        assert len(plain.pop("metrics")) == len(expected_plain.pop("metrics")) == 64
         assert plain == expected_plain
     summary, other = run_files.read_summary(path), run_files.read_summary(straight)
     assert {name for name in summary if summary[name] != other[name]} <= {"seconds", "cpu_seconds", "played"}
-    assert not [file for file in path.rglob("*.part") if file.name != "config.json.part"]
+    assert not list(path.rglob(".part*"))
 
 
 def moments(seed: int) -> list[tuple[str, float]]:
@@ -248,6 +250,21 @@ def drop_rows(path: Path) -> None:
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
 
 
+def change_last_row(path: Path, change: Callable[[list[str]], list[str]]) -> None:
+    """Change the cells of the last row of ``metrics.csv``."""
+    *rows, last = (path / "metrics.csv").read_text().splitlines()
+    lines = [*rows, ",".join(change(last.split(",")))]
+    (path / "metrics.csv").write_text("".join(f"{line}\r\n" for line in lines))
+
+
+def other_metrics(path: Path) -> None:
+    """The rows of a run with another seed, as many and of the same updates."""
+    other = train(TrainingRun(Settings(**SETTINGS | {"seed": 1, "out": path / "other"})), 77)
+    assert [row["update"] for row in numbers(other.folder.path)] == [row["update"] for row in numbers(path)]
+    shutil.move(path / "other" / "metrics.csv", path / "metrics.csv")
+    shutil.rmtree(path / "other")
+
+
 def foreign(path: Path) -> None:
     """The checkpoint of a run with another seed."""
     other = TrainingRun(Settings(**SETTINGS | {"seed": 1, "out": path / "other"}))
@@ -261,11 +278,31 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "foreign": (foreign, "checkpoint.safetensors is not of this run"),
     "lost": (lambda path: (path / "checkpoint.safetensors").unlink(), "checkpoint.safetensors cannot be read"),
     "version": (lambda path: rewrite_config(path, format=1), "config.json has the format 1; known: 2"),
-    "config": (lambda path: rewrite_config(path, recipe=None), "config.json is not that of a run: it has no recipe"),
+    "config": (
+        lambda path: rewrite_config(path, recipe=None),
+        "config.json .* recipe must be an object, got None",
+    ),
     "no config": (lambda path: (path / "config.json").unlink(), "is not a run folder: it has no config.json"),
     "rows": (lambda path: drop_rows(path / "metrics.csv"), r"metrics.csv must have 7 rows .* has 2"),
     "columns": (lambda path: (path / "metrics.csv").write_text("update,N\r\n"), "metrics.csv has other columns"),
     "text": (lambda path: (path / "metrics.csv").write_bytes(b"\xff\xfe\n"), "metrics.csv cannot be read"),
+    "garbage": (
+        lambda path: change_last_row(path, lambda row: [*row[:3], "garbage", *row[4:]]),
+        "metrics.csv, line 8: could not convert string to float: 'garbage'",
+    ),
+    "cells": (
+        lambda path: change_last_row(path, lambda row: [*row, "1"]),
+        "metrics.csv, line 8: must have [0-9]+ cells, has [0-9]+",
+    ),
+    "update": (
+        lambda path: change_last_row(path, lambda row: ["31", *row[1:]]),
+        "metrics.csv must end with update 70, ends with 31",
+    ),
+    "number": (
+        lambda path: change_last_row(path, lambda row: [*row[:-1], "1.5"]),
+        "metrics.csv is not what this run wrote up to update 77 of the checkpoint",
+    ),
+    "other metrics": (other_metrics, "metrics.csv is not what this run wrote up to update 77 of the checkpoint"),
 }
 
 
@@ -360,7 +397,7 @@ def test_a_disk_that_is_really_full_leaves_a_run_that_goes_on(tmp_path: Path, st
     )
     assert done.returncode == 1
     assert re.fullmatch(r"python -m baselines: error: .*checkpoint.safetensors cannot be written: .*\n", done.stderr)
-    assert not list((tmp_path / "run").rglob("*.part"))
+    assert not list((tmp_path / "run").rglob(".part*"))
     assert loading.read_checkpoint(tmp_path / "run")[1]["update"] == 0
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
     assert run_files.read_summary(tmp_path / "run")["status"] == "solved"

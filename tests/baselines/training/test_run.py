@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -112,7 +113,8 @@ def test_a_saved_network_plays_as_the_trained_one_did(run: TrainingRun) -> None:
 def test_a_checkpoint_holds_all_that_training_changes(run: TrainingRun) -> None:
     tensors, plain = loading.read_checkpoint(run.folder.path)
     expected, expected_plain = run.learner.state()
-    own = plain.pop("run")
+    own, metrics = plain.pop("run"), (run.folder.path / "metrics.csv").read_bytes()
+    assert plain.pop("metrics") == sha256(metrics).hexdigest()
     assert plain == expected_plain
     assert (own["status"], own["solved_at"], own["scores"]) == ("solved", run.solved_at, run.scores)
     assert tensors.keys() == expected.keys()
@@ -289,4 +291,29 @@ def test_a_full_disk_is_a_clear_error_and_leaves_the_old_checkpoint(
             pass
     after = content(tmp_path / "run")
     assert after["checkpoint.safetensors"] == before["checkpoint.safetensors"]
-    assert not [name for name in after if name.endswith(".part")]
+    assert not [name for name in after if ".part" in name]
+
+
+def test_the_default_type_of_torch_changes_no_run(tmp_path: Path) -> None:
+    def trained(out: str) -> dict[str, torch.Tensor]:
+        small = {"units": 8, "batch_size": 8, "test_every": 10}
+        run = TrainingRun(Settings(n_max=2, max_updates=20, episodes=10, out=tmp_path / out, overrides=small))
+        for _ in run.train():
+            pass
+        run.play()
+        run.finish()
+        return run.learner.state()[0]
+
+    expected = trained("single")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        got = trained("double")
+        network, task = loading.load_network(tmp_path / "single")
+        played = evaluate(NetworkAgent(network, task), task, episodes=10, seed=seeds.evaluation_seed(0))
+    finally:
+        torch.set_default_dtype(before)
+    assert {name: value.dtype for name, value in got.items()} == {name: value.dtype for name, value in expected.items()}
+    assert all(torch.equal(got[name], expected[name]) for name in expected)
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
+    assert played.score == run_files.read_summary(tmp_path / "single")["played"]["score"]

@@ -163,7 +163,7 @@ def test_a_damaged_folder_is_a_clear_error(tmp_path: Path, capsys: pytest.Captur
     for text, complaint in (
         ("{", "sweep.json cannot be read"),
         ('{"format": 7}', "sweep.json has the format 7; known: 1"),
-        ('{"format": 1}', "sweep.json is not that of a sweep: 'fixed'"),
+        ('{"format": 1}', "sweep.json is not that of a sweep: it has no fixed"),
     ):
         (tmp_path / "sweep.json").write_text(text)
         assert main(["sweep", str(tmp_path)]) == 1
@@ -229,7 +229,14 @@ def test_however_a_run_ends_it_is_a_row(tmp_path: Path) -> None:
     assert [row["largest_n"] for row in rows[:3]] == ["4", "", ""]
     assert not folder.complete
     assert [job.name for job in folder.jobs()] == ["seed=2", "seed=3", "seed=4", "seed=5", "seed=8"]
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".part*"))
+
+
+def test_runs_search_no_module_in_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a folder ``baselines`` there would be run, even where the command was ``python -P -m baselines``."""
+    monkeypatch.chdir(tmp_path)
+    for job in SweepFolder(tmp_path / "sweep", Sweep.of({"seed": "0..1"})).jobs():
+        assert job.environment["PYTHONSAFEPATH"]
 
 
 def test_a_table_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

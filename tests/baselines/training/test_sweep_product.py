@@ -11,6 +11,7 @@ from baselines.core.settings import SettingsError
 from baselines.training.bptt_settings import Settings
 from baselines.training.sweep import Sweep
 from baselines.training.sweep.folder import options
+from baselines.training.sweep.product import _short
 
 TOML = """
 n_max = 4
@@ -106,6 +107,10 @@ def test_long_names_are_cut_and_stay_apart() -> None:
     names = list(Sweep.of(many).runs)
     assert len(set(names)) == 4
     assert 150 < max(map(len, names)) < 200
+    letters = [_short(letter * 149 + end) for letter in ("a", "ä", "漢", "😀") for end in ("x", "y")]
+    assert letters[:2] == ["a" * 149 + "x", "a" * 149 + "y"]
+    assert len(set(letters)) == 8
+    assert max(len(f"{name}.log".encode()) for name in letters) <= 255
 
 
 def test_settings_survive_the_command_line_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +152,9 @@ BAD: list[tuple[dict[str, Any], list[Any], str, str]] = [
     ({"seed": [0.5]}, [], "seed", "seed must be an integer, got 0.5"),
     ({"seed": [True]}, [], "seed", "seed must be an integer, got True"),
     ({"cell": ["leaky", 3]}, [], "cell", "cell must be a string, got 3"),
-    ({"cell": ["leaky", "foo"]}, [], "cell", r"cell must be one of .* got 'foo' \(in the run with cell = 'foo';"),
+    ({"cell": ["leaky", "foo"]}, [], "cell", r"cell must be one of .* got 'foo'$"),
+    ({"threshold": 1, "seed": "0..1"}, [], "threshold", r"threshold must lie between 0 and 1, got 1\.0$"),
+    ({"seed": "0-4"}, [], "seed", r'seed must be an integer or a range such as "0..4", got \'0-4\''),
     ({"learning_rate": ["fast"]}, [], "learning_rate", "learning_rate must be a number, got 'fast'"),
     ({"learning_rate": [1.0, 11.0]}, [], "learning_rate", "learning_rate must be a number from 1e-09 to 10, got 11.0"),
     ({"cell_args": ["tau=2"]}, [], "cell_args", "cell_args must be a table, got 'tau=2'"),
@@ -182,12 +189,15 @@ def test_what_cannot_be_is_refused(given: dict[str, Any], exclude: list[Any], na
 BAD_LINES = [
     ("", "--seed: a sweep must have an axis"),
     ("--seed 3", "--seed: a sweep must have an axis"),
-    ("--seed 0..1 --cell foo", r"--cell: cell must be one of .*got 'foo' \(in the run with seed = 0;"),
-    ("--seed 0..x", "--seed: must be an integer, got '0..x'"),
+    ("--seed 0..1 --cell foo", r"--cell: cell must be one of .*got 'foo'$"),
+    ("--seed 0..x", "--seed: must be an integer or a range such as 0..4, got '0..x'"),
     ("--seed 0..1 --workers 0", "--workers: workers must be an integer from 1 to 1000, got 0"),
     ("--seed 0..1 --cell-args tau", "--cell-args: must be KEY=VALUE, got 'tau'"),
-    ("nothing.toml", "FILE.toml: file must be a TOML file or the folder of a sweep, got nothing.toml: .*No such file"),
-    ("bad.toml", "FILE.toml: file must be a TOML file or the folder of a sweep, got bad.toml: Invalid value"),
+    (
+        "nothing.toml",
+        "FILE.toml: file must be a TOML file or the folder of a sweep, got nothing.toml, which .*No such file",
+    ),
+    ("bad.toml", "FILE.toml: file must be a TOML file or the folder of a sweep, got bad.toml, which .*: Invalid value"),
     ("task.toml --seed 0..1", "--task: task must be a string, got 3"),
     ("out.toml --seed 0..1", "--out: out must be a string, got 3"),
     ("exclude.toml --seed 0..1", "exclude: exclude must be a list of tables, got {'seed': 1}"),
