@@ -77,8 +77,8 @@ class Cell(nn.Module, ABC):
     def unit_axes(self) -> dict[str, tuple[int, ...]]:
         """How the cell grows: name of each parameter -> for each of its axes, the blocks of U entries that it has.
 
-        An axis of 0 blocks has nothing to do with the units. A GRU's ``weight_hh`` (3U, U) has (3, 1), its ``weight_ih``
-        (3U, I) has (3, 0). Empty: the cell cannot grow.
+        An axis of 0 blocks has nothing to do with the units. A GRU's ``weight_hh`` (3U, U) has (3, 1), its
+        ``weight_ih`` (3U, I) has (3, 0). Empty: the cell cannot grow.
         """
         return {}
 

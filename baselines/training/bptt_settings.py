@@ -117,9 +117,7 @@ class Settings(RunSettings):
     @staticmethod
     def _check_streams(task: Task, recipe: Recipe) -> None:
         if recipe.heads_ahead and recipe.head_loss == "sum":
-            raise SettingsError(
-                "heads_ahead", "heads_ahead must be 0 with head_loss 'sum': their weight is in the mean"
-            )
+            raise SettingsError("heads_ahead", "heads_ahead must be 0 with head_loss 'sum'")
         if not recipe.stream_steps:
             return
         for name, value, needed in (("epochs", recipe.epochs, 1), ("supervision", recipe.supervision, "counted")):
