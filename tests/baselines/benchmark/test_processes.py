@@ -90,7 +90,7 @@ def test_a_benchmark_that_is_stopped_goes_on_to_the_same_table(number: signal.Si
         wait_until_gone(mine)
         assert rungs(path) < rungs(tmp_path / "straight")
         if number == signal.SIGINT:
-            assert said.endswith(f"Go on with: python -m baselines benchmark --out {path}\n")
+            assert said.endswith(f"Go on with: python -m baselines benchmark --out {path} --trust {AGENTS}:Slow\n")
         assert "error" not in (path / "results.csv").read_text()
     with running(path) as process:
         said, _ = process.communicate(timeout=DEADLINE)
