@@ -49,7 +49,7 @@ class Report:
         solved: whether the stage is solved; the curriculum has then moved on.
         finished: whether the solved stage was the last one.
         diverged_at: the first update since the last test whose loss or gradient was not finite; None if all were.
-        passed: what a sequential test found; the scores are then those of its trials. None: the recipe has no such test.
+        passed: what a sequential test found, whose trials the scores are then from. None: the recipe has no such test.
     """
 
     update: int
@@ -94,6 +94,8 @@ class Learner:
     """Sums over the updates since the last test, by name."""
     _tested: int
     """The number of updates since the last test."""
+    _carried: Tensor
+    """The state (B, S) in which the next window of the streams begins."""
 
     def __init__(
         self,

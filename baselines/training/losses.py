@@ -81,7 +81,7 @@ def task_loss(
         ahead_weight: the weight of each head that is learned ahead of its stage.
         smoothing: label smoothing; without effect where answers are real-valued.
     """
-    averaged: LossTerm = squared_error if task.real_valued else cross_entropy
+    averaged: Callable[..., Tensor] = squared_error if task.real_valued else cross_entropy
     if smoothing and not task.real_valued:
         averaged = partial(cross_entropy, smoothing=smoothing)
     if last_head or ahead_weight:

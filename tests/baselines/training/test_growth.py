@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from baselines.cells import make_cell
+from baselines.cells import Cell, make_cell
 from baselines.network import RecurrentNetwork
 from baselines.training.growth import Enlargement
 
 CELLS = ["leaky", "gru", "lstm", "rate", "plrnn"]
 
 
-def network_and_larger(name: str) -> tuple[RecurrentNetwork, torch.nn.Module]:
+def network_and_larger(name: str) -> tuple[RecurrentNetwork, Cell]:
     cells = [make_cell(name, 1, units, generator=torch.Generator().manual_seed(units), options={}) for units in (6, 10)]
     network = RecurrentNetwork(cells[0], 2)
     for key in ("2", "3"):
@@ -34,7 +34,7 @@ def test_a_larger_network_answers_as_the_smaller_one_did(name: str) -> None:
     # The new units are alive, and each can come to act on what is old.
     assert float(after.outputs[..., 6:].detach().std()) > 0
     loss = after.answers.square().mean()
-    grads = torch.autograd.grad(loss, [network.readouts["2"].weight])
+    grads = torch.autograd.grad(loss, [network.get_parameter("readouts.2.weight")])
     assert grads[0][:, 6:].abs().sum() > 0
 
 
@@ -53,8 +53,8 @@ def test_what_is_old_keeps_its_moments(name: str) -> None:
         assert torch.equal(larger.moments(name, torch.tensor(7.0)), torch.tensor(7.0))  # the step count
 
 
-def test_a_cell_that_does_not_say_how_it_grows_is_refused() -> None:
+def test_a_cell_that_does_not_say_how_it_grows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     network, cell = network_and_larger("gru")
-    cell.unit_axes = dict
+    monkeypatch.setattr(cell, "unit_axes", dict)
     with pytest.raises(ValueError, match="cell must say how it grows"):
         Enlargement(network, cell)

@@ -1,6 +1,7 @@
 """Recipes: the published one update for update, its batches, and what each setting of a recipe changes."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -170,9 +171,9 @@ def test_batches_may_be_trained_on_again(monkeypatch: pytest.MonkeyPatch) -> Non
     trained, drawn = list[np.ndarray](), list[int]()
     roll_out, draw = Learner._roll_out, Practice.batch
 
-    def watched(self: Learner, trials: Trials, name: str, index: int) -> Any:
+    def watched(self: Learner, trials: Trials, heads: Sequence[str], state: torch.Tensor) -> Any:
         trained.append(trials.inputs)
-        return roll_out(self, trials, name, index)
+        return roll_out(self, trials, heads, state)
 
     def counted(self: Practice, index: int) -> Trials:
         drawn.append(index)
