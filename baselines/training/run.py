@@ -233,7 +233,9 @@ class TrainingRun(ResumableRun[Settings]):
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
         }
-        self.folder.save_checkpoint(tensors, plain | {"run": own}, solved, self.learner.update if keep else None)
+        # What is kept is for analyses. Without the moments of the optimiser a run to N = 101 takes half the space.
+        kept = {name: value for name, value in tensors.items() if name.startswith(("network.", "averaged."))}
+        self.folder.save_checkpoint(tensors, plain | {"run": own}, solved, self.learner.update if keep else None, kept)
         self.saved_update = self.learner.update
         ended = time.monotonic()
         self._save_due = ended + max(self.SAVE_SECONDS, (ended - began) / self.SAVE_SHARE)

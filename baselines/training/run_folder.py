@@ -189,6 +189,7 @@ class RunFolder:
         plain: Mapping[str, Any],
         solved: int | None = None,
         update: int | None = None,
+        kept: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Replace the latest checkpoint atomically: any reader sees the old one or the new one.
 
@@ -197,19 +198,22 @@ class RunFolder:
             plain: its other data, in a form that JSON can hold.
             solved: also keep the checkpoint under this solved N.
             update: also keep the checkpoint under this number of updates.
+            kept: the tensors of a checkpoint that is kept. None: all of them.
 
         Raises:
             RunError: a file cannot be written.
         """
-        data = self._checkpoint(tensors, {**plain, "metrics": self._metrics.hexdigest()})
+        plain = {**plain, "metrics": self._metrics.hexdigest()}
+        data = self._checkpoint(tensors, plain)
         if self._events is not None:
             with writing(self.path / "events"):
                 self._events.flush()
-        for kept in [
-            *([(solved, None)] if solved is not None else []),
-            *([(None, update)] if update is not None else []),
-        ]:
-            self._keep(data, *kept)
+        if solved is not None or update is not None:
+            own = data if kept is None else self._checkpoint(kept, plain)
+            if solved is not None:
+                self._keep(own, solved, None)
+            if update is not None:
+                self._keep(own, None, update)
         # Last: a run that is killed before this line resumes from the checkpoint before and writes the others again.
         replace_file(checkpoint_file(self.path), data)
 
