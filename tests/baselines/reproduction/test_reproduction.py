@@ -24,22 +24,22 @@ from baselines.training.run import TrainingRun
 from baselines.training.sweep.folder import SweepFolder
 
 TINY: dict[str, Any] = {"units": 16, "batch_size": 8, "seed": [0, 1], "episodes": 2, "threshold": 0.3, "test_every": 2}
-TINY |= {"n_max": 4, "max_updates": 30}
+TINY |= {"n_max": 4, "max_updates": 30, "recipe": "trials"}
 NONE: dict[str, Any] = {"curriculum": "none-single", "cell": "rate", "threshold": 0.999, "keep_every": 4}
 FLIP_FLOP = NONE | {"task": "flip-flop", "task_args": {"pulse_probability": 0.2}, "max_updates": 8}
 ADDITION = NONE | {"task": "delayed-addition", "task_args": {"scoring": "final"}, "max_updates": 8}
 SETS: dict[str, dict[str, Any]] = {
     "parity-paper": {"recipe": "paper", "curriculum": ["single-head", "multi-head"], "test_batches": 1},
-    "parity-single-fast": {"curriculum": ["single-head"]},
+    "parity-single-trials": {"curriculum": ["single-head"]},
     "parity-single-wide": {"curriculum": ["single-head"]},
-    "parity-multi-fast": {"curriculum": ["multi-head"]},
-    "none-single-fast": {"curriculum": "none-single", "n_max": [3, 4]},
-    "none-multi-fast": {"curriculum": ["none-multi"]},
-    "window-fast": {"curriculum": ["sliding-window"], "window": 2, "shift": 1},
+    "parity-multi-trials": {"curriculum": ["multi-head"]},
+    "none-single-trials": {"curriculum": "none-single", "n_max": [3, 4]},
+    "none-multi-trials": {"curriculum": ["none-multi"]},
+    "window-trials": {"curriculum": ["sliding-window"], "window": 2, "shift": 1},
     "flip-flop": FLIP_FLOP | {"tcr": [0.0, 0.03]},
     "addition": ADDITION,
     "freeze-in": ADDITION | {"tcr": [1.0], "tcr_schedule": "freeze-in", "tcr_updates": 4},
-    "gated-fast": {"cell": ["gru", "lstm"], "curriculum": ["single-head", "multi-head"]},
+    "gated-trials": {"cell": ["gru", "lstm"], "curriculum": ["single-head", "multi-head"]},
 }
 
 
@@ -332,7 +332,7 @@ def test_a_part_takes_the_runs_that_it_is_told_to(out: Path, undrawn: None) -> N
     assert main(["reproduce", "tau-turn", "--out", str(out), "--workers", "1"]) == 0
     with open(out / "tau-turn" / "tau-turn.csv", newline="") as file:
         cases = {row["case"] for row in csv.DictReader(file)}
-    kinds = ("paper", "fast", f"fast, {TINY['units']} units")
+    kinds = ("paper", "trials", f"trials, {TINY['units']} units")
     assert cases == {f"parity single-head, recipe {kind}" for kind in kinds}
 
 
