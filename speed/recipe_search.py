@@ -1,4 +1,4 @@
-"""Search for better settings of the recipe ``trials``: try a few values of one setting after the other and keep the best.
+"""Search for better settings of recipe ``trials``: try a few values of one setting after another and keep the best.
 
     python -m speed.recipe_search --task dms --cell gru --n-max 12 --budget 60 --seed 0 1 --out runs/search-dms-gru
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from baselines.training import recipes
 
 SECTIONS = ("recurrence", "gated", "update")
+OURS = ("fast", "trials", "lean")
+"""The recipes that are for every cell."""
 CELLS = ("leaky", "rate", "gru", "lstm", "plrnn")
 
 

@@ -15,13 +15,14 @@ from baselines.analysis.subject import load
 from baselines.commands.main import main
 from baselines.core.locks import lock
 from baselines.reproduction import folder
-from baselines.reproduction.experiment import SCALES
+from baselines.reproduction.experiment import RECIPES, SCALES
 from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS
 from baselines.reproduction.experiments.consistency import ConditionSet, geometry_at, task_loss_at
 from baselines.reproduction.runs import RunSet, Trained
 from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from baselines.training.sweep.folder import SweepFolder
+from tests.baselines.small import BEFORE_STREAMS
 
 TINY: dict[str, Any] = {"units": 16, "batch_size": 8, "seed": [0, 1], "episodes": 2, "threshold": 0.3, "test_every": 2}
 TINY |= {"n_max": 4, "max_updates": 30, "recipe": "trials"}
@@ -334,6 +335,30 @@ def test_a_part_takes_the_runs_that_it_is_told_to(out: Path, undrawn: None) -> N
         cases = {row["case"] for row in csv.DictReader(file)}
     kinds = ("paper", "trials", f"trials, {TINY['units']} units")
     assert cases == {f"parity single-head, recipe {kind}" for kind in kinds}
+
+
+def test_a_folder_of_before_streams_goes_on(out: Path, tmp_path: Path, undrawn: None) -> None:
+    """Its runs are of the recipe that was called ``fast``, and so were its sets of runs."""
+    path = tmp_path / "small"
+    shutil.copytree(out, path)
+    shutil.rmtree(path / "tau", ignore_errors=True)
+    for name in ("parity-single", "parity-multi"):
+        runs = (path / "runs" / f"{name}-trials").rename(path / "runs" / f"{name}-fast")
+        sweep = json.loads((runs / "sweep.json").read_text())
+        sweep["fixed"]["recipe"] = "fast"
+        (runs / "sweep.json").write_text(json.dumps(sweep | {"format": 1}))
+        for file in runs.glob("*/config.json"):
+            config = json.loads(file.read_text())
+            config["settings"]["recipe"] = "fast"
+            config["recipe"] = {one: config["recipe"][one] for one in BEFORE_STREAMS}
+            file.write_text(json.dumps(config))
+    assert folder.Reproduction(path, "small").cpu_minutes(EXPERIMENTS["tau"]) < 1
+    assert main(["reproduce", "tau", "--out", str(path), "--workers", "1"]) == 0
+    with open(path / "tau" / "tau.csv", newline="") as file:
+        cases = {row["case"] for row in csv.DictReader(file)}
+    kinds = ("single-head", "multi-head")
+    assert cases == {f"parity {curriculum}, recipe {recipe}" for curriculum in kinds for recipe in RECIPES}
+    assert not list(path.glob("runs/parity-*-trials"))
 
 
 def test_stored_results_are_gone_on_with(out: Path, undrawn: None, capsys: pytest.CaptureFixture[str]) -> None:
