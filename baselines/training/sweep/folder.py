@@ -261,11 +261,10 @@ def _as_begun(sweep: Sweep, number: int) -> Sweep:
     """
     if number != BEFORE_STREAMS:
         return sweep
-    limits = {} if "budget" in sweep.fixed or "budget" in sweep.axes else {"budget": _BUDGET_BEFORE}
-    runs = {
-        run: replace(settings, recipe=Settings.recipe_name(settings.recipe, {}), **limits)
-        for run, settings in sweep.runs.items()
-    }
+    runs = dict[str, Settings]()
+    for run, settings in sweep.runs.items():
+        budget = settings.budget if "budget" in {*sweep.fixed, *sweep.axes} else _BUDGET_BEFORE
+        runs[run] = replace(settings, recipe=Settings.recipe_name(settings.recipe, {}), budget=budget)
     return replace(sweep, runs=runs)
 
 
@@ -280,7 +279,7 @@ def _check_extends(path: Path, old: Sweep, new: Sweep, number: int) -> None:
     for name in SETTINGS:
         then, now = (sweep.fixed.get(name, getattr(usual, name, None)) for sweep in (old, new))
         if name == "recipe" and number == BEFORE_STREAMS:
-            then, now = (Settings.recipe_name(one, {}) for one in (then, now))
+            then, now = (Settings.recipe_name(str(one), {}) for one in (then, now))
         if then != now and (name not in Settings.LIMITS or now is None):
             raise SettingsError(name, f"{name} must be that of the sweep in {path}, {then!r}, got {now!r}")
     if missing := [run for run in old.runs if run not in new.runs]:

@@ -347,11 +347,11 @@ def test_a_folder_of_before_streams_goes_on(out: Path, tmp_path: Path, undrawn: 
         sweep = json.loads((runs / "sweep.json").read_text())
         sweep["fixed"]["recipe"] = "fast"
         (runs / "sweep.json").write_text(json.dumps(sweep | {"format": 1}))
-        for file in runs.glob("*/config.json"):
-            config = json.loads(file.read_text())
+        for stored in runs.glob("*/config.json"):
+            config = json.loads(stored.read_text())
             config["settings"]["recipe"] = "fast"
             config["recipe"] = {one: config["recipe"][one] for one in BEFORE_STREAMS}
-            file.write_text(json.dumps(config))
+            stored.write_text(json.dumps(config))
     assert folder.Reproduction(path, "small").cpu_minutes(EXPERIMENTS["tau"]) < 1
     assert main(["reproduce", "tau", "--out", str(path), "--workers", "1"]) == 0
     with open(path / "tau" / "tau.csv", newline="") as file:
