@@ -21,7 +21,7 @@ from baselines.training.batches import Practice
 from baselines.training.bptt_settings import Settings
 from baselines.training.curriculum import MultiHead
 from baselines.training.learner import Learner, train
-from baselines.training.recipes import RECIPES, Recipe
+from baselines.training.recipes import ANY, RECIPES, Recipe
 from memory_envs import TASKS, DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, Trials
 from tests.baselines.small import BEFORE_STREAMS, RECIPE
 
@@ -29,7 +29,7 @@ PAPER = recipes.find("paper", "parity", "leaky")
 
 
 def learner_of(**settings: Any) -> tuple[Learner, MultiHead]:
-    plan = Settings(**settings).plan()
+    plan = Settings(**{"recipe": "trials", **settings}).plan()
     network = plan.new_network()
     terms, weights = plan.terms(network.cell)
     first = plan.curriculum.first(plan.task)
@@ -306,9 +306,11 @@ def test_the_values_of_stored_runs(name: str, task: str, cell: str, values: tupl
 
 def test_every_recipe_is_one_that_settings_accept() -> None:
     for name, table in RECIPES.items():
-        for task, cell in table:
-            # An open place stands for a pair that has no settings of its own.
-            asked = {"task": "dms" if task == "*" else task, "cell": "rate" if cell == "*" else cell}
+        for (task, cell), recipe in table.items():
+            # An open place stands for what has no settings of its own.
+            pairs = itertools.product(TASKS if task == ANY else [task], CELLS if cell == ANY else [cell])
+            own = next(pair for pair in pairs if recipes.find(name, *pair) is recipe)
+            asked = {"task": own[0], "cell": own[1]}
             plan = Settings(recipe=name, curriculum="single-head", n_max=20, **asked).plan()  # type: ignore[arg-type]
             assert isinstance(plan.recipe, Recipe)
-            assert plan.recipe == table[task, cell]
+            assert plan.recipe == recipe
