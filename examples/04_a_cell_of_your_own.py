@@ -39,7 +39,7 @@ class MinimalGatedUnit(Cell):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    task, curriculum, recipe = Parity(), MultiHead(n_max=4), recipes.find("fast", "parity", "leaky")
+    task, curriculum, recipe = Parity(), MultiHead(n_max=4), recipes.find("trials", "parity", "leaky")
     network = RecurrentNetwork(MinimalGatedUnit(task.num_inputs, 64, bias=2), answer_width(task))
     learner = Learner(network, curriculum.first(task), recipe, seed=0)
     for report in train(learner, curriculum):

@@ -1,8 +1,8 @@
-"""Search for a better recipe ``fast``: try a few values of one setting after the other and keep the best.
+"""Search for better settings of recipe ``trials``: try a few values of one setting after another and keep the best.
 
     python -m speed.recipe_search --task dms --cell gru --n-max 12 --budget 60 --seed 0 1 --out runs/search-dms-gru
 
-The search starts from the present recipe ``fast`` of the task and the cell. For each setting it runs one sweep: a run
+The search starts from the present recipe ``trials`` of the task and the cell. For each setting it runs one sweep: a run
 for each value and seed, with all other settings at their best values so far. The better of two values is the one with
 which the seeds solve the larger N within the budget (by the median). If they are equal, it is the one with fewer CPU
 seconds of training (by the median). The search prints a table for each setting, and at the end the lines for
@@ -62,9 +62,9 @@ def main() -> int:
     usual = "multi-head" if "heads" in task.parameters() else "single-head"
     seeds = [int(seed) if seed.isdigit() else seed for seed in asked.seed]
     fixed = {name: getattr(asked, name) for name in ("task", "cell", "n_max", "step", "budget")}
-    fixed |= {"curriculum": asked.curriculum or usual, "seed": seeds, "episodes": 100}
+    fixed |= {"curriculum": asked.curriculum or usual, "seed": seeds, "episodes": 100, "recipe": "trials"}
     best = {
-        name: value for name, value in asdict(recipes.find("fast", asked.task, asked.cell)).items() if name in FACTORS
+        name: value for name, value in asdict(recipes.find("trials", asked.task, asked.cell)).items() if name in FACTORS
     }
     try:
         for name in asked.settings:

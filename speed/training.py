@@ -28,8 +28,8 @@ Sections:
   optimizer. ours: ``Learner.learn`` with the recipe that is named; plain: the published update written directly in
   torch (a loop over steps, one readout per head, torch's loss, clipping and SGD) on the same batches. "stock malloc":
   without ``keep_freed_memory``, which all other rows use, as the training command does.
-- time to N: multi-head parity from N = 2 with the recipe ``fast`` until the stage of N is solved: CPU seconds of
-  training and updates. Each run is a process of its own; medians are over the seeds that solved N within the budget,
+- time to N: multi-head parity from N = 2 with a recipe (``--recipe``) until the stage of N is solved: CPU seconds
+  of training and updates. Each run is a process of its own; medians are over the seeds that solved N within the budget,
   and ``solved`` tells how many these were.
 """
 
@@ -48,7 +48,7 @@ from statistics import median
 from typing import Any
 
 from speed.report import ONE_THREAD, SUFFIXES, Row, check_out, machine, positive, publish, whole
-from speed.training_cases import CELLS, SECTIONS, Case, cases_of
+from speed.training_cases import CELLS, OURS, SECTIONS, Case, cases_of
 
 
 def work(connection: Connection, request: dict[str, Any], seconds: float) -> None:
@@ -119,13 +119,14 @@ def row_of(case: Case, results: dict[Case, dict[str, Any]]) -> Row:
     return row
 
 
-def time_to_n(n: int, cells: Sequence[str], seeds: Sequence[int], budget: float) -> list[Row]:
+def time_to_n(n: int, cells: Sequence[str], seeds: Sequence[int], budget: float, recipe: str) -> list[Row]:
     """One row for each cell: medians over the seeds that solved the stage of N."""
     rows: list[Row] = []
     for cell in cells:
         answers = []
         for seed in seeds:
-            answer = ask({"section": "time to N", "cell": cell, "n": n, "seed": seed, "budget": budget})
+            asked = {"cell": cell, "n": n, "seed": seed, "budget": budget, "recipe": recipe}
+            answer = ask({"section": "time to N", **asked})
             print(f"{cell}, seed {seed}: {answer}", file=sys.stderr)
             answers.append(answer)
         row: Row = {"cell": cell, "N": n}
@@ -180,9 +181,10 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="SECONDS",
         help="with --time-to-n: the longest training (3600)",
     )
+    add("--recipe", choices=OURS, metavar="RECIPE", help=f"with --time-to-n: {', '.join(OURS)} (fast)")
     add("--out", type=Path, metavar="FILE", help="also write the report to FILE: .md, .json or .csv")
     options = parser.parse_args(arguments)
-    measured, timed = ("sections", "repeats", "seconds"), ("cells", "seeds", "budget")
+    measured, timed = ("sections", "repeats", "seconds"), ("cells", "seeds", "budget", "recipe")
     for name in timed if options.time_to_n is None else measured:
         if getattr(options, name) is not None:
             needs = "needs" if options.time_to_n is None else "does not go with"
@@ -192,7 +194,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--seeds {' '.join(map(str, seeds))}: must not name a seed twice")
     check_out(parser, options.out, *SUFFIXES)
     usual: dict[str, Any] = {"repeats": 1, "seconds": 0.1} if options.quick else {"repeats": 5, "seconds": 2.0}
-    usual |= {"sections": SECTIONS, "cells": CELLS, "seeds": [0, 1, 2], "budget": 3600.0}
+    usual |= {"sections": SECTIONS, "cells": CELLS, "seeds": [0, 1, 2], "budget": 3600.0, "recipe": "fast"}
     given = {name: value for name, value in vars(options).items() if value is not None}
     return argparse.Namespace(**{"out": None, "time_to_n": None} | usual | given)
 
@@ -203,8 +205,8 @@ def main() -> int:
     os.environ.update(ONE_THREAD)
     report: dict[str, list[Row]] = {"machine": [machine(load) | ask({"section": "versions"})]}
     if options.time_to_n is not None:
-        title = f"time to N = {options.time_to_n}, seeds {' '.join(map(str, options.seeds))}"
-        report[title] = time_to_n(options.time_to_n, options.cells, options.seeds, options.budget)
+        title = f"time to N = {options.time_to_n}, recipe {options.recipe}, seeds {' '.join(map(str, options.seeds))}"
+        report[title] = time_to_n(options.time_to_n, options.cells, options.seeds, options.budget, options.recipe)
     else:
         results = measure(cases_of(options.sections, options.quick), options.repeats, options.seconds)
         for case in results:

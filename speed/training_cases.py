@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from baselines.training import recipes
 
 SECTIONS = ("recurrence", "gated", "update")
+OURS = ("fast", "trials", "lean")
+"""The recipes that are for every cell."""
 CELLS = ("leaky", "rate", "gru", "lstm", "plrnn")
 
 
@@ -54,7 +56,7 @@ def cases_of(sections: Sequence[str], quick: bool) -> list[Case]:
     for units, batch, steps in sizes:
         for cell in ("gru", "lstm"):
             cases += [Case("gated", way, cell, units, batch, steps) for way in ("fused", "plain", "torch.nn")]
-    fast = recipes.find("fast", "parity", "leaky")
+    trials = recipes.find("trials", "parity", "leaky")
     for n in ns:
         if not quick:
             shape = (500, 256, typical_steps(n), n, "paper")
@@ -62,7 +64,7 @@ def cases_of(sections: Sequence[str], quick: bool) -> list[Case]:
                 Case("update", way, "leaky", *shape, stock) for way in ("ours", "plain") for stock in (False, True)
             ]
         cases += [
-            Case("update", "ours", "leaky", fast.units, fast.batch_size, 2 * n, n, "fast", stock)
+            Case("update", "ours", "leaky", trials.units, trials.batch_size, 2 * n, n, "trials", stock)
             for stock in (False, True)
         ]
     return [case for case in cases if case.section in sections]

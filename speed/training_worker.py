@@ -140,10 +140,12 @@ def timed(call: Call, floor: Call, seconds: float) -> dict[str, float]:
     return found | {"share": found["floor"] / found["cpu"]}
 
 
-def time_to_n(cell: str, n: int, seed: int, budget: float) -> dict[str, Any]:
-    """Train once with the recipe ``fast`` in a temporary run folder: CPU seconds, updates, and the largest N solved."""
+def time_to_n(cell: str, n: int, seed: int, budget: float, recipe: str) -> dict[str, Any]:
+    """Train once with this recipe in a temporary run folder: CPU seconds, updates, and the largest N solved."""
     with tempfile.TemporaryDirectory() as folder:
-        run = TrainingRun(Settings(cell=cell, n_max=n, seed=seed, budget=budget, out=Path(folder) / "run"))
+        run = TrainingRun(
+            Settings(cell=cell, n_max=n, seed=seed, budget=budget, recipe=recipe, out=Path(folder) / "run")
+        )
         for _progress in run.train():
             pass
         done = run.finish()

@@ -204,8 +204,8 @@ def _demands(subject: Subject, settings: GeneralisationSettings) -> Iterator[Cas
 
 
 def recipe_of(subject: Subject) -> Recipe:
-    """The recipe of the subject's run; for a network from elsewhere the fast recipe for any cell."""
-    return recipes.find("fast", recipes.ANY, recipes.ANY) if subject.recipe is None else subject.recipe
+    """The recipe of the subject's run; for a network from elsewhere recipe ``trials`` for any cell."""
+    return recipes.find("trials", recipes.ANY, recipes.ANY) if subject.recipe is None else subject.recipe
 
 
 def retrained(

@@ -294,15 +294,15 @@ def _read(path: Path, parse: Callable[[bytes], Any]) -> Any:
         raise RunError(f"{path} cannot be read: {error}") from None
 
 
-def read_format(path: Path, known: int) -> dict[str, Any]:
-    """The JSON object in a file whose entry ``format`` must equal ``known``.
+def read_format(path: Path, *known: int) -> dict[str, Any]:
+    """The JSON object in a file whose entry ``format`` must be one of ``known``.
 
     Raises:
         RunError: the file cannot be read, or has another format.
     """
     content = read_json(path)
-    if content.get("format") != known:
-        raise RunError(f"{path} has the format {content.get('format')!r}; known: {known}")
+    if content.get("format") not in known:
+        raise RunError(f"{path} has the format {content.get('format')!r}; known: {', '.join(map(str, known))}")
     return content
 
 

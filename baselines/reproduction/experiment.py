@@ -114,7 +114,7 @@ P1 = "Khajehabdollahi et al., ICLR 2024 (arXiv 2309.12927)"
 PUBLISHED_N = (2, 5, 10, 15, 20, 25, 30, 40, 50, 70, 99)
 """Each N at which the values of a curve over N were read off its figure."""
 SINGLE, MULTI = "single-head", "multi-head"
-RECIPES = ("paper", "fast")
+RECIPES = ("paper", "trials")
 RECIPE_CASE = "{task} {curriculum}, recipe {recipe}"
 """The case of networks that are told apart by their recipe."""
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -180,7 +181,8 @@ class Reproduction:
 
     def runs(self, name: str) -> Path:
         """The folder of a set of runs."""
-        return inside(self.path, "runs", name)
+        before = re.sub("-trials$", "-fast", name)  # what it is called in folders of before there were streams
+        return inside(self.path, "runs", before if (self.path / "runs" / before).exists() else name)
 
     def ended(self, name: str) -> Sequence[Finished]:
         """The runs of a set.

@@ -34,7 +34,7 @@ Written by `python -m baselines reproduce --report {name} --write {target}` from
 different networks; statements compare within networks. *At least* marks a mean with runs in it that ended at the
 largest N, or update, asked for. Published values are of networks of 500 units, most of them read off figures; ours at
 scale `small` are of smaller ones, so that the direction of an effect is to be compared and not its size. Recipe `paper`
-trains as published (SGD, the answer after the last step alone); recipe `fast` is ours (Adam, the answer after every
+trains as published (SGD, the answer after the last step alone); recipe `trials` is ours (Adam, the answer after every
 step).
 
 **The figures.** Points are means over networks, or single networks where there is a row for each kind; shaded are the

@@ -5,8 +5,9 @@ Everything is checked before anything is written. Checks that need no network do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from baselines.cells import find_cell, make_cell
 from baselines.core import seeds
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 class Settings(RunSettings):
     """The settings of a training run by backpropagation through time."""
 
-    METHOD, LIMITS = "train", ("budget", "steps")
+    METHOD, LIMITS, RECIPE = "train", ("budget", "steps"), Recipe
 
     budget: float = field(
-        default=600.0, metadata={"help": "seconds of training after which the run stops", "check": positive}
+        default=3_600.0, metadata={"help": "seconds of training after which the run stops", "check": positive}
     )
     max_updates: int | None = field(
         default=None,
@@ -79,6 +80,10 @@ class Settings(RunSettings):
         default=0.0,
         metadata={"help": "weight of manifold-attractor regularisation; the cell must be a PLRNN", "range": (0.0, 1e9)},
     )
+
+    @classmethod
+    def recipe_name(cls, stored: str, values: Mapping[str, Any]) -> str:
+        return stored if "stream_steps" in values else recipes.BEFORE_STREAMS.get(stored, stored)
 
     def parts(self) -> tuple[Task, Curriculum, Recipe]:
         check_fields(self)

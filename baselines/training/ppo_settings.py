@@ -26,7 +26,7 @@ CRITICS = ("separate", "shared", "feedforward")
 class RLSettings(RunSettings):
     """The settings of a run of reinforcement learning."""
 
-    METHOD, LIMITS = "train-rl", ("steps",)
+    METHOD, LIMITS, RECIPE = "train-rl", ("steps",), PPORecipe
 
     cell: str = field(default="lstm", metadata=RunSettings.__dataclass_fields__["cell"].metadata)
     curriculum: str = field(default="none-single", metadata={"help": "how N grows", "choices": tuple(CURRICULA)})

@@ -191,28 +191,37 @@ _PAPER_GATED = Recipe(
 )
 
 
-def _fast(**own: Any) -> Recipe:
+def _trials(**own: Any) -> Recipe:
     usual = {"units": 128, "batch_size": 64, "learning_rate": 5e-3, "decay_from": 15, "clip_norm": 0.03}
     return Recipe(**{"trial_length": 2.0, "test_every": 5, "last_head": 0.3, **usual, **own})
 
 
 def _lean(**own: Any) -> Recipe:
-    return _fast(**{"batch_size": 16, "epochs": 8, "test_every": 16, **own})
+    return _trials(**{"batch_size": 16, "epochs": 8, "test_every": 16, **own})
 
+
+# Our own recipe on whole trials: few seconds, and simple. It stays as it is: the stored runs of the reproduction are of
+# it. docs/decisions/0006-fast-recipes.md says which settings matter, and where each was tried.
+_TRIALS: dict[tuple[str, str], Recipe] = {
+    ("parity", "leaky"): _trials(units=256, decay_from=20),
+    # The squared error of real-valued answers has larger gradients; a small clip would slow training.
+    ("delayed-addition", ANY): _trials(
+        learning_rate=1e-3, decay_from=0, clip_norm=1.0, trial_length=4.0, test_every=10, last_head=0.0
+    ),
+    # Its heads are channels; none of them belongs to the newest N, so none weighs more.
+    ("flip-flop", ANY): _trials(last_head=0.0),
+    (ANY, ANY): _trials(),
+}
+
+# The default: our own recipe for a large N in the fewest seconds. What has no entry of its own here is as in "trials".
+_FAST: dict[tuple[str, str], Recipe] = {
+    **_TRIALS,
+}
 
 RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
-    # Our own recipes. docs/decisions/0006-fast-recipes.md says which settings matter, and where each was tried.
-    "fast": {
-        ("parity", "leaky"): _fast(units=256, decay_from=20),
-        # The squared error of real-valued answers has larger gradients; a small clip would slow training.
-        ("delayed-addition", ANY): _fast(
-            learning_rate=1e-3, decay_from=0, clip_norm=1.0, trial_length=4.0, test_every=10, last_head=0.0
-        ),
-        # Its heads are channels; none of them belongs to the newest N, so none weighs more.
-        ("flip-flop", ANY): _fast(last_head=0.0),
-        (ANY, ANY): _fast(),
-    },
-    # Like "fast", but made for few environment steps instead of few seconds: small batches, and several updates on
+    "fast": _FAST,
+    "trials": _TRIALS,
+    # Like "trials", but made for few environment steps instead of few seconds: small batches, and several updates on
     # each batch. docs/decisions/0010-few-environment-steps.md has the numbers.
     "lean": {
         ("delayed-addition", ANY): _lean(batch_size=32, learning_rate=1e-3, decay_from=0, clip_norm=1.0, last_head=0.0),
@@ -221,6 +230,7 @@ RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
         ("flip-flop", ANY): _lean(test_every=32, last_head=0.0),
         (ANY, ANY): _lean(),
     },
+    # The published settings, for the cells and tasks that have some.
     "paper": {
         (task, cell): recipe
         for task in ("parity", "dms")
@@ -228,6 +238,9 @@ RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
     },
 }
 """Name of the recipe -> (task, cell) -> settings; ``ANY`` stands for all tasks or cells without an own entry."""
+
+BEFORE_STREAMS = {"fast": "trials"}
+"""Name of a recipe in files of before there were streams -> its name."""
 
 
 def options() -> list[Declared]:

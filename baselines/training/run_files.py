@@ -17,13 +17,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import MISSING, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
 from baselines.core.files import RunError, foreign_entry, open_text, read_format, read_json
-from baselines.core.settings import SettingsError
+from baselines.core.settings import SettingsError, declared
 from baselines.core.stored import check_stored
 from baselines.core.trust import stored_name
 from baselines.training.bptt_settings import Settings
@@ -153,6 +153,9 @@ def read_settings(path: Path) -> Settings:
 def read_settings_as(kind: type[S], path: Path) -> S:
     """The settings of a run. All values of its recipe are among the overrides, since recipes may change later.
 
+    A value that the run's file lacks, since there was no such setting when it began, has its declared default. The
+    recipe has the name that it has today.
+
     Args:
         kind: the class of the settings.
         path: the run folder.
@@ -164,8 +167,10 @@ def read_settings_as(kind: type[S], path: Path) -> S:
     if (method := read_method(path)) != kind.METHOD:
         raise RunError(f"{path} must be a run of {kind.METHOD}, and is one of {method}")
     try:
-        asked = config["settings"] | {"cell": stored_name(config["settings"]["cell"], path / "config.json")}
-        settings = replace(kind(**asked), overrides=config["recipe"], out=path)
+        asked, values = config["settings"], config["recipe"]
+        asked |= {"cell": stored_name(asked["cell"], path / "config.json")}
+        asked |= {"recipe": kind.recipe_name(asked["recipe"], values)}
+        settings = replace(kind(**asked), overrides=_completed(kind, values), out=path)
         settings.parts()
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path / 'config.json'} is not that of a run: {error}") from None
@@ -248,6 +253,8 @@ def settings_to_go_on(kind: type[S], path: Path, changes: Mapping[str, Any]) -> 
         SettingsError: a change contradicts the run, or is not possible.
     """
     settings = read_settings_as(kind, path)
+    if "recipe" in changes:
+        changes = {**changes, "recipe": kind.recipe_name(changes["recipe"], read_config(path)["recipe"])}
     _check_changes(settings, changes)
     settings = replace(settings, **{name: changes[name] for name in CHANGEABLE if name in changes})
     settings.parts()
@@ -304,6 +311,18 @@ def identity(config: Mapping[str, Any]) -> str:
     decisive = {name: value for name, value in config["settings"].items() if name not in CHANGEABLE}
     text = json.dumps([decisive, config["recipe"], config["task"]], sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
+
+
+def _completed(kind: type[RunSettings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored values of a recipe, with the declared defaults of those that are missing.
+
+    Raises:
+        ValueError: one that has no default is missing.
+    """
+    missing = {one.name: one.default for one in declared(kind.RECIPE) if one.name not in values}
+    if needed := [name for name, default in missing.items() if default is MISSING]:
+        raise ValueError(f"its recipe has no {needed[0]}")
+    return {**values, **missing}
 
 
 def _check_changes(settings: RunSettings, changes: Mapping[str, Any]) -> None:

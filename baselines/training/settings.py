@@ -38,6 +38,8 @@ class RunSettings(ABC):
     """The training method: the name of the command."""
     LIMITS: ClassVar[tuple[str, ...]]
     """The settings that limit how long a run trains; they may be raised when a run is resumed."""
+    RECIPE: ClassVar[type]
+    """The dataclass of a recipe's values."""
 
     task: str = field(default="parity", metadata={"help": "task", "choices": tuple(TASKS)})
     cell: str = field(default="leaky", metadata={"help": CELL_HELP, "check": check_cell_name})
@@ -124,6 +126,11 @@ class RunSettings(ABC):
         Raises:
             SettingsError: a value is unknown, out of range, or does not fit the other settings.
         """
+
+    @classmethod
+    def recipe_name(cls, stored: str, values: Mapping[str, Any]) -> str:
+        """The name of a recipe that a file calls ``stored``, together with these values of it."""
+        return stored
 
     @abstractmethod
     def plan(self) -> RunPlan:

@@ -128,7 +128,7 @@ axes.grid(alpha=0.3)
 
 cell = make_cell("gru", task.num_inputs, units=32, generator=torch.Generator().manual_seed(0))
 network = RecurrentNetwork(cell, answer_width(task))
-learner = Learner(network, task, recipes.find("fast", task.name, "gru"), seed=0)
+learner = Learner(network, task, recipes.find("trials", task.name, "gru"), seed=0)
 
 updates, results = (0, 10, 20, 40, 60, 90, 120, 160, 200), []
 for update in updates:

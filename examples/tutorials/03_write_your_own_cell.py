@@ -174,7 +174,7 @@ kinds: dict[str, str | type[Cell]] = {"MinGRU": MinGRU, "GRU": "gru"}
 for name, kind in kinds.items():
     cell = make_cell(kind, task.num_inputs, 64, generator=torch.Generator().manual_seed(0))
     network = RecurrentNetwork(cell, answer_width(task))
-    learner = Learner(network, task, recipes.find("fast", task.name, "gru"), seed=0)
+    learner = Learner(network, task, recipes.find("trials", task.name, "gru"), seed=0)
     scores = []
     for update in updates:
         while learner.update < update:

@@ -20,6 +20,7 @@ from baselines.training.run import TrainingRun
 from baselines.training.run_folder import RunFolder
 
 SETTINGS: dict[str, Any] = {
+    "recipe": "trials",
     "n_max": 4,
     "episodes": 50,
     "keep_every": 45,

@@ -36,6 +36,13 @@ TASK_CASES: list[Task] = [
 ]
 """Every task with its defaults, and variants with several heads or channels and with both ways of scoring."""
 
+BEFORE_STREAMS = (
+    *("units", "batch_size", "learning_rate", "decay_from", "clip_norm", "test_every", "epochs", "trial_length"),
+    *("optimizer", "momentum", "supervision", "head_loss", "last_head", "test_batches", "input_code"),
+    *("task_defaults", "cell_defaults"),
+)
+"""The values of a recipe in files of before there were streams."""
+
 RECIPE = Recipe(units=48, batch_size=32, learning_rate=5e-3, clip_norm=1.0, trial_length=3, test_every=10)
 
 

@@ -63,7 +63,7 @@ def test_the_time_to_an_n_is_that_of_a_run(tmp_path: Path) -> None:
     out = tmp_path / "time.json"
     done = measured("--time-to-n", "3", "--cells", "leaky", "--seeds", "0", "1", "--out", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
-    (row,) = json.loads(out.read_text())["time to N = 3, seeds 0 1"]
+    (row,) = json.loads(out.read_text())["time to N = 3, recipe fast, seeds 0 1"]
     assert row["solved"] == "2 of 2"
     assert row["largest N"] == "3/3"
     assert row["updates"] >= 20
@@ -75,6 +75,6 @@ def test_a_run_that_is_given_up_counts_as_unsolved(tmp_path: Path) -> None:
     out = tmp_path / "time.json"
     done = measured("--time-to-n", "60", "--cells", "leaky", "--seeds", "0", "--budget", "0.5", "--out", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
-    (row,) = json.loads(out.read_text())["time to N = 60, seeds 0"]
+    (row,) = json.loads(out.read_text())["time to N = 60, recipe fast, seeds 0"]
     assert row["solved"] == "0 of 1"
     assert row["cpu_s"] is None

@@ -18,7 +18,7 @@ from baselines.reproduction.experiment import (
     parts,
     without_x,
 )
-from baselines.reproduction.experiments.run_sets import BOTH, FULL_FAST, SMALL_FAST
+from baselines.reproduction.experiments.run_sets import BOTH, FULL_TRIALS, SMALL_TRIALS
 from baselines.reproduction.measurements import Observation
 from baselines.reproduction.runs import RunSet, Trained, observation_of
 
@@ -57,9 +57,9 @@ PUBLISHED_EPOCH = 600
 
 RUN_SETS: dict[str, dict[str, RunSet]] = {
     "small": {
-        "fixed-tau-fast": RunSet(
+        "fixed-tau-trials": RunSet(
             settings={
-                **SMALL_FAST,
+                **SMALL_TRIALS,
                 "curriculum": BOTH,
                 "n_max": 40,
                 "max_updates": 800,
@@ -67,16 +67,16 @@ RUN_SETS: dict[str, dict[str, RunSet]] = {
             },
             cpu_minutes=4,
         ),
-        "none-single-fast": RunSet(
-            settings={**SMALL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12], "max_updates": 800},
+        "none-single-trials": RunSet(
+            settings={**SMALL_TRIALS, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12], "max_updates": 800},
             cpu_minutes=5,
         ),
-        "none-multi-fast": RunSet(
-            settings={**SMALL_FAST, "curriculum": ["none-multi"], "n_max": 12, "max_updates": 800}, cpu_minutes=1
+        "none-multi-trials": RunSet(
+            settings={**SMALL_TRIALS, "curriculum": ["none-multi"], "n_max": 12, "max_updates": 800}, cpu_minutes=1
         ),
-        "window-fast": RunSet(
+        "window-trials": RunSet(
             settings={
-                **SMALL_FAST,
+                **SMALL_TRIALS,
                 "curriculum": ["sliding-window"],
                 "window": 5,
                 "shift": 2,
@@ -85,24 +85,26 @@ RUN_SETS: dict[str, dict[str, RunSet]] = {
             },
             cpu_minutes=1.5,
         ),
-        "gated-fast": RunSet(
-            settings={**SMALL_FAST, "cell": ["gru", "lstm"], "curriculum": BOTH, "n_max": 40, "max_updates": 800},
+        "gated-trials": RunSet(
+            settings={**SMALL_TRIALS, "cell": ["gru", "lstm"], "curriculum": BOTH, "n_max": 40, "max_updates": 800},
             cpu_minutes=6,
         ),
     },
     "full": {
-        "fixed-tau-fast": RunSet(
-            settings={**FULL_FAST, "curriculum": BOTH, "cell_args": [{"tau": tau} for tau in (1, 2, 3, 4)]},
+        "fixed-tau-trials": RunSet(
+            settings={**FULL_TRIALS, "curriculum": BOTH, "cell_args": [{"tau": tau} for tau in (1, 2, 3, 4)]},
             cpu_minutes=800,
         ),
-        "none-single-fast": RunSet(
-            settings={**FULL_FAST, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12, 14]}, cpu_minutes=90
+        "none-single-trials": RunSet(
+            settings={**FULL_TRIALS, "curriculum": "none-single", "n_max": [4, 6, 8, 10, 12, 14]}, cpu_minutes=90
         ),
-        "none-multi-fast": RunSet(settings={**FULL_FAST, "curriculum": ["none-multi"], "n_max": 30}, cpu_minutes=40),
-        "window-fast": RunSet(
-            settings={**FULL_FAST, "curriculum": ["sliding-window"], "window": 10, "shift": 5}, cpu_minutes=100
+        "none-multi-trials": RunSet(
+            settings={**FULL_TRIALS, "curriculum": ["none-multi"], "n_max": 30}, cpu_minutes=40
         ),
-        "gated-fast": RunSet(settings={**FULL_FAST, "cell": ["gru", "lstm"], "curriculum": BOTH}, cpu_minutes=800),
+        "window-trials": RunSet(
+            settings={**FULL_TRIALS, "curriculum": ["sliding-window"], "window": 10, "shift": 5}, cpu_minutes=100
+        ),
+        "gated-trials": RunSet(settings={**FULL_TRIALS, "cell": ["gru", "lstm"], "curriculum": BOTH}, cpu_minutes=800),
     },
 }
 """Scale -> name -> runs."""
@@ -143,8 +145,8 @@ def without_curriculum(run: Trained, case: str) -> Iterator[Observation]:
 _UPDATES = {"small": 800, "full": 20_000}
 """Updates within which the largest N counts: as many as all these runs have, unless they are solved before."""
 
-_PARITY_FAST = ["parity-single-fast", "parity-multi-fast"]
-_LARGEST_N_SETS = [*_PARITY_FAST, "fixed-tau-fast", "dms-fast"]
+_PARITY_TRIALS = ["parity-single-trials", "parity-multi-trials"]
+_LARGEST_N_SETS = [*_PARITY_TRIALS, "fixed-tau-trials", "dms-trials"]
 _TAU_CASE = "{task} {curriculum}, tau {tau}"
 
 
@@ -178,13 +180,13 @@ LEARNING = [
             "small": Scale(
                 parts=parts(_LARGEST_N_SETS, largest_n, _TAU_CASE, within=_UPDATES["small"]),
                 statements=_largest_n_claims((1, 3)),
-                note=f"Ours: the largest N solved within {_UPDATES['small']} updates of recipe fast. Published "
+                note=f"Ours: the largest N solved within {_UPDATES['small']} updates of recipe trials. Published "
                 "single-head networks with trained and with fixed tau part between N = 24 and 37, which so few "
                 "updates do not reach.",
             ),
             "full": Scale(
                 parts=parts(_LARGEST_N_SETS, largest_n, _TAU_CASE, within=_UPDATES["full"]),
-                note=f"Ours: the largest N solved within {_UPDATES['full']} updates of recipe fast.",
+                note=f"Ours: the largest N solved within {_UPDATES['full']} updates of recipe trials.",
                 statements=[
                     *_largest_n_claims((1, 2, 3, 4)),
                     Close(words="the published numbers are met", quantity="largest N"),
@@ -221,7 +223,7 @@ LEARNING = [
         source=f"{P1}: controls of the paper and its reviews",
         scales={
             scale: Scale(
-                parts=parts(["none-single-fast", "none-multi-fast"], without_curriculum),
+                parts=parts(["none-single-trials", "none-multi-trials"], without_curriculum),
                 statements=[
                     Changes(
                         words="N alone: fewer networks solve the larger N",
@@ -241,7 +243,7 @@ LEARNING = [
         quantities=over_n(
             ("share solved", "share of networks that solve N in time"), ("update solved", "updates until solved")
         ),
-        note="The paper gives no numbers. Recipe fast. Solved is what is solved within the updates of the runs "
+        note="The paper gives no numbers. Recipe trials. Solved is what is solved within the updates of the runs "
         "(max_updates below): larger N may need more of them.",
     ),
     Experiment(
@@ -253,12 +255,12 @@ LEARNING = [
             scale: Scale(
                 parts=[
                     *parts(
-                        ["window-fast"],
+                        ["window-trials"],
                         largest_n,
                         "window of {window}, shift {shift}",
                         within=_UPDATES[scale],
                     ),
-                    *parts(_PARITY_FAST, largest_n, within=_UPDATES[scale]),
+                    *parts(_PARITY_TRIALS, largest_n, within=_UPDATES[scale]),
                 ],
                 statements=[above("it reaches a larger N than single-head", "largest N", window, SINGLE)],
             )
@@ -274,7 +276,7 @@ LEARNING = [
         source=f"{P1}: claimed in the abstract, without numbers",
         scales={
             scale: Scale(
-                parts=parts(["gated-fast"], largest_n, "{cell}, {curriculum}", within=_UPDATES[scale]),
+                parts=parts(["gated-trials"], largest_n, "{cell}, {curriculum}", within=_UPDATES[scale]),
                 statements=[
                     above(
                         f"{cell}: multi-head reaches a larger N than single-head",
@@ -288,7 +290,7 @@ LEARNING = [
             for scale in ("small", "full")
         },
         quantities=[Quantity(name="largest N", label="largest N solved")],
-        note="The settings of the published GRUs are not known. Recipe fast.",
+        note="The settings of the published GRUs are not known. Recipe trials.",
     ),
 ]
 """The experiments on how far and how soon networks learn."""

@@ -214,17 +214,17 @@ ROBUSTNESS = [
                         way="published",
                     ),
                     *parts(
-                        ["parity-single-fast", "parity-multi-fast"],
+                        ["parity-single-trials", "parity-multi-trials"],
                         ablations,
-                        "{curriculum}, recipe fast",
+                        "{curriculum}, recipe trials",
                         n=11,
                         singles=20,
                         way="clean",
                     ),
                 ],
-                note="Here N = 8, with recipe fast N = 11. Clean: nothing hears the unit; as published: its weights "
+                note="Here N = 8, with recipe trials N = 11. Clean: nothing hears the unit; as published: its weights "
                 "are cut, but for its biases and all readouts but the first. The statements are about the clean way.",
-                statements=[*_ablation_claims(""), *_ablation_claims(", recipe fast")],
+                statements=[*_ablation_claims(""), *_ablation_claims(", recipe trials")],
                 cpu_minutes=2,
             ),
             "full": Scale(

@@ -14,7 +14,7 @@ NO_BUDGET: dict[str, Any] = {"budget": 1e7, "episodes": 200}
 # The published recipe, update for update, but for a quarter of the units and of the trials in a batch. Five networks,
 # where four are published: with three, the intervals of most differences held zero, however large they looked.
 _SMALL_PAPER: dict[str, Any] = {"recipe": "paper", "units": 128, "batch_size": 64, "seed": "0..4", **NO_BUDGET}
-SMALL_FAST: dict[str, Any] = {"recipe": "fast", "units": 128, "seed": "0..4", **NO_BUDGET}
+SMALL_TRIALS: dict[str, Any] = {"recipe": "trials", "units": 128, "seed": "0..4", **NO_BUDGET}
 
 # As long as single-head networks took to N = 28 and more, but not to where the multi-head ones ended.
 _FULL_PAPER: dict[str, Any] = {
@@ -25,8 +25,8 @@ _FULL_PAPER: dict[str, Any] = {
     "n_max": 30,
     "max_updates": 200_000,
 }
-FULL_FAST: dict[str, Any] = {
-    "recipe": "fast",
+FULL_TRIALS: dict[str, Any] = {
+    "recipe": "trials",
     "units": 500,
     "seed": "0..3",
     **NO_BUDGET,
@@ -39,29 +39,29 @@ SHARED: dict[str, dict[str, RunSet]] = {
         "parity-paper": RunSet(
             settings={**_SMALL_PAPER, "curriculum": BOTH, "n_max": 12, "max_updates": 12_000}, cpu_minutes=14.5
         ),
-        "parity-single-fast": RunSet(
-            settings={**SMALL_FAST, "curriculum": ["single-head"], "n_max": 40, "max_updates": 4_000}, cpu_minutes=3.5
+        "parity-single-trials": RunSet(
+            settings={**SMALL_TRIALS, "curriculum": ["single-head"], "n_max": 40, "max_updates": 4_000}, cpu_minutes=3.5
         ),
-        "parity-multi-fast": RunSet(
-            settings={**SMALL_FAST, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 800}, cpu_minutes=1
+        "parity-multi-trials": RunSet(
+            settings={**SMALL_TRIALS, "curriculum": ["multi-head"], "n_max": 40, "max_updates": 800}, cpu_minutes=1
         ),
         "dms-paper": RunSet(
             settings={**_SMALL_PAPER, "task": "dms", "curriculum": BOTH, "n_max": 10, "max_updates": 6_000},
             cpu_minutes=7,
         ),
-        "dms-fast": RunSet(
-            settings={**SMALL_FAST, "task": "dms", "curriculum": BOTH, "n_max": 40, "max_updates": 800},
+        "dms-trials": RunSet(
+            settings={**SMALL_TRIALS, "task": "dms", "curriculum": BOTH, "n_max": 40, "max_updates": 800},
             cpu_minutes=2.5,
         ),
     },
     "full": {
         "parity-paper": RunSet(settings=_FULL_PAPER, cpu_minutes=4_800),
-        "parity-single-fast": RunSet(
-            settings={**FULL_FAST, "curriculum": ["single-head"], "max_updates": 40_000}, cpu_minutes=70
+        "parity-single-trials": RunSet(
+            settings={**FULL_TRIALS, "curriculum": ["single-head"], "max_updates": 40_000}, cpu_minutes=70
         ),
-        "parity-multi-fast": RunSet(settings={**FULL_FAST, "curriculum": ["multi-head"]}, cpu_minutes=150),
+        "parity-multi-trials": RunSet(settings={**FULL_TRIALS, "curriculum": ["multi-head"]}, cpu_minutes=150),
         "dms-paper": RunSet(settings={**_FULL_PAPER, "task": "dms"}, cpu_minutes=1_500),
-        "dms-fast": RunSet(settings={**FULL_FAST, "task": "dms", "curriculum": BOTH}, cpu_minutes=200),
+        "dms-trials": RunSet(settings={**FULL_TRIALS, "task": "dms", "curriculum": BOTH}, cpu_minutes=200),
     },
 }
 """Scale -> name -> runs."""

@@ -23,7 +23,7 @@ from baselines.reproduction.experiment import (
     over_n,
     parts,
 )
-from baselines.reproduction.experiments.run_sets import SMALL_FAST
+from baselines.reproduction.experiments.run_sets import SMALL_TRIALS
 from baselines.reproduction.measurements import Observation
 from baselines.reproduction.runs import RunSet, Trained, observation_of, subjects_at
 
@@ -67,7 +67,7 @@ def _by_recipe(table: Published, recipes: Sequence[str] = RECIPES) -> Published:
 RUN_SETS: dict[str, dict[str, RunSet]] = {
     "small": {
         "parity-single-wide": RunSet(
-            settings={**SMALL_FAST, "units": 500, "curriculum": ["single-head"], "n_max": 22, "max_updates": 10_000},
+            settings={**SMALL_TRIALS, "units": 500, "curriculum": ["single-head"], "n_max": 22, "max_updates": 10_000},
             cpu_minutes=41,
         ),
     },
@@ -115,7 +115,7 @@ def net_timescales(
 
 # -- claims --------------------------------------------------------------------------------------------------------
 
-_WIDE = "fast, 500 units"
+_WIDE = "trials, 500 units"
 
 
 def _tau_claims(task: str) -> list[Statement]:
@@ -224,7 +224,7 @@ TIME_CONSTANTS = [
             source=f"{P1}: tau of 500 units when each N is solved, read off figures",
             scales={
                 scale: Scale(
-                    parts=parts([f"{task}-paper", *fast], time_constants, RECIPE_CASE),
+                    parts=parts([f"{task}-paper", *ours], time_constants, RECIPE_CASE),
                     statements=_tau_claims(task),
                 )
                 for scale in ("small", "full")
@@ -235,9 +235,9 @@ TIME_CONSTANTS = [
             if task == "parity"
             else "Published with one head at N = 99: more than 2.",
         )
-        for name, task, fast in (
-            ("tau", "parity", ["parity-single-fast", "parity-multi-fast"]),
-            ("tau-dms", "dms", ["dms-fast"]),
+        for name, task, ours in (
+            ("tau", "parity", ["parity-single-trials", "parity-multi-trials"]),
+            ("tau-dms", "dms", ["dms-trials"]),
         )
     ),
     Experiment(
@@ -246,17 +246,17 @@ TIME_CONSTANTS = [
         claim="Single-head mean tau falls to a minimum near N = 13 to 15 and rises from there; its SD grows.",
         source=f"{P1}: parity, read off figures",
         scales={
-            # With 128 units recipe fast does not come past N = 14; with the published 500 it comes a little further.
+            # With 128 units recipe trials does not come past N = 14; with the published 500 it comes a little further.
             "small": Scale(
                 parts=[
-                    *_single_head_parts("parity-paper", "parity-single-fast"),
+                    *_single_head_parts("parity-paper", "parity-single-trials"),
                     *_single_head_parts("parity-single-wide", case=f"{RECIPE_CASE}, {{units}} units"),
                 ],
                 statements=[*_turn_claims([*RECIPES, _WIDE]), _rise_claim(_WIDE)],
             ),
             "full": Scale(
-                parts=_single_head_parts("parity-paper", "parity-single-fast"),
-                statements=[*_turn_claims(RECIPES), _rise_claim("fast")],
+                parts=_single_head_parts("parity-paper", "parity-single-trials"),
+                statements=[*_turn_claims(RECIPES), _rise_claim("trials")],
             ),
         },
         quantities=over_n(("mean tau", "mean of tau over units (steps)"), ("SD of tau", "SD of tau (steps)")),

@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TypedDict
@@ -33,8 +33,12 @@ from baselines.training.bptt_settings import Settings
 from baselines.training.sweep.product import SETTINGS, Sweep
 from memory_envs import task_from_dict
 
-FORMAT = 1
-"""The version of the format of ``sweep.json``."""
+FORMAT, BEFORE_STREAMS = 2, 1
+"""The version of the format of ``sweep.json``, and the one of before there were streams. The file holds only what was
+asked for, and a sweep goes on as it was begun: see ``_as_begun``."""
+
+_BUDGET_BEFORE = 600.0
+"""The default of ``budget`` in a sweep of before there were streams, in seconds."""
 
 ENDS = {"solved": "solved", **dict.fromkeys(("updates", "budget", "steps"), "unsolved"), "diverged": "diverged"}
 """The status of a run that has ended for good -> its status in the table."""
@@ -75,7 +79,6 @@ class SweepFolder:
 
     def __init__(self, path: Path, sweep: Sweep) -> None:
         self.path = path
-        self.sweep = sweep
         try:
             path.mkdir(parents=True, exist_ok=True)
             strange = foreign_entry(path, "sweep.json.part")  # which an earlier version may have left
@@ -85,11 +88,15 @@ class SweepFolder:
             raise SettingsError("out", f"out must be a new folder or a sweep's, got {path}, which holds {strange}")
         self._release = lock(self, path)
         try:
+            number = FORMAT
             if is_sweep(path):
-                _check_extends(path, read_sweep(path), sweep)
+                number, old = _read(path)
+                _check_extends(path, old, sweep, number)
+                sweep = _as_begun(sweep, number)
+            self.sweep = sweep
             self._ends = {run: end for run in sweep.runs if (end := self._end(run))}
             self.statuses = {run: self._ends[run]["status"] if run in self._ends else "waiting" for run in sweep.runs}
-            plain = {"format": FORMAT, **sweep.to_dict()}
+            plain = {"format": number, **sweep.to_dict()}
             replace_file(path / "sweep.json", (json.dumps(plain, indent=2) + "\n").encode())
             self.write_results()
         except BaseException:
@@ -231,18 +238,37 @@ def read_sweep(path: Path) -> Sweep:
     Raises:
         RunError: ``sweep.json`` cannot be read, or names a cell that is not trusted.
     """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[int, Sweep]:
+    """The format of ``sweep.json``, and the sweep; see ``read_sweep``."""
     file = path / "sweep.json"
-    plain = check_stored(read_format(file, FORMAT), StoredSweep, file, "a sweep")
+    plain = check_stored(read_format(file, BEFORE_STREAMS, FORMAT), StoredSweep, file, "a sweep")
     for values in (plain["fixed"], plain["axes"]):
         if "cell" in values:
             values["cell"] = stored_name(values["cell"], file)
     try:
-        return Sweep.from_dict(plain)
+        return plain["format"], Sweep.from_dict(plain)
     except SettingsError as error:
         raise RunError(f"{file} is not that of a sweep: {error}") from None
 
 
-def _check_extends(path: Path, old: Sweep, new: Sweep) -> None:
+def _as_begun(sweep: Sweep, number: int) -> Sweep:
+    """The sweep, with the runs that a folder whose ``sweep.json`` has the format ``number`` was begun with.
+
+    Their names stay. Otherwise runs that were trained by different defaults would stand in one table.
+    """
+    if number != BEFORE_STREAMS:
+        return sweep
+    runs = dict[str, Settings]()
+    for run, settings in sweep.runs.items():
+        budget = settings.budget if "budget" in {*sweep.fixed, *sweep.axes} else _BUDGET_BEFORE
+        runs[run] = replace(settings, recipe=Settings.recipe_name(settings.recipe, {}), budget=budget)
+    return replace(sweep, runs=runs)
+
+
+def _check_extends(path: Path, old: Sweep, new: Sweep, number: int) -> None:
     """Refuse a new sweep unless it is the old one of the folder, possibly with higher limits or more runs."""
     if list(old.axes) != list(new.axes):
         raise SettingsError(
@@ -252,6 +278,8 @@ def _check_extends(path: Path, old: Sweep, new: Sweep) -> None:
     usual = Settings()
     for name in SETTINGS:
         then, now = (sweep.fixed.get(name, getattr(usual, name, None)) for sweep in (old, new))
+        if name == "recipe" and number == BEFORE_STREAMS:
+            then, now = (Settings.recipe_name(str(one), {}) for one in (then, now))
         if then != now and (name not in Settings.LIMITS or now is None):
             raise SettingsError(name, f"{name} must be that of the sweep in {path}, {then!r}, got {now!r}")
     if missing := [run for run in old.runs if run not in new.runs]:

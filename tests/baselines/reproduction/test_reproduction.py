@@ -15,31 +15,32 @@ from baselines.analysis.subject import load
 from baselines.commands.main import main
 from baselines.core.locks import lock
 from baselines.reproduction import folder
-from baselines.reproduction.experiment import SCALES
+from baselines.reproduction.experiment import RECIPES, SCALES
 from baselines.reproduction.experiments import EXPERIMENTS, RUN_SETS
 from baselines.reproduction.experiments.consistency import ConditionSet, geometry_at, task_loss_at
 from baselines.reproduction.runs import RunSet, Trained
 from baselines.training.bptt_settings import Settings
 from baselines.training.run import TrainingRun
 from baselines.training.sweep.folder import SweepFolder
+from tests.baselines.small import BEFORE_STREAMS
 
 TINY: dict[str, Any] = {"units": 16, "batch_size": 8, "seed": [0, 1], "episodes": 2, "threshold": 0.3, "test_every": 2}
-TINY |= {"n_max": 4, "max_updates": 30}
+TINY |= {"n_max": 4, "max_updates": 30, "recipe": "trials"}
 NONE: dict[str, Any] = {"curriculum": "none-single", "cell": "rate", "threshold": 0.999, "keep_every": 4}
 FLIP_FLOP = NONE | {"task": "flip-flop", "task_args": {"pulse_probability": 0.2}, "max_updates": 8}
 ADDITION = NONE | {"task": "delayed-addition", "task_args": {"scoring": "final"}, "max_updates": 8}
 SETS: dict[str, dict[str, Any]] = {
     "parity-paper": {"recipe": "paper", "curriculum": ["single-head", "multi-head"], "test_batches": 1},
-    "parity-single-fast": {"curriculum": ["single-head"]},
+    "parity-single-trials": {"curriculum": ["single-head"]},
     "parity-single-wide": {"curriculum": ["single-head"]},
-    "parity-multi-fast": {"curriculum": ["multi-head"]},
-    "none-single-fast": {"curriculum": "none-single", "n_max": [3, 4]},
-    "none-multi-fast": {"curriculum": ["none-multi"]},
-    "window-fast": {"curriculum": ["sliding-window"], "window": 2, "shift": 1},
+    "parity-multi-trials": {"curriculum": ["multi-head"]},
+    "none-single-trials": {"curriculum": "none-single", "n_max": [3, 4]},
+    "none-multi-trials": {"curriculum": ["none-multi"]},
+    "window-trials": {"curriculum": ["sliding-window"], "window": 2, "shift": 1},
     "flip-flop": FLIP_FLOP | {"tcr": [0.0, 0.03]},
     "addition": ADDITION,
     "freeze-in": ADDITION | {"tcr": [1.0], "tcr_schedule": "freeze-in", "tcr_updates": 4},
-    "gated-fast": {"cell": ["gru", "lstm"], "curriculum": ["single-head", "multi-head"]},
+    "gated-trials": {"cell": ["gru", "lstm"], "curriculum": ["single-head", "multi-head"]},
 }
 
 
@@ -332,8 +333,32 @@ def test_a_part_takes_the_runs_that_it_is_told_to(out: Path, undrawn: None) -> N
     assert main(["reproduce", "tau-turn", "--out", str(out), "--workers", "1"]) == 0
     with open(out / "tau-turn" / "tau-turn.csv", newline="") as file:
         cases = {row["case"] for row in csv.DictReader(file)}
-    kinds = ("paper", "fast", f"fast, {TINY['units']} units")
+    kinds = ("paper", "trials", f"trials, {TINY['units']} units")
     assert cases == {f"parity single-head, recipe {kind}" for kind in kinds}
+
+
+def test_a_folder_of_before_streams_goes_on(out: Path, tmp_path: Path, undrawn: None) -> None:
+    """Its runs are of the recipe that was called ``fast``, and so were its sets of runs."""
+    path = tmp_path / "small"
+    shutil.copytree(out, path)
+    shutil.rmtree(path / "tau", ignore_errors=True)
+    for name in ("parity-single", "parity-multi"):
+        runs = (path / "runs" / f"{name}-trials").rename(path / "runs" / f"{name}-fast")
+        sweep = json.loads((runs / "sweep.json").read_text())
+        sweep["fixed"]["recipe"] = "fast"
+        (runs / "sweep.json").write_text(json.dumps(sweep | {"format": 1}))
+        for stored in runs.glob("*/config.json"):
+            config = json.loads(stored.read_text())
+            config["settings"]["recipe"] = "fast"
+            config["recipe"] = {one: config["recipe"][one] for one in BEFORE_STREAMS}
+            stored.write_text(json.dumps(config))
+    assert folder.Reproduction(path, "small").cpu_minutes(EXPERIMENTS["tau"]) < 1
+    assert main(["reproduce", "tau", "--out", str(path), "--workers", "1"]) == 0
+    with open(path / "tau" / "tau.csv", newline="") as file:
+        cases = {row["case"] for row in csv.DictReader(file)}
+    kinds = ("single-head", "multi-head")
+    assert cases == {f"parity {curriculum}, recipe {recipe}" for curriculum in kinds for recipe in RECIPES}
+    assert not list(path.glob("runs/parity-*-trials"))
 
 
 def test_stored_results_are_gone_on_with(out: Path, undrawn: None, capsys: pytest.CaptureFixture[str]) -> None:

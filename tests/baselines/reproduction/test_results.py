@@ -44,7 +44,7 @@ def test_conditions_that_have_not_ended_are_an_error(tmp_path: Path) -> None:
 def test_a_table_has_the_place_that_a_verdict_is_about() -> None:
     experiment = EXPERIMENTS["tau-turn"]
     rows = [
-        Observation(quantity="mean tau", case="parity single-head, recipe fast", x=n, seed=seed, value=1.0)
+        Observation(quantity="mean tau", case="parity single-head, recipe trials", x=n, seed=seed, value=1.0)
         for seed, last in enumerate((17, 13, 12))
         for n in range(2, last + 1)
     ]

@@ -1,8 +1,10 @@
 """Recipes: the published one update for update, its batches, and what each setting of a recipe changes."""
 
+import hashlib
 import itertools
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from baselines.benchmark.cell_settings import bptt_ladder
-from baselines.cells import Cell
+from baselines.cells import CELLS, Cell
 from baselines.core import seeds
 from baselines.network import Rollout
 from baselines.training import losses, recipes
@@ -19,15 +21,15 @@ from baselines.training.batches import Practice
 from baselines.training.bptt_settings import Settings
 from baselines.training.curriculum import MultiHead
 from baselines.training.learner import Learner, train
-from baselines.training.recipes import RECIPES, Recipe
+from baselines.training.recipes import ANY, RECIPES, Recipe
 from memory_envs import TASKS, DelayedAddition, DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, Trials
-from tests.baselines.small import RECIPE
+from tests.baselines.small import BEFORE_STREAMS, RECIPE
 
 PAPER = recipes.find("paper", "parity", "leaky")
 
 
 def learner_of(**settings: Any) -> tuple[Learner, MultiHead]:
-    plan = Settings(**settings).plan()
+    plan = Settings(**{"recipe": "trials", **settings}).plan()
     network = plan.new_network()
     terms, weights = plan.terms(network.cell)
     first = plan.curriculum.first(plan.task)
@@ -263,11 +265,52 @@ def test_the_last_head_may_weigh_more_than_its_part(last_head: float, weights: l
     assert loss.item() == pytest.approx(sum(w * part.item() for w, part in zip(weights, parts, strict=True)))
 
 
+BEFORE = {"paper": (6, "b910fd04ed69aaac"), "lean": (30, "9510cc66b365d3ac"), "trials": (30, "8540a2e86ef9c2ea")}
+"""Recipe -> for how many pairs of a task and a cell it is, and a digest of its values for them, from before streams:
+those of ``trials`` are of the recipe that was then called ``fast``."""
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_the_recipes_of_stored_runs_stay_as_they_are(name: str) -> None:
+    usual = {one.name: one.default for one in fields(Recipe) if one.name not in BEFORE_STREAMS}
+    found = {}
+    for task, cell in itertools.product(TASKS, [*CELLS, "mine:Own"]):
+        if name != "paper" or (task in ("parity", "dms") and cell in ("leaky", "lstm", "gru")):
+            values = asdict(recipes.find(name, task, cell))
+            assert {one: values.pop(one) for one in usual} == usual
+            found[f"{task} {cell}"] = values
+    digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
+    assert (len(found), digest) == BEFORE[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "cell", "values"),
+    [
+        # units, batch, step, decay, clip, test every, epochs, length, last head
+        ("trials", "parity", "leaky", (256, 64, 5e-3, 20, 0.03, 5, 1, 2.0, 0.3)),
+        ("trials", "parity", "gru", (128, 64, 5e-3, 15, 0.03, 5, 1, 2.0, 0.3)),
+        ("trials", "dms", "leaky", (128, 64, 5e-3, 15, 0.03, 5, 1, 2.0, 0.3)),
+        ("trials", "delayed-addition", "gru", (128, 64, 1e-3, 0, 1.0, 10, 1, 4.0, 0.0)),
+        ("trials", "flip-flop", "leaky", (128, 64, 5e-3, 15, 0.03, 5, 1, 2.0, 0.0)),
+        ("lean", "parity", "leaky", (128, 16, 5e-3, 15, 0.03, 16, 8, 2.0, 0.3)),
+        ("lean", "flip-flop", "gru", (128, 16, 5e-3, 15, 0.03, 32, 8, 2.0, 0.0)),
+        ("paper", "parity", "leaky", (500, 256, 0.05, 0, 2.0, 600, 1, 2.0, 0.0)),
+        ("paper", "dms", "lstm", (500, 64, 1e-3, 0, 1e9, 300, 1, 2.0, 0.0)),
+    ],
+)
+def test_the_values_of_stored_runs(name: str, task: str, cell: str, values: tuple[Any, ...]) -> None:
+    recipe = asdict(recipes.find(name, task, cell))
+    names = (*BEFORE_STREAMS[:8], "last_head")
+    assert tuple(recipe[one] for one in names) == values
+
+
 def test_every_recipe_is_one_that_settings_accept() -> None:
     for name, table in RECIPES.items():
-        for task, cell in table:
-            # An open place stands for a pair that has no settings of its own.
-            asked = {"task": "dms" if task == "*" else task, "cell": "rate" if cell == "*" else cell}
+        for (task, cell), recipe in table.items():
+            # An open place stands for what has no settings of its own.
+            pairs = itertools.product(TASKS if task == ANY else [task], CELLS if cell == ANY else [cell])
+            own = next(pair for pair in pairs if recipes.find(name, *pair) is recipe)
+            asked = {"task": own[0], "cell": own[1]}
             plan = Settings(recipe=name, curriculum="single-head", n_max=20, **asked).plan()  # type: ignore[arg-type]
             assert isinstance(plan.recipe, Recipe)
-            assert plan.recipe == table[task, cell]
+            assert plan.recipe == recipe

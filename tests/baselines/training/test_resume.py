@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,14 @@ import baselines
 from baselines.commands.main import main
 from baselines.core.files import RunError
 from baselines.core.settings import SettingsError
-from baselines.training import loading, run_files
+from baselines.training import loading, run_files, run_folder
 from baselines.training.bptt_settings import Settings
+from baselines.training.ppo_settings import RLSettings
+from baselines.training.recipes import RECIPES, Recipe
 from baselines.training.run import TrainingRun
+from baselines.training.settings import RunSettings
 from tests.baselines.killing import SETTINGS
+from tests.baselines.small import BEFORE_STREAMS
 from tests.limits import run_limited
 
 ROOT = Path(baselines.__file__).parents[1]
@@ -232,9 +237,59 @@ def test_options_against_the_run_are_refused(change: dict[str, Any], complaint: 
 
 
 def test_options_that_agree_with_the_run_are_welcome(halfway: Path) -> None:
-    run = TrainingRun.resume(halfway, {"seed": 0, "units": 32, "tcr": 0.01, "episodes": 60, "recipe": "fast"})
+    run = TrainingRun.resume(halfway, {"seed": 0, "units": 32, "tcr": 0.01, "episodes": 60, "recipe": "trials"})
     assert run.plan.settings.episodes == 60
     run.folder.close()
+
+
+def test_a_run_of_before_streams_goes_on_with_its_numbers(
+    straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file has fewer values of the recipe, and another name for it; its checkpoints know the file as it is."""
+    path, to_dict = tmp_path / "run", Settings.to_dict
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder, "asdict", lambda recipe: {name: getattr(recipe, name) for name in BEFORE_STREAMS})
+        patch.setattr(Settings, "to_dict", lambda self: to_dict(self) | {"recipe": "fast"})
+        train(TrainingRun(Settings(**SETTINGS, out=path)), updates=77)
+    stored = json.loads((path / "config.json").read_text())
+    assert stored["settings"]["recipe"] == "fast"
+    assert set(stored["recipe"]) == set(BEFORE_STREAMS)
+    streams: dict[str, Any] = {"stream_steps": 4, "smoothing": 0.2, "averaged": 20, "decay_power": 2.0, "grow_to": 40}
+    for name, recipe in RECIPES["trials"].items():
+        monkeypatch.setitem(RECIPES["fast"], name, replace(recipe, **streams))
+    settings = run_files.read_settings(path)
+    assert settings.recipe == "trials"
+    usual = {one.name: one.default for one in fields(Recipe) if one.name not in BEFORE_STREAMS}
+    assert settings.overrides == stored["recipe"] | usual
+    assert set(streams) < set(usual)
+    loading.load_network(path)
+    with pytest.raises(SettingsError, match="recipe must be left out or be that of the run, 'trials', got 'lean'"):
+        TrainingRun.resume(path, {"recipe": "lean"})
+    train(TrainingRun.resume(path, {"recipe": "fast"}))
+    assert_same(path, straight)
+    now = json.loads((path / "config.json").read_text())
+    assert now == stored
+
+
+@pytest.mark.parametrize("kind", [Settings, RLSettings])
+def test_a_value_that_a_run_lacks_has_its_declared_default(kind: type[RunSettings], tmp_path: Path) -> None:
+    plan = kind(task="delayed-addition", curriculum="none-single", n_max=8, seed=3).plan()
+    recipe = asdict(plan.recipe)
+    config = {"format": run_files.FORMAT, "method": kind.METHOD, "settings": plan.settings.to_dict(), "recipe": recipe}
+    config |= {"task": plan.task.to_dict(), "versions": {}}
+
+    def read(**changes: Any) -> Any:
+        (tmp_path / "config.json").write_text(json.dumps(config | changes))
+        return run_files.read_settings_as(kind, tmp_path)
+
+    assert read().overrides == recipe
+    assert read().recipe == "fast"
+    for name, own in {"log_std": 0.0, "trial_length": 2.0, "smoothing": 0.0, "last_head": 0.0}.items():
+        values = {other: value for other, value in recipe.items() if other != name}
+        if name in recipe and not (name == "trial_length" and kind is RLSettings):
+            assert read(recipe=values).overrides == values | {name: own}
+    with pytest.raises(RunError, match=r"config\.json is not that of a run: its recipe has no units"):
+        read(recipe={name: value for name, value in recipe.items() if name != "units"})
 
 
 def rewrite_config(path: Path, **changes: Any) -> None:

@@ -7,19 +7,23 @@ import os
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from baselines.commands import sweep as sweep_options
 from baselines.commands.display.jobs import SweepDisplay
 from baselines.commands.main import main
 from baselines.core.files import RunError
 from baselines.core.jobs import Ended, Event, Job, Progressed, Started
 from baselines.core.settings import SettingsError
 from baselines.training import run_files
+from baselines.training.recipes import ANY, RECIPES
 from baselines.training.sweep import Sweep, SweepFolder
+from tests.baselines import small
 
 QUICK = {"n_max": 2, "units": 32, "batch_size": 32, "episodes": 20}
 OPTIONS = ["--n-max", "2", "--units", "32", "--batch-size", "32", "--episodes", "20"]
@@ -150,6 +154,41 @@ def test_another_sweep_in_the_folder_is_refused(
     assert content(tmp_path) == before
 
 
+@pytest.mark.parametrize("recipe", [{}, {"recipe": ["fast", "lean"]}], ids=["usual", "axis"])
+def test_a_sweep_of_before_streams_goes_on_as_it_began(
+    recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file holds neither the recipe, unless it was asked for, nor the budget: today's defaults are others."""
+    asked = {**QUICK, "max_updates": 5, **recipe, "seed": [0, 1]}
+    monkeypatch.setitem(RECIPES, "fast", {(ANY, ANY): replace(small.RECIPE, stream_steps=4, smoothing=0.2)})
+    axes = {name: value for name, value in asked.items() if isinstance(value, list)}
+    fixed = {name: value for name, value in asked.items() if name not in axes}
+    file = tmp_path / "sweep.json"
+    file.write_text(json.dumps({"format": 1, "fixed": fixed, "axes": axes, "exclude": []}))
+    ran, folder = sweep(tmp_path, asked)
+    assert ran == [row["run"] for row in table(tmp_path)] == list(Sweep.of(asked).runs)
+    for run in ran:
+        settings = run_files.read_settings(tmp_path / run)
+        assert settings.recipe == ("lean" if "lean" in run else "trials")
+        assert (settings.overrides["stream_steps"], settings.overrides["smoothing"]) == (0, 0)
+        assert settings.overrides["learning_rate"] == 0.005
+        assert settings.budget == 600
+    assert json.loads(file.read_text())["format"] == 1
+    assert sweep(tmp_path, asked)[0] == []
+    assert sweep_options.read(tmp_path, {})[0].runs.keys() == folder.sweep.runs.keys()
+    if not recipe:
+        assert sweep(tmp_path, {**asked, "recipe": "trials", "seed": "0..2"})[0] == ["seed=2"]
+        with pytest.raises(SettingsError, match=r"recipe must be that of the sweep in .*, 'trials', got 'lean'"):
+            SweepFolder(tmp_path, Sweep.of({**asked, "recipe": "lean"}))
+
+
+def test_a_new_sweep_has_the_recipe_and_the_budget_of_today(tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path, Sweep.of({"seed": [0]}))
+    folder.close()
+    assert json.loads((tmp_path / "sweep.json").read_text())["format"] == 2
+    assert (folder.sweep.runs["seed=0"].recipe, folder.sweep.runs["seed=0"].budget) == ("fast", 3600)
+
+
 def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
     one = SweepFolder(tmp_path, Sweep.of({"seed": "0..1"}))
     with pytest.raises(RunError, match=f"is in use by process {os.getpid()}"):
@@ -212,7 +251,7 @@ SCRIPT: dict[str, tuple[int, dict[str, Any] | None, str]] = {
     "seed=3": (1, None, "failed (exit code 1)"),
     "seed=4": (130, {**SUMMARY, "status": "interrupted"}, "interrupted"),
     "seed=5": (-2, None, "interrupted"),
-    "seed=6": (0, {**SUMMARY, "status": "budget", "seconds": 700.0}, "unsolved"),
+    "seed=6": (0, {**SUMMARY, "status": "budget", "seconds": 3700.0}, "unsolved"),
     "seed=7": (-9, SUMMARY, "solved"),  # killed when all was done
 }
 
