@@ -211,7 +211,7 @@ def recipe_of(subject: Subject) -> Recipe:
 def retrained(
     subject: Subject, task: Task, *, updates: int, scope: str, seed: int, learning_rate: float | None = None
 ) -> Subject:
-    """A copy of a subject after some more training. A readout that is missing is made.
+    """A copy of a subject after some more training, on whole trials. A readout that is missing is made.
 
     Args:
         subject: the subject that training starts from. Its optimizer's moments are not kept: they start at zero.
@@ -221,7 +221,8 @@ def retrained(
         seed: the seed of the trials, the initial states and the new readouts.
         learning_rate: the learning rate; None: the recipe's.
     """
-    recipe = recipe_of(subject)
+    # One head alone does not learn a longer memory from windows of a few steps (docs/decisions/0014-streams.md).
+    recipe = dataclasses.replace(recipe_of(subject), stream_steps=0, averaged=0)
     if learning_rate is not None:
         recipe = dataclasses.replace(recipe, learning_rate=learning_rate)
     network = copy.deepcopy(subject.network).requires_grad_(True)

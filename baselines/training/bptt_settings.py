@@ -14,7 +14,7 @@ from baselines.core import seeds
 from baselines.core.process import single_precision
 from baselines.core.settings import SettingsError, blame, check, check_device, check_fields, positive
 from baselines.training import recipes
-from baselines.training.curriculum import Curriculum
+from baselines.training.curriculum import CURRICULA, Curriculum, MultiHead
 from baselines.training.recipes import Recipe
 from baselines.training.schedules import SCHEDULES, Weight, schedule
 from baselines.training.settings import RunSettings, blame_cell
@@ -83,7 +83,7 @@ class Settings(RunSettings):
 
     @classmethod
     def recipe_name(cls, stored: str, values: Mapping[str, Any]) -> str:
-        return stored if "stream_steps" in values else recipes.BEFORE_STREAMS.get(stored, stored)
+        return stored if "stream_steps" in values else recipes.WITHOUT_STREAMS.get(stored, stored)
 
     def parts(self) -> tuple[Task, Curriculum, Recipe]:
         check_fields(self)
@@ -127,7 +127,8 @@ class Settings(RunSettings):
             return
         for name, value, needed in (("epochs", recipe.epochs, 1), ("supervision", recipe.supervision, "counted")):
             if value != needed:
-                raise SettingsError(name, f"{name} must be {needed} with stream_steps, got {value}")
+                hint = "recipe trials trains on whole trials"
+                raise SettingsError(name, f"{name} must be {needed} with stream_steps, got {value} ({hint})")
         if not task.free_length:
             raise SettingsError(
                 "stream_steps",
@@ -137,8 +138,17 @@ class Settings(RunSettings):
         if task.scoring != "dense":
             raise SettingsError("stream_steps", f"stream_steps must be 0 with scoring {task.scoring!r}")
 
+    @property
+    def _streams_serve(self) -> bool:
+        """Whether a recipe may train on streams: a network with several heads learns each from the one before, in a few
+        steps; one with a single head does not (docs/decisions/0014-streams.md).
+        """
+        several = issubclass(CURRICULA[self.curriculum], MultiHead)
+        return several and self.task_args.get("scoring", "dense") == "dense"
+
     def _recipe(self) -> Recipe:
-        recipe: Recipe = self._replaced(blame("recipe", recipes.find, self.recipe, self.task, self.cell))
+        name = self.recipe if self._streams_serve else recipes.WITHOUT_STREAMS.get(self.recipe, self.recipe)
+        recipe: Recipe = self._replaced(blame("recipe", recipes.find, name, self.task, self.cell))
         if (recipe.momentum > 0) < (recipe.optimizer == "nesterov") or (recipe.momentum and recipe.optimizer == "adam"):
             allowed = "0 with optimizer 'adam'" if recipe.momentum else "above 0 with optimizer 'nesterov'"
             raise SettingsError("momentum", f"momentum must be {allowed}, got {recipe.momentum:g}")

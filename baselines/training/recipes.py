@@ -213,9 +213,21 @@ _TRIALS: dict[tuple[str, str], Recipe] = {
     (ANY, ANY): _trials(),
 }
 
-# The default: our own recipe for a large N in the fewest seconds. What has no entry of its own here is as in "trials".
+
+def _streams(**own: Any) -> Recipe:
+    usual = {"learning_rate": 3e-3, "decay_from": 20, "last_head": 0.1, "heads_ahead": 2, "ahead_weight": 0.05}
+    streams = {"stream_steps": 8, "smoothing": 0.2, "averaged": 100, "sequential_test": 20}
+    return _trials(**{**usual, **streams, **own})
+
+
+# The default: our own recipe for a large N in the fewest seconds. docs/decisions/0014-streams.md has the numbers. What
+# has no entry of its own here is as in "trials".
 _FAST: dict[tuple[str, str], Recipe] = {
     **_TRIALS,
+    ("parity", "leaky"): _streams(units=512, decay_power=1.25, grow_to=768, grow_at=80),
+    ("parity", ANY): _streams(),
+    ("dms", "leaky"): _streams(units=512, decay_power=1.25),
+    ("dms", ANY): _streams(),
 }
 
 RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
@@ -239,8 +251,8 @@ RECIPES: dict[str, dict[tuple[str, str], Recipe]] = {
 }
 """Name of the recipe -> (task, cell) -> settings; ``ANY`` stands for all tasks or cells without an own entry."""
 
-BEFORE_STREAMS = {"fast": "trials"}
-"""Name of a recipe in files of before there were streams -> its name."""
+WITHOUT_STREAMS = {"fast": "trials"}
+"""Name of a recipe -> what it is where streams are of no use, and what it was before there were streams."""
 
 
 def options() -> list[Declared]:

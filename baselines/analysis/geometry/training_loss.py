@@ -24,7 +24,8 @@ def training_loss(subject: Subject, task: Task, trials: int, seed: int, number: 
     """The mean of the task's loss over 8 batches, without regularisers: what ``metrics.csv`` calls ``loss_task``.
 
     Trials have the scoring and the length of training trials, answers count where they count in training, heads weigh
-    as they do there, and the initial states are those of training. A network that comes from no run is asked the task
+    as they do there (those that are learned ahead of their stage are left out), and the initial states are those of
+    training. A network that comes from no run is asked the task
     as it is, from its cell's initial state, with the mean over heads.
 
     Args:
@@ -38,7 +39,7 @@ def training_loss(subject: Subject, task: Task, trials: int, seed: int, number: 
     if recipe is None:
         term = losses.task_loss(task)
     else:
-        term = losses.task_loss(task, recipe.head_loss, recipe.last_head)
+        term = losses.task_loss(task, recipe.head_loss, recipe.last_head, smoothing=recipe.smoothing)
         practice = Practice(task, dataclasses.replace(recipe, batch_size=trials), at)
     values = []
     for index in range(number * BATCHES, (number + 1) * BATCHES):
