@@ -410,6 +410,15 @@ class Learner:
         """Whether the next update is the first one on its batch."""
         return (self.update - self._stage_began) % self.recipe.epochs == 0
 
+    @property
+    def _last_state(self) -> bool:
+        """Whether nobody reads the states of the steps between.
+
+        On whole trials they are computed all the same: an LSTM would get the same weights up to rounding only, but
+        stored runs on whole trials are repeated to the bit.
+        """
+        return self.streams is not None and not any(map(losses.reads_states, self.terms.values()))
+
     def _start(self, trials: int, name: str, index: int) -> Tensor:
         return self.network.cell.training_state(trials, seeds.generator(self.seed, name, index))
 
@@ -427,7 +436,7 @@ class Learner:
         first = int(counted.argmax()) if counted.any() else 0
         arrays = (trials.inputs, trials.targets[first:], trials.mask[first:], trials.lengths)
         inputs, targets, mask, lengths = map(self._to_device, arrays)
-        rollout = self.network(inputs, heads, state, first_answer=first)
+        rollout = self.network(inputs, heads, state, first_answer=first, last_state=self._last_state)
         return replace(rollout, lengths=lengths), targets, mask
 
     def _score(self, rollout: Rollout, targets: Tensor, mask: Tensor) -> None:
