@@ -38,7 +38,7 @@ class AveragedWeights:
         Args:
             age: the updates since the stage began, 0 in its first.
         """
-        torch._foreach_lerp_(*self._pairs, self.share(age))
+        torch._foreach_lerp_(*self._pairs, weight=self.share(age))
 
     def share(self, age: int) -> float:
         """By how much of the difference the average moves after this many updates of the stage."""

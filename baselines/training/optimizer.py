@@ -30,7 +30,7 @@ class Adam(torch.optim.Adam):
             super().step(closure)
             return
         first, second, steps = ([state[key] for state in states] for key in ("exp_avg", "exp_avg_sq", "step"))
-        torch._foreach_add_(steps, 1)
+        torch._foreach_add_(steps, [torch.ones_like(steps[0])] * len(steps))  # a number would be converted for each
         torch._fused_adam_(
             parameters,
             [parameter.grad for parameter in parameters],
