@@ -78,9 +78,7 @@ def cases_of(sections: Sequence[str], quick: bool) -> list[Case]:
             cases += [
                 Case("update", way, "leaky", *shape, stock) for way in ("ours", "plain") for stock in (False, True)
             ]
-        cases += [
-            Case("update", "ours", "leaky", 256, 64, 2 * n, n, "whole trials", stock) for stock in (False, True)
-        ]
+        cases += [Case("update", "ours", "leaky", 256, 64, 2 * n, n, "whole trials", stock) for stock in (False, True)]
     wide = 128 if quick else 512
     for way in ("whole trials", "streams"):
         for n in (4,) if quick else (10, 30, 50, 100):

@@ -38,7 +38,8 @@ class AveragedWeights:
         Args:
             age: the updates since the stage began, 0 in its first.
         """
-        torch._foreach_lerp_(*self._pairs, weight=self.share(age))
+        averages, present = self._pairs
+        torch._foreach_lerp_(averages, present, self.share(age))
 
     def share(self, age: int) -> float:
         """By how much of the difference the average moves after this many updates of the stage."""
@@ -65,4 +66,4 @@ class AveragedWeights:
             if name not in self.weights:
                 self.weights[name] = value.detach().clone()
         # Listed once: to collect the weights of many heads anew would take longer than to average them.
-        self._pairs = [self.weights[name] for name in present], list(present.values())
+        self._pairs: tuple[list[Tensor], list[Tensor]] = ([self.weights[name] for name in present], [*present.values()])

@@ -84,8 +84,9 @@ def test_asked_for_the_last_state_alone_the_rest_is_the_same(
         loss = (rollout.answers * toward).sum() + rollout.states[-1].square().sum()
         gradients = torch.autograd.grad(loss, [state, *network.parameters()])
         found.append([rollout.outputs, rollout.answers, rollout.states[-1], *gradients])
+    relative, absolute = (1e-7, 1e-7) if double else (1e-4, 1e-5)
     for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(other, one, **({} if double else {"rtol": 1e-4, "atol": 1e-5}))
+        torch.testing.assert_close(other, one, rtol=relative, atol=absolute)
 
 
 def test_an_intervention_also_gives_the_last_state_alone() -> None:
