@@ -79,9 +79,9 @@ def cases_of(sections: Sequence[str], quick: bool) -> list[Case]:
                 Case("update", way, "leaky", *shape, stock) for way in ("ours", "plain") for stock in (False, True)
             ]
         cases += [Case("update", "ours", "leaky", 256, 64, 2 * n, n, "whole trials", stock) for stock in (False, True)]
-    wide = 128 if quick else 512
+    wide = 256 if quick else 512
     for way in ("whole trials", "streams"):
-        for n in (4,) if quick else (10, 30, 50, 100):
+        for n in (10,) if quick else (10, 30, 50, 100):
             cases.append(Case("streams", "ours", "leaky", wide, 64, 8 if way == "streams" else 2 * n, n, way))
     if not quick:
         cases += [Case("streams", "ours", "leaky", units, 64, 8, 50, "streams") for units in (128, 256, 768)]
