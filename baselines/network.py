@@ -31,7 +31,8 @@ class Rollout:
 
     Attributes:
         outputs: (T, B, U), the outputs of the cell.
-        states: (T, B, S), the states of the cell.
+        states: (T, B, S), the states of the cell. Only the last one, (1, B, S), if the caller asked for no others
+            (``last_state``).
         answers: (T, B, H, K), the logits of the two labels (K = 2) or the real value (K = 1). Only the last steps,
             fewer than T, if the caller asked for no others (``first_answer``).
         lengths: (B,), the number of steps in each trial; later steps are padding. None: every trial has T steps.
@@ -111,6 +112,7 @@ class RecurrentNetwork(nn.Module):
         state: Tensor | None = None,
         first_answer: int = 0,
         intervention: Intervention | None = None,
+        last_state: bool = False,
     ) -> Rollout:
         """Run the network over whole trials.
 
@@ -120,10 +122,16 @@ class RecurrentNetwork(nn.Module):
             state: (B, S), the state before the first step. None: the cell's ``initial_state``.
             first_answer: the first step whose answers are computed.
             intervention: called before every step. The cell then runs step by step, which is slower.
+            last_state: keep only the last state: a cell may then have a faster way (``Cell.run``).
         """
         if state is None:
             state = self.cell.initial_state(inputs.shape[1])
-        outputs, states = self.unroll(inputs, state, intervention)
+        if last_state and intervention is None:
+            outputs, last = self.cell.run(self.encode(inputs).to(state.dtype), state)
+            states = last[None]
+        else:
+            outputs, states = self.unroll(inputs, state, intervention)
+            states = states[-1:] if last_state else states
         return Rollout(outputs, states, self.read(outputs[first_answer:], heads))
 
     def unroll(self, inputs: Tensor, state: Tensor, intervention: Intervention | None = None) -> tuple[Tensor, Tensor]:

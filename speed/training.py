@@ -25,11 +25,13 @@ Sections:
 - gated: the same for GRU and LSTM. fused: ours; plain: the loop over steps; torch.nn: torch's own, which does not
   return the LSTM's cell states except for the last.
 - update: a whole training update of multi-head parity with all heads from 2 to N: draw the batch, forward, backward,
-  optimizer. ours: ``Learner.learn`` with the recipe that is named; plain: the published update written directly in
-  torch (a loop over steps, one readout per head, torch's loss, clipping and SGD) on the same batches. "stock malloc":
-  without ``keep_freed_memory``, which all other rows use, as the training command does.
-- time to N: multi-head parity from N = 2 with a recipe (``--recipe``) until the stage of N is solved: CPU seconds
-  of training and updates. Each run is a process of its own; medians are over the seeds that solved N within the budget,
+  optimizer. ours: ``Learner.learn``, with the recipe ``paper`` or on whole trials of 2 N steps; plain: the published
+  update written directly in torch (a loop over steps, one readout per head, torch's loss, clipping and SGD) on the same
+  batches. "stock malloc": without ``keep_freed_memory``, which all other rows use, as the training command does.
+- streams: the same for updates on whole trials of 2 N steps and on streams of 8 steps, with the same settings
+  (``UPDATES`` in ``speed/training_cases.py``): two heads ahead, averaged weights, label smoothing.
+- time to N: multi-head parity from N = 2 with a recipe (``--recipe``) until the stage of N is solved: CPU seconds of
+  training and updates. Each run is a process of its own; medians are over the seeds that solved N within the budget,
   and ``solved`` tells how many these were.
 """
 
@@ -98,7 +100,7 @@ def measure(cases: Sequence[Case], repeats: int, seconds: float) -> dict[Case, d
 
 def row_of(case: Case, results: dict[Case, dict[str, Any]]) -> Row:
     """A case as a row of its table; a case without numbers has a note instead."""
-    name = f"{case.subject}, {case.recipe}" if case.recipe else f"{case.cell} {case.subject}"
+    name = f"{case.cell} {case.subject}" + (f", {case.way}" if case.way else "")
     row: Row = {"row": name + (", stock malloc" if case.stock else "")}
     row |= {"units": case.units, "batch": case.batch, "T": case.steps} | ({"N": case.n} if case.n else {})
     found = results[case]

@@ -22,7 +22,7 @@ from baselines.core.process import keep_freed_memory
 from baselines.training.bptt_settings import Settings
 from baselines.training.learner import Learner
 from baselines.training.run import TrainingRun
-from speed.training_cases import Case
+from speed.training_cases import UPDATES, Case
 
 Call = Callable[[], object]
 """What is timed."""
@@ -76,17 +76,25 @@ def recurrence(case: Case) -> Call:
 
 
 def learner(case: Case) -> Learner:
-    """Our learner at the stage of the largest N; all trials have the length that is measured."""
-    plan = Settings(cell=case.cell, n_max=case.n, recipe=case.recipe).plan()
+    """Our learner at the stage of the largest N; whole trials all have the length that is measured."""
+    recipe, replaced = UPDATES[case.way]
+    if replaced:
+        replaced = replaced | {"units": case.units, "batch_size": case.batch}
+    # The last stage is a later one, so that there are heads to learn ahead.
+    plan = Settings(cell=case.cell, n_max=case.n + 9, recipe=recipe, overrides=replaced).plan()
+    if (plan.recipe.units, plan.recipe.batch_size) != (case.units, case.batch):
+        raise ValueError(f"{case.way!r} has {plan.recipe.units} units and batches of {plan.recipe.batch_size}")
     network = plan.new_network()
     terms, weights = plan.terms(network.cell)
-    made = Learner(network, plan.curriculum.stage(plan.task, case.n), plan.recipe, seed=0, terms=terms, weights=weights)
-    if (plan.recipe.units, plan.recipe.batch_size) != (case.units, case.batch):
-        raise ValueError(
-            f"recipe {case.recipe!r} has {plan.recipe.units} units and batches of {plan.recipe.batch_size}"
-        )
-    made.practice.drawn = False
-    made.practice.task = made.practice.task.replace(num_steps=case.steps)
+    stage = plan.curriculum.stage(plan.task, case.n)
+    ahead = plan.curriculum.ahead(stage, plan.recipe.heads_ahead)
+    made = Learner(network, stage, plan.recipe, seed=0, terms=terms, weights=weights, ahead=ahead)
+    if made.streams is None:
+        practice = made.training_practice
+        practice.drawn = False
+        practice.task = practice.task.replace(num_steps=case.steps)
+    if len(made.draw().inputs) != case.steps:
+        raise ValueError(f"{case.way!r} trains on {len(made.draw().inputs)} steps, not on {case.steps}")
     return made
 
 
@@ -102,7 +110,7 @@ def plain_update(case: Case) -> Call:
 
     def call() -> None:
         nonlocal count
-        trials = ours.practice.batch(count)
+        trials = ours.training_practice.batch(count)
         count += 1
         inputs = torch.from_numpy(np.require(trials.inputs, requirements=["C", "W"]))
         targets = torch.from_numpy(np.require(trials.targets[-1], requirements=["C", "W"]))
@@ -165,7 +173,7 @@ def answer(request: dict[str, Any], seconds: float) -> dict[str, Any]:
         return time_to_n(**{key: value for key, value in request.items() if key != "section"})
     torch.manual_seed(0)
     case = Case(**request)
-    if section == "update":
+    if case.way:
         call: Call = learner(case).learn if case.subject == "ours" else plain_update(case)
     else:
         call = recurrence(case)

@@ -25,14 +25,11 @@ class AveragedWeights:
 
     def __init__(self, network: nn.Module, reach: int) -> None:
         self.network, self.reach = network, reach
-        self.weights: dict[str, Tensor] = {}
-        self.adopt()
+        self.restore({})
 
     def adopt(self) -> None:
         """Take in weights that the network has got since; they begin with their present values."""
-        for name, value in self.network.named_parameters():
-            if name not in self.weights:
-                self.weights[name] = value.detach().clone()
+        self.restore(self.weights)
 
     @torch.no_grad()
     def update(self, age: int) -> None:
@@ -41,8 +38,8 @@ class AveragedWeights:
         Args:
             age: the updates since the stage began, 0 in its first.
         """
-        weights = dict(self.network.named_parameters())
-        torch._foreach_lerp_([self.weights[name] for name in weights], list(weights.values()), self.share(age))
+        averages, present = self._pairs
+        torch._foreach_lerp_(averages, present, self.share(age))
 
     def share(self, age: int) -> float:
         """By how much of the difference the average moves after this many updates of the stage."""
@@ -62,5 +59,11 @@ class AveragedWeights:
                 value.data = data
 
     def restore(self, weights: Mapping[str, Tensor]) -> None:
-        """Go on from these averages, by the names of the weights."""
-        self.weights = dict(weights)
+        """Go on from these averages, by the names of the weights; others begin with their present values."""
+        present = dict(self.network.named_parameters())
+        self.weights: dict[str, Tensor] = dict(weights)
+        for name, value in present.items():
+            if name not in self.weights:
+                self.weights[name] = value.detach().clone()
+        # Listed once: to collect the weights of many heads anew would take longer than to average them.
+        self._pairs: tuple[list[Tensor], list[Tensor]] = ([self.weights[name] for name in present], [*present.values()])

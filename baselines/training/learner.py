@@ -26,6 +26,7 @@ from baselines.training.checkpoint import FLOATS, Like, check_tensors, moments_o
 from baselines.training.curriculum import Curriculum
 from baselines.training.growth import Enlargement, Growth
 from baselines.training.losses import LossTerm
+from baselines.training.optimizer import clip, new_optimizer
 from baselines.training.passing import SequentialTest
 from baselines.training.recipes import Recipe
 from baselines.training.schedules import Weight
@@ -118,7 +119,7 @@ class Learner:
         self.weights = dict(weights or {})
         self.update = self.steps = 0
         self._drawn = 0
-        self.optimizer = _optimizer(network, recipe)
+        self.optimizer = new_optimizer(network, recipe)
         self._begin_momentum(network)
         self.averaged = AveragedWeights(network, recipe.averaged) if recipe.averaged else None
         self.streams: Streams | None = None
@@ -142,7 +143,7 @@ class Learner:
         self.training_practice = Practice(self.trained, self.recipe, self.seed)
         if self.growth is not None and self.growth.at <= task.N:
             self.grow(self.growth.units)
-        (group,) = self.optimizer.param_groups  # one group for all: each group costs the optimiser a separate call
+        (group,) = self.optimizer.param_groups
         group["lr"] = self.recipe.learning_rate_at(task.N)
         for key in head_keys(self.trained):
             if key not in self.network.readouts:
@@ -166,7 +167,7 @@ class Learner:
         names = {id(parameter): name for name, parameter in self.network.named_parameters()}
         moments = {names[id(parameter)]: moment for parameter, moment in self.optimizer.state.items()}
         larger = Enlargement(self.network, cell)
-        self.optimizer = _optimizer(self.network, self.recipe)
+        self.optimizer = new_optimizer(self.network, self.recipe)
         for name, parameter in self.network.named_parameters():
             self.optimizer.state[parameter] = {
                 key: larger.moments(name, value) if isinstance(value, Tensor) else value
@@ -174,9 +175,9 @@ class Learner:
             }
         if self.averaged is not None:
             parameters = dict(self.network.named_parameters())
-            self.averaged.weights = {
-                name: larger.weights(name, value, parameters[name]) for name, value in self.averaged.weights.items()
-            }
+            self.averaged.restore(
+                {name: larger.weights(name, value, parameters[name]) for name, value in self.averaged.weights.items()}
+            )
         if state is not None:
             drawn = self.network.cell.training_state(len(state), seeds.generator(self.seed, "grown", self.update))
             self._carried = larger.state(state, drawn)
@@ -210,14 +211,17 @@ class Learner:
 
     def learn(self) -> None:
         """Make one update. It never waits for a result, so that a GPU is kept busy."""
-        network, fresh = self.network, self._fresh
+        fresh = self._fresh
         trials = self.draw()
         self.steps += self.next_steps
         self._drawn += fresh
-        state = self._start(len(trials.lengths), "state", self.update)
-        if self.streams is not None:
-            begun = torch.from_numpy(self._begun[:, None]).to(state.device)
-            state = torch.where(begun, state, self._carried)
+        if self.streams is None:
+            state = self._start(len(trials.lengths), "state", self.update)
+        else:
+            state = self._carried
+            if self._begun.any():
+                begun = torch.from_numpy(self._begun[:, None]).to(state.device)
+                state = torch.where(begun, self._start(len(state), "state", self.update), state)
         heads = head_keys(self.trained)
         rollout, targets, mask = self._roll_out(trials, heads, state)
         rollout = replace(rollout, ahead=len(heads) - len(self.heads))
@@ -225,7 +229,7 @@ class Learner:
         loss, terms = losses.evaluate(self.terms, weights, rollout, targets, mask)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip_norm)
+        norm = clip(self.optimizer, self.recipe.clip_norm)
         self.optimizer.step()
         if self.averaged is not None:
             self.averaged.update(self.update - self._stage_began)
@@ -410,6 +414,15 @@ class Learner:
         """Whether the next update is the first one on its batch."""
         return (self.update - self._stage_began) % self.recipe.epochs == 0
 
+    @property
+    def _last_state(self) -> bool:
+        """Whether nobody reads the states of the steps between.
+
+        On whole trials they are computed all the same: an LSTM would get the same weights up to rounding only, but
+        stored runs on whole trials are repeated to the bit.
+        """
+        return self.streams is not None and not any(map(losses.reads_states, self.terms.values()))
+
     def _start(self, trials: int, name: str, index: int) -> Tensor:
         return self.network.cell.training_state(trials, seeds.generator(self.seed, name, index))
 
@@ -427,7 +440,7 @@ class Learner:
         first = int(counted.argmax()) if counted.any() else 0
         arrays = (trials.inputs, trials.targets[first:], trials.mask[first:], trials.lengths)
         inputs, targets, mask, lengths = map(self._to_device, arrays)
-        rollout = self.network(inputs, heads, state, first_answer=first)
+        rollout = self.network(inputs, heads, state, first_answer=first, last_state=self._last_state)
         return replace(rollout, lengths=lengths), targets, mask
 
     def _score(self, rollout: Rollout, targets: Tensor, mask: Tensor) -> None:
@@ -490,14 +503,3 @@ def _under(prefix: str, tensors: Mapping[str, Tensor], device: torch.device | st
     """Copies on ``device`` of the tensors whose names begin with ``prefix``, by their names without it."""
     own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     return {name: value.detach().clone().to(device or value.device) for name, value in own.items()}
-
-
-def _optimizer(network: RecurrentNetwork, recipe: Recipe) -> torch.optim.Optimizer:
-    # Fused: one pass over each tensor. Moments and step counts are kept for each tensor, so that a new readout starts
-    # from nothing and does not change those of the others.
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
-    nesterov = recipe.optimizer == "nesterov"
-    return torch.optim.SGD(
-        network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True
-    )

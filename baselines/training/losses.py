@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,7 +25,21 @@ LossTerm: TypeAlias = Callable[[Rollout, Tensor, Tensor], Tensor]
 Reader: TypeAlias = Callable[[Rollout], Tensor]
 """Selects an activity of a rollout; its shape is (T, B, any size)."""
 
+F = TypeVar("F", bound=Callable[..., Any])
 
+
+def without_states(term: F) -> F:
+    """Mark a loss term, or a reader, as one that reads no states: a cell may then leave out all but the last."""
+    term.reads_states = False  # type: ignore[attr-defined]
+    return term
+
+
+def reads_states(term: Callable[..., Any]) -> bool:
+    """Whether a loss term or a reader may read the states of a rollout. It may, unless it is marked otherwise."""
+    return bool(getattr(term, "reads_states", True))
+
+
+@without_states
 def cross_entropy(
     rollout: Rollout,
     targets: Tensor,
@@ -54,6 +68,7 @@ def cross_entropy(
     return _mean(values, mask, last_head, rollout.ahead, ahead_weight)
 
 
+@without_states
 def squared_error(
     rollout: Rollout, targets: Tensor, mask: Tensor, last_head: float = 0.0, ahead_weight: float = 0.0
 ) -> Tensor:
@@ -83,12 +98,12 @@ def task_loss(
     """
     averaged: Callable[..., Tensor] = squared_error if task.real_valued else cross_entropy
     if smoothing and not task.real_valued:
-        averaged = partial(cross_entropy, smoothing=smoothing)
+        averaged = without_states(partial(cross_entropy, smoothing=smoothing))
     if last_head or ahead_weight:
-        averaged = partial(averaged, last_head=last_head, ahead_weight=ahead_weight)
+        averaged = without_states(partial(averaged, last_head=last_head, ahead_weight=ahead_weight))
     if over_heads == "mean":
         return averaged
-    return lambda rollout, targets, mask: averaged(rollout, targets, mask) * targets.shape[-1]
+    return without_states(lambda rollout, targets, mask: averaged(rollout, targets, mask) * targets.shape[-1])
 
 
 def evaluate(
@@ -126,7 +141,7 @@ def activity_reader(cell: Cell, name: str, setting: str = "tcr_on") -> Reader:
     """
     parts = cell.state_parts()
     if name == "output":
-        return lambda rollout: rollout.outputs
+        return without_states(lambda rollout: rollout.outputs)
     if name == "state":
         return lambda rollout: rollout.states
     if name not in parts:
@@ -148,9 +163,10 @@ def temporal_consistency(read: Reader) -> LossTerm:
         activity = read(rollout)
         return _over_steps((activity[1:] - activity[:-1]).square().sum(-1), rollout, first=1)
 
-    return term
+    return term if reads_states(read) else without_states(term)
 
 
+@without_states
 def activity_size(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
     """L2 on activity: the mean over trials and steps of |r(t)|^2, summed over units; r is the cell's output.
 
@@ -182,7 +198,7 @@ def manifold_attractor(cell: Cell) -> LossTerm:
         others = max(half * (len(a) - 1), 1)  # the zero diagonal is left out of the mean
         return (a[:half] - 1).square().mean() + w[:half].square().sum() / others + h[:half].square().mean()
 
-    return term
+    return without_states(term)
 
 
 def _over_steps(values: Tensor, rollout: Rollout, first: int) -> Tensor:

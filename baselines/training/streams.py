@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 from memory_envs import Task, Trials, keys
 
+DRAWN = 16
+"""Streams that are drawn at once: to draw many costs little more than to draw one."""
+
 
 class Streams:
     """B streams of a task, shown in windows of a few steps. A stream that ends is followed by a new one.
@@ -37,12 +40,12 @@ class Streams:
         self.numbers = np.arange(size)
         self.at = np.zeros(size, np.int64)
         self.ends = self._length() * np.arange(1, size + 1) // size // steps * steps + steps
-        self._write(np.arange(size))
+        self._write()
 
     def set_task(self, task: Task) -> None:
         """Ask the questions of another stage from the next window on; the streams go on."""
         self.task = task
-        self._write(np.arange(self.size))
+        self._write()
 
     def draw(self) -> tuple[Trials, npt.NDArray[np.bool_]]:
         """The next window: trials of T steps, and which streams begin with it, (B,)."""
@@ -63,7 +66,7 @@ class Streams:
             self.numbers[over] = self.begun + np.arange(over.size)
             self.begun += over.size
             self.ends[over] = self._length()
-            self._write(over)
+            self._begin(over)
 
     def state(self) -> dict[str, Any]:
         """Where each stream is, in a form that JSON can hold."""
@@ -87,26 +90,34 @@ class Streams:
             raise ValueError(f"streams must be at a multiple of {self.steps} steps before their ends")
         self.begun = int(state["begun"])
         self.numbers, self.at, self.ends = (np.array(state[name], np.int64) for name in ("numbers", "at", "ends"))
-        self._write(np.arange(self.size))
+        self._write()
 
     def _length(self) -> int:
         windows = max(8, round(self.multiple * self.task.N / self.steps))
         return windows * self.steps
 
-    def _write(self, columns: npt.NDArray[np.int64]) -> None:
-        """Write whole streams ahead: what is shown and asked in these columns, from their first step on."""
-        longest = int(self.ends.max())
-        numbers = keys.trial_keys(keys.stream(self.seed), self.numbers[columns].astype(np.uint64))
-        new = self.task.replace(num_steps=int(self.ends[columns].max()), scoring="dense").sample(numbers)
-        if len(columns) == self.size:
-            shapes = {name: getattr(new, name) for name in ("inputs", "targets", "mask")}
-            self._inputs, self._targets, self._mask = (
-                np.zeros((longest, *array.shape[1:]), array.dtype) for array in shapes.values()
-            )
-        elif longest > len(self._inputs):
-            self._inputs, self._targets, self._mask = (
-                np.concatenate([array, np.zeros((longest - len(array), *array.shape[1:]), array.dtype)])
-                for array in (self._inputs, self._targets, self._mask)
-            )
-        for array, fresh in ((self._inputs, new.inputs), (self._targets, new.targets), (self._mask, new.mask)):
+    def _write(self) -> None:
+        """Write all streams ahead: what is shown and asked in each, from its first step on."""
+        new = self._sample(self.numbers, int(self.ends.max()))
+        self._inputs, self._targets, self._mask = map(np.array, (new.inputs, new.targets, new.mask))
+        self._next: tuple[int, Trials] | None = None
+        """The number of the first of the streams drawn ahead, and these; None: none are."""
+
+    def _begin(self, columns: npt.NDArray[np.int64]) -> None:
+        """Write new streams, numbered one after another, ahead in these columns."""
+        first, count = int(self.numbers[columns[0]]), len(columns)
+        if self._next is None or first + count > self._next[0] + self._next[1].inputs.shape[1]:
+            numbers = first + np.arange(max(count, DRAWN))
+            self._next = first, self._sample(numbers, self._length())
+        begin, drawn = first - self._next[0], self._next[1]
+        for name in ("inputs", "targets", "mask"):
+            array, fresh = getattr(self, f"_{name}"), getattr(drawn, name)[:, begin : begin + count]
+            if (more := len(fresh) - len(array)) > 0:
+                array = np.concatenate([array, np.zeros((more, *array.shape[1:]), array.dtype)])
+                setattr(self, f"_{name}", array)
             array[: len(fresh), columns] = fresh
+
+    def _sample(self, numbers: npt.NDArray[np.int64], steps: int) -> Trials:
+        """The first steps of the streams with these numbers."""
+        drawn = keys.trial_keys(keys.stream(self.seed), numbers.astype(np.uint64))
+        return self.task.replace(num_steps=steps, scoring="dense").sample(drawn)

@@ -59,6 +59,45 @@ def test_new_readouts_draw_from_their_generator_alone() -> None:
         assert len(set(values.flatten().tolist())) == values.numel()
 
 
+@cells
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_asked_for_the_last_state_alone_the_rest_is_the_same(
+    cell: str, options: dict[str, Any], double: bool, seed: int
+) -> None:
+    """Values and gradients, for trials of different lengths: the answers after a trial's end get no gradient."""
+    generator = torch.Generator().manual_seed(seed)
+    steps, trials, units, first = (int(torch.randint(low, 9, (), generator=generator)) for low in (4, 1, 1, 0))
+    network = make_network(Parity(heads=(2, 3)), units=units, cell=cell, options=options)
+    network = network.double() if double else network
+    kind = torch.float64 if double else torch.float32
+    inputs = torch.randint(0, 2, (steps, trials, 1), generator=generator).to(kind)
+    lengths = torch.randint(1, steps + 1, (trials,), generator=generator)
+    toward = torch.randn(steps, trials, 2, 2, generator=generator, dtype=kind)
+    toward = (toward * (torch.arange(steps)[:, None] < lengths)[:, :, None, None])[min(first, 3) :]
+    start = torch.randn(trials, network.cell.state_size, generator=generator, dtype=kind)
+    found = []
+    for last_state in (False, True):
+        state = start.clone().requires_grad_()
+        rollout = network(inputs, ("2", "3"), state, first_answer=min(first, 3), last_state=last_state)
+        assert len(rollout.states) == (1 if last_state else steps)
+        loss = (rollout.answers * toward).sum() + rollout.states[-1].square().sum()
+        gradients = torch.autograd.grad(loss, [state, *network.parameters()])
+        found.append([rollout.outputs, rollout.answers, rollout.states[-1], *gradients])
+    relative, absolute = (1e-7, 1e-7) if double else (1e-4, 1e-5)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(other, one, rtol=relative, atol=absolute)
+
+
+def test_an_intervention_also_gives_the_last_state_alone() -> None:
+    network, inputs = make_network(Parity(heads=(2,)), cell="lstm"), torch.ones(4, 3, 1)
+    whole, last = (
+        network(inputs, ("2",), intervention=lambda t, state: state + t, last_state=last) for last in (False, True)
+    )
+    assert torch.equal(whole.states[-1:], last.states)
+    assert torch.equal(whole.answers, last.answers)
+
+
 def test_choices_and_what_is_correct() -> None:
     labels = make_network(Parity(heads=(2, 3)))
     answers = torch.tensor([[[0.1, 0.2], [3.0, -1.0]]])

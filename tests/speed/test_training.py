@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from speed.training import parse_options
+from speed.training_cases import Case, cases_of
+from speed.training_worker import learner
 from tests.limits import run_limited
 
 ROOT = Path(__file__).parents[2]
@@ -50,12 +52,25 @@ def test_the_smoke_run_measures_every_section(tmp_path: Path) -> None:
     done = measured("--quick", "--out", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(out.read_text())
-    assert list(report) == ["machine", "recurrence", "gated", "update"]
-    for row in report["recurrence"] + report["gated"] + report["update"]:
+    assert list(report) == ["machine", "recurrence", "gated", "update", "streams"]
+    for row in report["recurrence"] + report["gated"] + report["update"] + report["streams"]:
         assert 0 < row["share"] < 2, row
         assert row["cpu_ms"] > 0, row
     fused, plain, _torch = report["recurrence"]
     assert (fused["x_plain"], plain["x_plain"]) == (pytest.approx(fused["share"] / plain["share"]), 1)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in cases_of(["update", "streams"], quick=False) if case.n <= 30], ids=str
+)
+def test_an_update_trains_on_what_the_row_says(case: Case) -> None:
+    made = learner(case)
+    trials = made.draw()
+    assert trials.inputs.shape == (case.steps, case.batch, 1)
+    assert set(trials.lengths.tolist()) == {case.steps}
+    assert (made.network.cell.output_size, made.task.N) == (case.units, case.n)
+    assert (made.streams is not None) == (case.way == "streams")
+    assert len(made.trained.heads or ()) == case.n - 1 + (0 if case.way == "paper" else 2)
 
 
 @pytest.mark.slow

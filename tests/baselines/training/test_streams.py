@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
-from baselines.cells import Cell
+from baselines.cells import LSTM, Cell
 from baselines.evaluation import evaluate
-from baselines.network import NetworkAgent, RecurrentNetwork
+from baselines.network import NetworkAgent, RecurrentNetwork, Rollout
+from baselines.training.bptt_settings import Settings
 from baselines.training.curriculum import MultiHead
 from baselines.training.growth import Growth
 from baselines.training.learner import Learner, train
-from baselines.training.losses import task_loss
+from baselines.training.losses import task_loss, without_states
 from baselines.training.streams import Streams
 from memory_envs import DelayedMatch, EvidenceAccumulation, FlipFlop, Parity, Task, keys
 from tests.baselines.small import RECIPE, make_cell
@@ -90,7 +95,7 @@ def test_streams_restored_go_on_as_if_never_stopped() -> None:
     np.testing.assert_array_equal(windows(streams, 80), windows(other, 80))
 
 
-def everything(seed: int = 0) -> tuple[Learner, MultiHead]:
+def everything(seed: int = 0, cell: str = "leaky") -> tuple[Learner, MultiHead]:
     """A learner with every setting that streams are made for, which grows at N = 3."""
     recipe = replace(
         RECIPE,
@@ -107,7 +112,7 @@ def everything(seed: int = 0) -> tuple[Learner, MultiHead]:
     curriculum = MultiHead(n_max=5)
 
     def new_cell(units: int) -> Cell:
-        return make_cell("leaky", {}, inputs=1, units=units, seed=seed)
+        return make_cell(cell, {}, inputs=1, units=units, seed=seed)
 
     term = task_loss(Parity(), last_head=0.3, ahead_weight=recipe.ahead_weight, smoothing=recipe.smoothing)
     first = curriculum.first(Parity())
@@ -137,14 +142,88 @@ def test_streams_learn_and_the_cell_grows_on_the_way() -> None:
     assert min(played.accuracy.values()) > 0.97
 
 
-@pytest.mark.parametrize("updates", [0, 7, 43, 90])
-def test_a_learner_on_streams_restored_goes_on_as_if_never_stopped(updates: int) -> None:
-    straight = list(itertools.islice(train(*everything()), 30))
-    assert {report.task.N for report in straight} >= {2, 3}
-    learner, curriculum = everything()
+@pytest.mark.parametrize(
+    ("updates", "cell"), [(0, "leaky"), (7, "leaky"), (43, "leaky"), (90, "leaky"), (43, "lstm"), (90, "gru")]
+)
+def test_a_learner_on_streams_restored_goes_on_as_if_never_stopped(updates: int, cell: str) -> None:
+    first = everything(cell=cell)
+    straight = list(itertools.islice(train(*first), 30))
+    if cell == "leaky":
+        assert {report.task.N for report in straight} >= {2, 3}
+    learner, curriculum = everything(cell=cell)
     reports = list(train(learner, curriculum, lambda: learner.update >= updates))
     tensors, plain = learner.state()
-    resumed, _ = everything()
+    resumed, _ = everything(cell=cell)
     resumed.restore({name: tensor.clone() for name, tensor in tensors.items()}, json.loads(json.dumps(plain)))
     reports += itertools.islice(train(resumed, curriculum), 30 - len(reports))
     assert [asdict(a) for a in reports] == [asdict(b) for b in straight]
+    for name, tensor in first[0].state()[0].items():
+        assert torch.equal(tensor, resumed.state()[0][name]), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "by_torch"),
+    [
+        ({}, True),
+        ({"tcr": 0.1, "tcr_on": "output", "activity_l2": 0.1}, True),
+        ({"tcr": 0.1, "tcr_on": "c"}, False),
+        ({"tcr": 0.1, "tcr_on": "h"}, False),
+        ({"tcr": 0.1, "tcr_on": "state"}, False),
+        ({"overrides": {"stream_steps": 0, "units": 12, "batch_size": 4}}, False),
+    ],
+    ids=str,
+)
+def test_an_lstm_runs_by_torchs_own_where_no_term_reads_its_states(
+    changes: dict[str, Any], by_torch: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[str] = []
+
+    def noted(name: str) -> Callable[..., Any]:
+        method = getattr(LSTM, name)
+
+        def call(*arguments: Any) -> Any:
+            used.append(name)
+            return method(*arguments)
+
+        return call
+
+    for name in ("run", "unroll"):
+        monkeypatch.setattr(LSTM, name, noted(name))
+    learner = planned(**changes)
+    for _ in range(3):
+        learner.learn()
+    assert set(used) == {"run" if by_torch else "unroll"}
+
+
+def test_a_term_of_a_users_own_gets_all_states() -> None:
+    learner, seen = planned(), []
+
+    def mine(rollout: Rollout, targets: Tensor, mask: Tensor) -> Tensor:
+        seen.append(len(rollout.states))
+        return rollout.outputs.square().sum()
+
+    learner.terms["mine"] = mine
+    learner.learn()
+    learner.terms["mine"] = without_states(mine)
+    learner.learn()
+    assert seen == [8, 1]
+
+
+def test_an_lstm_learns_the_same_by_torchs_own_as_by_ours() -> None:
+    own, ours = planned(), planned()
+    ours.terms["all states"] = lambda rollout, targets, mask: 0 * rollout.states.sum()
+    for _ in range(12):
+        own.learn()
+        ours.learn()
+    weights = dict(ours.network.named_parameters())
+    for name, value in own.network.named_parameters():
+        torch.testing.assert_close(value, weights[name], rtol=1e-3, atol=1e-4)
+
+
+def planned(**changes: Any) -> Learner:
+    """A learner of an LSTM on streams."""
+    usual: dict[str, Any] = {"overrides": {"stream_steps": 8, "units": 12, "batch_size": 4}}
+    plan = Settings(cell="lstm", n_max=4, **usual | changes).plan()
+    network = plan.new_network()
+    terms, weights = plan.terms(network.cell)
+    return Learner(network, plan.curriculum.first(plan.task), plan.recipe, seed=0, terms=terms, weights=weights)
