@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 SHOWN = {"last": "last update", "averaged": "averaged"}
 """Kinds of weights -> what the legend says."""
 
+ENOUGH = 10
+"""Errors of the head before, from which on the share is drawn that they pass on."""
+
 
 @style.styled
 def draw(tables: dict[str, Table]) -> Figure:
@@ -35,7 +38,7 @@ def draw(tables: dict[str, Table]) -> Figure:
     _map(
         panels[0, 1], one["matrix"], "flipped", "head whose answer changes", "place flipped", "share of answers changed"
     )
-    _map(panels[0, 2], one["matrix"], "by_patterns", "place led to", "place led from", "share of squared cosines")
+    _map(panels[0, 2], one["matrix"], "by_patterns", "place led to", "place led from", "share of squared lengths")
     _map(
         panels[0, 3], one["matrix"], "by_units", "place led to", "place led from (0: none)", "share of squared weights"
     )
@@ -149,7 +152,8 @@ def _passed_on(axes: Axes, table: Table) -> None:
     last = np.array([run not in averaged for run in table["run"]])
     tested = table.keep((table["weights"] == "averaged") | last)
     words = {"after_wrong": "it was wrong", "after_right": "it was right"}
-    _lines(axes, tested, "head", [(tested, column, label) for column, label in words.items()], style.SHARE)
+    enough = tested.keep(tested["before_wrong"] >= ENOUGH)
+    _lines(axes, tested, "head", [(enough, column, label) for column, label in words.items()], style.SHARE)
     axes.set(xlabel="head k", ylabel="share of wrong answers", ylim=(-0.03, 1.03))
     if not axes.lines:
-        style.missing(axes, "no errors")
+        style.missing(axes, f"no head has\n{ENOUGH} errors")

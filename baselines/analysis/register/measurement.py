@@ -50,13 +50,20 @@ REGISTER = (
     Column("earlier", "the same, by what places 1 .. N - 1 held a step before, together"),
     Column("older_bits", "the same, by bits of two and more steps ago together"),
     Column("places_per_unit", "places that share in a unit's variance: median over units of the participation ratio"),
-    Column("units_diagonal", "share of the squared weights into a place that comes from the place before, by units"),
+    Column(
+        "units_diagonal", "share of squared weights into place k that is from place k - 1, by units, mean over k >= 3"
+    ),
     Column("units_permuted", "the same with the places of the units permuted, mean"),
     Column("patterns_diagonal", "share of the squared cosines that is of the place before, by patterns"),
     Column("patterns_permuted", "the same with the outgoing weights of the units permuted, mean"),
-    Column("flip_on", "share of answers for j + 1 that change one step after place j was flipped, mean over j"),
-    Column("flip_off", "share of all other answers that change then"),
+    Column("flip_on", "share of answers for j + 1 that change one step after place j was flipped, mean over j >= 2"),
+    Column("flip_off", "share of all other answers that change then, mean over j >= 2"),
     Column("flip_permuted", "as flip_on, with the entries of each pattern permuted"),
+    Column(
+        "flip_bits",
+        "share of answers for k > d + 2 that change one step after the pattern of x(t - d) was turned around, d >= 2; "
+        "empty for delayed match, whose places are bits",
+    ),
     Column("error", "share of wrong answers, mean over heads"),
     Column("after_wrong", "share of wrong answers one step after the head before was wrong, over all heads"),
     Column("after_right", "share of wrong answers one step after the head before was right, over all heads"),
@@ -95,7 +102,7 @@ MATRIX = (
     Column("target", "place that is led to, or k of the head"),
     Column("source", "place that is led from, 0: no place"),
     Column("by_units", "share of the squared weights into the target's units; empty where it has none"),
-    Column("by_patterns", "share of the squared cosines of the source's driven pattern and the target's"),
+    Column("by_patterns", "share of what the weights turn into the target's pattern that is of the source"),
     Column("flipped", "share of answers for k = target that change one step after the source was flipped"),
 )
 
@@ -131,12 +138,13 @@ class Register(Analysis[RegisterSettings]):
     Weights: by units, each unit is given to the place that explains most of its variance, if that is above ``level``,
     and squared weights (times the variance of the unit they come from) are added up from place to place; the control
     permutes the places of the units. By patterns, the weights are applied to the pattern over units of what a place
-    holds, and the result is compared (squared cosine) with the patterns of all places a step later; the control
+    holds; compared is the squared length of the result along the patterns of all places a step later. The control
     permutes the outgoing weights of the units.
 
     Flips: in the state after the first half of the steps, the pattern of one place is turned around, and answers are
-    compared with those without. In a register place j changes the answer for j + s after s steps, and no other. The
-    control permutes the entries of the pattern.
+    compared with those without. In a register place j changes the answer for j + s after s steps, and no other. One
+    control permutes the entries of the pattern. Another turns around the patterns of older bits: of them, a network
+    that computes parities from stored bits would have all answers change that need the bit.
 
     Errors: of each head, with averaged weights and with those of the last update, and one step after a wrong and
     after a right answer of the head before. In a register errors pass on.
@@ -345,7 +353,7 @@ def _weights_and_flips(
         )
         values = (weights.diagonal(units), np.mean(controls[0]), weights.diagonal(turned), np.mean(controls[1]))
         summary = dict(zip(WEIGHTS, map(float, values), strict=True))
-    changed, control = _flips(subject, play, generator)
+    changed, control, bits = _flips(subject, play, generator)
     flips = none.clone()
     for i, k in enumerate(play.heads):
         flips[k - 1, 1:] = changed[:, 0, i]
@@ -367,9 +375,10 @@ def _weights_and_flips(
     )
     by_chance, _ = on_and_off(control, play.heads)
     return summary | {
-        "flip_on": float(on[:, 0].nanmean()),
-        "flip_off": float(off[:, 0].nanmean()),
-        "flip_permuted": float(by_chance[:, 0].nanmean()),
+        "flip_on": float(on[1:, 0].nanmean()),
+        "flip_off": float(off[1:, 0].nanmean()),
+        "flip_permuted": float(by_chance[1:, 0].nanmean()),
+        "flip_bits": bits,
     }
 
 
@@ -377,18 +386,27 @@ WEIGHTS = ("units_diagonal", "units_permuted", "patterns_diagonal", "patterns_pe
 """The columns of ``REGISTER`` that rest on recurrent weights."""
 
 
-def _flips(subject: Subject, play: _Played, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """What flips change, (N, A, H), and what flips of permuted patterns change, (N, 1, H); on the CPU."""
+def _flips(subject: Subject, play: _Played, generator: torch.Generator) -> tuple[Tensor, Tensor, float]:
+    """What flips of places change, (N, A, H), and flips of permuted patterns, (N, 1, H), on the CPU; ``flip_bits``."""
     trials = play.targets.shape[1]
     middle = len(play.targets) // 2
     after = len(play.inputs) - len(play.targets) + middle + 1
-    state, held = (values.unflatten(0, (-1, trials))[middle] for values in (play.states, play.known.held))
-    inputs = play.inputs[after : after + FOLLOWED]
-    found = patterns(play.states, play.known.held)
-    order = torch.randperm(found.shape[1], generator=generator).to(found.device)
-    changed = flipped(subject.network, inputs, state, held, found, play.keys)
-    control = flipped(subject.network, inputs[:1], state, held, found[:, order], play.keys)
-    return changed.cpu(), control.cpu()
+    inputs, known = play.inputs[after : after + FOLLOWED], play.known
+    state = play.states.unflatten(0, (-1, trials))[middle]
+
+    def change(values: Tensor, steps: int, order: Tensor | None = None) -> Tensor:
+        found = patterns(play.states, values)
+        found = found if order is None else found[:, order]
+        now = values.unflatten(0, (-1, trials))[middle]
+        return flipped(subject.network, inputs[:steps], state, now, found, play.keys).cpu()
+
+    order = torch.randperm(play.states.shape[1], generator=generator).to(state.device)
+    changed, control = change(known.held, FOLLOWED), change(known.held, 1, order)
+    heads, oldest = torch.tensor(play.heads), torch.arange(2, known.bits.shape[1])
+    asked = heads > oldest[:, None] + 2
+    if known.held is known.bits or not asked.any():
+        return changed, control, float("nan")
+    return changed, control, float(change(known.bits[:, 2:], 1)[:, 0][asked].mean())
 
 
 @torch.no_grad()

@@ -42,9 +42,9 @@ def by_units(matrix: Tensor, spread: Tensor, places: Tensor, n: int) -> Tensor:
 
 
 def by_patterns(matrix: Tensor, held: Tensor, previous: Tensor) -> Tensor:
-    """How well the weights turn the pattern of each place into that of each place a step later, (N, N + 1).
+    """How far the weights turn the pattern of each place into that of each place a step later, (N, N + 1).
 
-    The squared cosine, over units, of W e(j) and f(k). Each row is divided by its sum.
+    The squared length of W e(j) along f(k). Each row is divided by its sum, so that the length of f does not matter.
 
     Args:
         matrix: the weights W, (U, U).
@@ -54,12 +54,14 @@ def by_patterns(matrix: Tensor, held: Tensor, previous: Tensor) -> Tensor:
     Returns:
         As of ``by_units``; no row 1, for nothing comes before it, and no column 0.
     """
-    driven = torch.nn.functional.normalize(held @ matrix.t(), dim=1)
-    found = (torch.nn.functional.normalize(previous, dim=1) @ driven.t()).square()
+    found = (previous @ (held @ matrix.t()).t()).square()
     found[0] = torch.nan
     return torch.nn.functional.pad(found / found.sum(1, keepdim=True), (1, 0), value=torch.nan)
 
 
 def diagonal(found: Tensor) -> float:
-    """The mean over targets k = 2 .. N of the share that comes from place k - 1; rows of NaN are left out."""
-    return float(found[1:].diagonal(1).nanmean())
+    """The mean over targets k = 3 .. N of the share that comes from place k - 1; rows of NaN are left out.
+
+    Place 2 is not among them: place 1 is the bit shown, which any network holds for a step.
+    """
+    return float(found[2:].diagonal(2).nanmean())
