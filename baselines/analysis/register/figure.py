@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from baselines.analysis import comparison
@@ -61,6 +62,7 @@ def draw(tables: dict[str, Table]) -> Figure:
         strict=True,
     ):
         axes.set_title(words)
+    _groups(figure, comparison.groups(register))
     return figure
 
 
@@ -112,17 +114,30 @@ def _lines(
 ) -> None:
     """Lines of means over networks: for each group one of each case, (rows, column, label)."""
     names = comparison.groups(table)
+    drawn = dict.fromkeys(range(len(cases)), False)
     for i, group in enumerate(names):
         for j, (rows, column, label) in enumerate(cases):
             known = rows.where(group=group)
             known = known.keep(np.isfinite(known[column].astype(float)))
             if len(known):
                 looks = comparison.look(i, j, len(names) > 1)
-                summary = over_networks(known, [x], column)
-                style.line(axes, summary, comparison.named(group, label), looks, x, within)
+                # The names of groups are long: one legend below all panels has them.
+                style.line(axes, over_networks(known, [x], column), "" if len(names) > 1 else label, looks, x, within)
+                drawn[j] = True
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if axes.lines:
+    if len(names) > 1:
+        for j, (_, _, label) in enumerate(cases):
+            if drawn[j]:
+                axes.plot([], [], color="grey", ls=comparison.DASHES[j], label=label)
+    if any(drawn.values()):
         axes.legend()
+
+
+def _groups(figure: Figure, names: list[str]) -> None:
+    """The legend of the groups, below all panels, where there are several."""
+    if len(names) > 1:
+        handles = [Line2D([], [], **style.look(i)) for i in range(len(names))]
+        figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)))
 
 
 def _decoding(axes: Axes, table: Table) -> None:
