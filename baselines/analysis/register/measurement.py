@@ -20,12 +20,12 @@ from baselines.analysis.register.errors import error_columns, passed_on
 from baselines.analysis.register.flips import flipped, on_and_off
 from baselines.analysis.register.variables import (
     Variables,
-    area,
     decoded,
     participation,
     patterns,
     place_shares,
     shares,
+    threshold,
     variables,
 )
 from baselines.analysis.settings import RegisterSettings
@@ -77,7 +77,7 @@ DECODING = (
     Column("number", "d of a bit, k of the others", "steps"),
     Column("correlation", "largest |correlation| of a single unit with it"),
     Column("unit", "that unit, from 0, as found in the first half of the trials"),
-    Column("area", "area under the ROC curve of that unit for it, in the other half (0.5: chance)"),
+    Column("by_unit", "share of samples at which the best threshold on that unit tells it, in the other half"),
     Column("units", "units whose variance it explains better than any other variable does"),
     Column("accuracy", "share of samples at which a linear readout of all units tells it, in trials not fitted to"),
 )
@@ -272,16 +272,17 @@ def _decoding(subject: Subject, settings: RegisterSettings, play: _Played, table
     )
     units = shares(*fit).argmax(1)
     signs = patterns(*fit)[torch.arange(len(units)), units].sign()
-    areas = [
-        area(test[0][:, unit] * sign, test[1][:, i]) for i, (unit, sign) in enumerate(zip(units, signs, strict=True))
-    ]
+    by_unit = []
+    for i, (unit, sign) in enumerate(zip(units, signs, strict=True)):
+        least = threshold(sign * fit[0][:, unit], fit[1][:, i])
+        by_unit.append(float(((sign * test[0][:, unit] > least) == (test[1][:, i] > 0)).double().mean()))
     tables["decoding"].add(
         **subject.keys,
         kind=[kind for kind, (numbers, _) in kinds.items() for _ in numbers],
         number=[number for numbers, _ in kinds.values() for number in numbers],
         correlation=explained.max(1).values.sqrt().cpu().numpy(),
         unit=units.cpu().numpy(),
-        area=areas,
+        by_unit=by_unit,
         units=counts.cpu().numpy(),
         accuracy=decoded(fit, test).cpu().numpy(),
     )

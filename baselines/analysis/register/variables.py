@@ -93,16 +93,20 @@ def participation(weights: Tensor) -> Tensor:
     return weights.sum(-1).square() / weights.square().sum(-1)
 
 
-def area(activity: Tensor, targets: Tensor) -> float:
-    """The area under the ROC curve of one unit's activity (M,) for a variable of -1 and 1 (M,): ties count half."""
-    _, inverse, counts = activity.unique(return_inverse=True, return_counts=True)
-    ranks = (counts.cumsum(0).double() - (counts - 1) / 2)[inverse]
-    positive = targets > 0
-    ones = int(positive.sum())
-    zeros = len(targets) - ones
-    if not ones or not zeros:
-        return float("nan")
-    return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+def threshold(activity: Tensor, targets: Tensor) -> float:
+    """The threshold above which one unit's activity (M,) best tells that a variable of -1 and 1 (M,) is 1.
+
+    (The area under the ROC curve would not do: a unit that is active for one of the four cases of the bit shown and the
+    place before, and whose small negative values tell the other three apart, may have an area of 0.5.)
+    """
+    values, order = activity.sort()
+    signs = targets[order].double()
+    # Ones above minus ones below each gap between two values, the end included.
+    gain = torch.cat([signs.sum()[None], signs.sum() - 2 * signs.cumsum(0)])
+    edges = torch.cat([values[:1] - 1, (values[:-1] + values[1:]) / 2, values[-1:] + 1])
+    between = torch.ones(len(edges), dtype=torch.bool, device=values.device)
+    between[1:-1] = values[1:] > values[:-1]  # equal values cannot be told apart
+    return float(edges[torch.where(between, gain, -torch.inf).argmax()])
 
 
 def decoded(fit: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Tensor:

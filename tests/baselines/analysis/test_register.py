@@ -13,7 +13,7 @@ from baselines.analysis import Subject, Tables
 from baselines.analysis.register import Register, RegisterSettings
 from baselines.analysis.register.errors import error_columns, passed_on
 from baselines.analysis.register.measurement import places_of
-from baselines.analysis.register.variables import area, decoded, place_shares, shares, variables
+from baselines.analysis.register.variables import decoded, place_shares, shares, threshold, variables
 from baselines.cells import LeakyTauRNN
 from baselines.core.settings import SettingsError
 from baselines.network import RecurrentNetwork
@@ -97,6 +97,8 @@ def test_an_exact_register_is_found_and_is_one_of_parities() -> None:
     decoding = tables["decoding"]
     assert (decoding.where(kind="answer")["accuracy"] == 1).all()
     assert (decoding.where(kind="previous")["accuracy"] == 1).all()
+    # Active in one case of four, each unit tells the answer in the other three at best in two.
+    assert decoding.where(kind="answer")["by_unit"] == pytest.approx(0.75, abs=0.03)
     assert decoding.where(kind="bit")["accuracy"][:2].tolist() == [1, 1]
     assert decoding.where(kind="bit")["accuracy"][2:] == pytest.approx(0.5, abs=0.05)
     passed = tables["passed"]
@@ -240,10 +242,15 @@ def test_shares_and_places() -> None:
     assert places_of(found, 0.9).tolist() == [0, 1, 0]
 
 
-def test_area_counts_ties_half_and_decoding_is_of_other_trials() -> None:
-    signs = torch.tensor([-1.0, -1, 1, 1])
-    assert area(torch.tensor([0.0, 1, 1, 2]), signs) == pytest.approx(3.5 / 4)
-    assert area(torch.zeros(4), signs) == 0.5
+def test_threshold_splits_where_most_is_right() -> None:
+    signs = torch.tensor([-1.0, -1, 1, -1, 1, 1])
+    assert threshold(torch.tensor([0.0, 1, 2, 3, 4, 5]), signs) == 1.5
+    assert threshold(torch.tensor([5.0, 4, 3, 2, 1, 0]), torch.ones(6)) == -1  # always 1: below all
+    assert threshold(torch.zeros(6), -torch.ones(6)) == 1  # never: above all
+    assert threshold(torch.tensor([0.0, 0, 0, 0, 1, 1]), signs) == 0.5  # no split within equal values
+
+
+def test_decoding_is_of_other_trials() -> None:
     generator = torch.Generator().manual_seed(0)
     noise, label = torch.randn(60, 50, generator=generator), torch.randn(60, 1, generator=generator).sign()
     assert decoded((noise, label), (noise, label))[0] > 0.9
