@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -104,9 +105,8 @@ def _map(axes: Axes, table: Table, column: str, y: str, x: str, words: str) -> N
         style.missing(axes, "none are known")
 
 
-def _bar(axes: Axes, image: object, words: str) -> None:
-    figure = axes.figure
-    figure.colorbar(image, ax=axes, label=words)  # type: ignore[union-attr, arg-type]
+def _bar(axes: Axes, image: AxesImage, words: str) -> None:
+    axes.figure.colorbar(image, ax=axes, label=words)
 
 
 def _lines(

@@ -236,7 +236,7 @@ def _play(subject: Subject, settings: RegisterSettings) -> _Played:
     shown: Trials = stimuli.fresh(task, settings.trials, settings.seed, 0, subject.seed)
     start = network.cell.initial_state(settings.trials)
     inputs = torch.from_numpy(np.array(shown.inputs)).to(start)
-    for block in inputs[:warm_up].split(100):
+    for block in torch.split(inputs[:warm_up], 100):
         _, states = network.unroll(block, start)
         start = states[-1]
     outputs, states = network.unroll(inputs[warm_up:], start)
@@ -253,9 +253,14 @@ def _play(subject: Subject, settings: RegisterSettings) -> _Played:
     )
 
 
+def _by_trial(values: Tensor, trials: int) -> Tensor:
+    """Samples (M, ...) as (T, B, ...)."""
+    return values.reshape(-1, trials, *values.shape[1:])
+
+
 def _halves(values: Tensor, trials: int) -> tuple[Tensor, Tensor]:
     """Samples (M, ...) of the first half of the trials, and those of the other half."""
-    by_trial = values.unflatten(0, (-1, trials))
+    by_trial = _by_trial(values, trials)
     return by_trial[:, : trials // 2].flatten(0, 1), by_trial[:, trials // 2 :].flatten(0, 1)
 
 
@@ -352,8 +357,9 @@ def _weights_and_flips(
             [weights.diagonal(weights.by_units(matrix, spread, held[order], n)) for order in orders],
             [weights.diagonal(weights.by_patterns(matrix[:, order], e, f)) for order in orders],
         )
-        values = (weights.diagonal(units), np.mean(controls[0]), weights.diagonal(turned), np.mean(controls[1]))
-        summary = dict(zip(WEIGHTS, map(float, values), strict=True))
+        by_chance = [float(np.mean(one)) for one in controls]
+        values = (weights.diagonal(units), by_chance[0], weights.diagonal(turned), by_chance[1])
+        summary = dict(zip(WEIGHTS, values, strict=True))
     changed, control, bits = _flips(subject, play, generator)
     flips = none.clone()
     for i, k in enumerate(play.heads):
@@ -374,11 +380,11 @@ def _weights_and_flips(
         on=on.flatten().numpy(),
         off=off.flatten().numpy(),
     )
-    by_chance, _ = on_and_off(control, play.heads)
+    permuted, _ = on_and_off(control, play.heads)
     return summary | {
         "flip_on": float(on[1:, 0].nanmean()),
         "flip_off": float(off[1:, 0].nanmean()),
-        "flip_permuted": float(by_chance[1:, 0].nanmean()),
+        "flip_permuted": float(permuted[1:, 0].nanmean()),
         "flip_bits": bits,
     }
 
@@ -393,12 +399,12 @@ def _flips(subject: Subject, play: _Played, generator: torch.Generator) -> tuple
     middle = len(play.targets) // 2
     after = len(play.inputs) - len(play.targets) + middle + 1
     inputs, known = play.inputs[after : after + FOLLOWED], play.known
-    state = play.states.unflatten(0, (-1, trials))[middle]
+    state = _by_trial(play.states, trials)[middle]
 
     def change(values: Tensor, steps: int, order: Tensor | None = None) -> Tensor:
         found = patterns(play.states, values)
         found = found if order is None else found[:, order]
-        now = values.unflatten(0, (-1, trials))[middle]
+        now = _by_trial(values, trials)[middle]
         return flipped(subject.network, inputs[:steps], state, now, found, play.keys).cpu()
 
     order = torch.randperm(play.states.shape[1], generator=generator).to(state.device)
@@ -418,7 +424,7 @@ def _errors(subject: Subject, settings: RegisterSettings, play: _Played, tables:
         named = {"averaged": subject.network, "last": subject.last}
     summary: dict[str, Any] = {}
     for name, network in named.items():
-        outputs = play.activity.unflatten(0, play.targets.shape[:2])
+        outputs = _by_trial(play.activity, play.targets.shape[1])
         if network is not subject.network:
             outputs, _ = network.unroll(play.inputs, network.cell.initial_state(play.inputs.shape[1]))
             outputs = outputs[settings.warm_up :]

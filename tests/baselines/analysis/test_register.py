@@ -267,4 +267,5 @@ def test_error_columns() -> None:
     assert columns["after_wrong"][1] == 1
     assert columns["after_right"][1] == pytest.approx(1 / 3)
     assert np.isnan(columns["after_right"][[0, 2]]).all()
-    assert passed_on(columns, 4) == (1.0, pytest.approx(1 / 3))
+    after_wrong, after_right = passed_on(columns, 4)
+    assert (after_wrong, after_right) == pytest.approx((1, 1 / 3))
