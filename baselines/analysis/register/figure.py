@@ -156,7 +156,7 @@ def _places(axes: Axes, table: Table) -> None:
 
 def _errors(axes: Axes, table: Table) -> None:
     _lines(axes, table, "head", [(table.where(weights=kind), "error", label) for kind, label in SHOWN.items()])
-    axes.set(xlabel="head k", ylabel="share of wrong answers")
+    axes.set(xlabel="head k", ylabel="share of wrong answers", xlim=(0, table["head"].max() + 1))
     if (table["error"] > 0).any():
         axes.set_yscale("log", nonpositive="mask")
 
@@ -170,5 +170,6 @@ def _passed_on(axes: Axes, table: Table) -> None:
     enough = tested.keep(tested["before_wrong"] >= ENOUGH)
     _lines(axes, tested, "head", [(enough, column, label) for column, label in words.items()], style.SHARE)
     axes.set(xlabel="head k", ylabel="share of wrong answers", ylim=(-0.03, 1.03))
+    axes.set_xlim(0, table["head"].max() + 1)
     if not axes.lines:
         style.missing(axes, f"no head has\n{ENOUGH} errors")
