@@ -33,8 +33,12 @@ def draw(tables: dict[str, Table]) -> Figure:
     one = {name: table.where(run=run, N=n) for name, table in largest.items()}
     update = one["register"]["update"].max()  # of several checkpoints at this N, the last
     one = {name: table.where(update=update) for name, table in one.items()}
-    figure = Figure(figsize=(13.6, 6.8), layout="constrained")
-    panels = figure.subplots(2, 4)
+    names = comparison.groups(register)
+    rows = 0.25 * -(-len(names) // 3) if len(names) > 1 else 0.0
+    figure = Figure(figsize=(13.6, 7.6 + rows), layout="constrained")
+    # A part for each panel: each has a legend of its own below it.
+    above, below, *_ = figure.subfigures(3 if rows else 2, 1, height_ratios=[3.4, 4.2, *([rows] if rows else [])])
+    panels = np.array([[part.subplots() for part in row.subfigures(1, 4)] for row in (above, below)])
     of_one = f"{run}, N = {n}" if len(register) > 1 else f"N = {n}"
     _units(panels[0, 0], one["units"], of_one)
     _map(
@@ -63,7 +67,9 @@ def draw(tables: dict[str, Table]) -> Figure:
         strict=True,
     ):
         axes.set_title(words)
-    _groups(figure, comparison.groups(register))
+    if rows:  # the names of groups are long: one legend, in the part below all panels, has them
+        handles = [Line2D([], [], **style.look(i)) for i in range(len(names))]
+        figure.legend(handles, names, loc="lower center", ncols=min(3, len(names)))
     return figure
 
 
@@ -121,7 +127,6 @@ def _lines(
             known = known.keep(np.isfinite(known[column].astype(float)))
             if len(known):
                 looks = comparison.look(i, j, len(names) > 1)
-                # The names of groups are long: one legend below all panels has them.
                 style.line(axes, over_networks(known, [x], column), "" if len(names) > 1 else label, looks, x, within)
                 drawn[j] = True
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -129,15 +134,9 @@ def _lines(
         for j, (_, _, label) in enumerate(cases):
             if drawn[j]:
                 axes.plot([], [], color="grey", ls=comparison.DASHES[j], label=label)
-    if any(drawn.values()):
-        axes.legend()
-
-
-def _groups(figure: Figure, names: list[str]) -> None:
-    """The legend of the groups, below all panels, where there are several."""
-    if len(names) > 1:
-        handles = [Line2D([], [], **style.look(i)) for i in range(len(names))]
-        figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)))
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.figure.legend(handles, labels, loc="outside lower center", ncols=2)
 
 
 def _decoding(axes: Axes, table: Table) -> None:
