@@ -37,8 +37,9 @@ def draw(tables: dict[str, Table]) -> Figure:
     rows = 0.25 * -(-len(names) // 3) if len(names) > 1 else 0.0
     figure = Figure(figsize=(13.6, 7.6 + rows), layout="constrained")
     # A part for each panel: each has a legend of its own below it.
-    above, below, *_ = figure.subfigures(3 if rows else 2, 1, height_ratios=[3.4, 4.2, *([rows] if rows else [])])
-    panels = np.array([[part.subplots() for part in row.subfigures(1, 4)] for row in (above, below)])
+    heights = [3.4, 4.2, *([rows] if rows else [])]
+    parts = np.atleast_1d(np.array(figure.subfigures(len(heights), 1, height_ratios=heights)))
+    panels = np.array([[part.subplots() for part in row.subfigures(1, 4)] for row in parts[:2]])
     of_one = f"{run}, N = {n}" if len(register) > 1 else f"N = {n}"
     _units(panels[0, 0], one["units"], of_one)
     _map(
