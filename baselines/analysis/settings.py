@@ -240,6 +240,26 @@ class GeometrySettings(AnalysisSettings):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class RegisterSettings(ProbeSettings):
+    """How places of a shift register are sought."""
+
+    steps: int = field(default=500, metadata={"help": "steps of a trial that are measured", "range": (20, 10**6)})
+    warm_up: int = field(
+        default=300, metadata={"help": "steps before these, at least N, which are not measured", "range": (0, 10**6)}
+    )
+    trials: int = field(
+        default=64, metadata={"help": "trials; decoders are fitted to half of them", "range": (2, 10**5)}
+    )
+    level: float = field(
+        default=0.25,
+        metadata={"help": "share of its variance from which a unit is said to hold a place", "range": (0.0, 1.0)},
+    )
+    permutations: int = field(
+        default=20, metadata={"help": "permutations of the units, for the control of weights", "range": (1, 10_000)}
+    )
+
+
 SETTINGS: dict[str, type[AnalysisSettings]] = {
     "timescales": TimescaleSettings,
     "ablation": AblationSettings,
@@ -247,5 +267,6 @@ SETTINGS: dict[str, type[AnalysisSettings]] = {
     "generalisation": GeneralisationSettings,
     "forgetting": ForgettingSettings,
     "geometry": GeometrySettings,
+    "register": RegisterSettings,
 }
 """Name of the analysis -> its dataclass of settings. The analyses themselves, by the same names: ``ANALYSES``."""

@@ -45,6 +45,7 @@ class Subject:
         recipe: the settings with which it was trained; None: it does not come from a run.
         group: the name of the group of runs that it is compared with others as part of; see ``groups.group_names``.
         seed: the seed of its run. The trials that it is shown follow from it, so that networks see different ones.
+        last: where ``network`` has weights averaged over updates, the same with those of the last update.
     """
 
     network: RecurrentNetwork
@@ -55,6 +56,7 @@ class Subject:
     recipe: Recipe | None = None
     group: str = ""
     seed: int = 0
+    last: RecurrentNetwork | None = None
 
     @property
     def cell(self) -> Cell:
@@ -65,7 +67,8 @@ class Subject:
         """This subject on a device: itself where it is there already, else a copy."""
         if next(self.network.parameters()).device == torch.device(device):
             return self
-        return replace(self, network=copy.deepcopy(self.network).to(device))
+        last = None if self.last is None else copy.deepcopy(self.last).to(device)
+        return replace(self, network=copy.deepcopy(self.network).to(device), last=last)
 
     @property
     def words(self) -> str:
@@ -125,6 +128,10 @@ def _load(checkpoint: Checkpoint, plan: Plan, group: str) -> Subject:
     tensors, plain = loading.read_checkpoint(checkpoint.path, checkpoint.n, checkpoint.update)
     with loading.fitting(run_files.checkpoint_file(checkpoint.path, checkpoint.n, checkpoint.update), plan.settings):
         network, task = loading.network_of(plan, tensors, plain, checkpoint.n)
+        last = None
+        if loading.averages(tensors):
+            last, _ = loading.network_of(plan, tensors, plain, checkpoint.n, averaged=False)
+            last.requires_grad_(False).eval()
     tested = plain["run"]["tested"]
     if checkpoint.n is None and tested is not None and plain["update"] == plain["stage_began"]:
         task = task_from_dict(tested)  # its stage has just been solved: no update was made on the next one
@@ -137,4 +144,5 @@ def _load(checkpoint: Checkpoint, plan: Plan, group: str) -> Subject:
         plan.recipe,
         group,
         plan.settings.seed,
+        last,
     )

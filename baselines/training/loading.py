@@ -42,7 +42,12 @@ def load_network(path: Path, n: int | None = None, update: int | None = None) ->
 
 
 def network_of(
-    plan: Plan, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], n: int | None = None
+    plan: Plan,
+    tensors: Mapping[str, Tensor],
+    plain: Mapping[str, Any],
+    n: int | None = None,
+    *,
+    averaged: bool = True,
 ) -> tuple[RecurrentNetwork, Task]:
     """The network of a checkpoint, and the task of the stage it was in.
 
@@ -51,6 +56,8 @@ def network_of(
         tensors: the tensors of the checkpoint, by name.
         plain: the other data of the checkpoint.
         n: the N whose solution the checkpoint was kept for, if any: the task is then that of this N's stage.
+        averaged: whether the network gets the averaged weights, where the checkpoint has them, or those of its last
+            update.
 
     Raises:
         ValueError: the checkpoint does not fit the plan; see ``fitting``.
@@ -64,11 +71,17 @@ def network_of(
         network.add_readout(key)
     own = below("network.", tensors)
     check_tensors(own, weights_of(network, "network."))
-    if averaged := below("averaged.", tensors):  # these are the weights that were tested
-        check_tensors(averaged, {f"averaged.{name}": Like.of(value) for name, value in network.named_parameters()})
-        own |= {name.replace("averaged.", "network.", 1): value for name, value in averaged.items()}
+    if means := averages(tensors):
+        check_tensors(means, {f"averaged.{name}": Like.of(value) for name, value in network.named_parameters()})
+        if averaged:  # these are the weights that were tested
+            own |= {name.replace("averaged.", "network.", 1): value for name, value in means.items()}
     network.load_state_dict({name.removeprefix("network."): value for name, value in own.items()})
     return network, stage if n is None else plan.curriculum.stage(plan.task, n)
+
+
+def averages(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The averaged weights in the tensors of a checkpoint, by their names there; empty where the run has none."""
+    return below("averaged.", tensors)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "generalisation": {"steps": 40, "warm_up": 5, "trials": 2, "lengths": (2.0,), "ns": (2, 4), "updates": 1},
     "forgetting": {"steps": 40, "warm_up": 5, "trials": 2, "fit_trials": 2},
     "geometry": {"trials": 8, "points": 5, "exponent_steps": 5},
+    "register": {"steps": 40, "warm_up": 5, "trials": 2, "permutations": 2},
 }
 """Settings that make each analysis quick."""
 

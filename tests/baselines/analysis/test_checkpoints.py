@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from baselines.analysis.checkpoints import chosen
 from baselines.analysis.subject import load
@@ -74,3 +75,23 @@ def test_each_checkpoint_is_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
     (network, task), last = loading.load_network(path, None, subjects[-1].update), subjects[-1]
     assert task == last.task
     assert all((value == last.network.state_dict()[name]).all() for name, value in network.state_dict().items())
+
+
+def test_a_run_with_averages_has_the_weights_of_its_last_update_too(tmp_path: Path) -> None:
+    small = {"units": 8, "batch_size": 4, "test_every": 10}
+    for averaged in (0, 5):
+        path = tmp_path / str(averaged)
+        run = TrainingRun(Settings(out=path, max_updates=20, episodes=2, overrides=small | {"averaged": averaged}))
+        assert len(list(run.train())) == 2
+        run.finish()
+        (subject,) = load([path], "latest")
+        tensors, _ = loading.read_checkpoint(path)
+        if not averaged:
+            assert subject.last is None
+            continue
+        assert subject.last is not None
+        for name, value in subject.network.named_parameters():
+            assert torch.equal(value, tensors[f"averaged.{name}"])
+            assert torch.equal(subject.last.get_parameter(name), tensors[f"network.{name}"])
+            assert not value.requires_grad
+        assert not torch.equal(subject.cell.get_parameter("weight"), subject.last.cell.get_parameter("weight"))

@@ -26,6 +26,7 @@ QUICK = {
     "generalisation": [*SHORT, "--lengths", "2", "--ns", "2", "4", "--updates", "2"],
     "forgetting": [*SHORT, "--fit-trials", "2"],
     "geometry": ["--trials", "8", "--points", "5", "--exponent-steps", "5"],
+    "register": [*SHORT, "--permutations", "2"],
 }
 """Options that make each analysis quick."""
 
