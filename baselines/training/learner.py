@@ -252,19 +252,19 @@ class Learner:
                 self._add(f"loss_{name}", value)
         self._tested += 1
 
-    def test(self, threshold: float = 0.0) -> Report:
+    def test(self, threshold: float | None = None) -> Report:
         """Report accuracy, on fresh batches or on the training batches since the last test, and begin the next test.
 
         The host waits for the device here.
 
         Args:
-            threshold: the accuracy of a sequential test, where the recipe has one.
+            threshold: the accuracy of a sequential test, where the recipe has one. None: without such a test.
         """
         count = self.recipe.test_batches
         with torch.no_grad():
             for index in range(self.update * count, (self.update + 1) * count):
                 self._score(*self._roll_out_test(index))
-        passed = self._check(threshold) if self.recipe.sequential_test else None
+        passed = self._check(threshold) if self.recipe.sequential_test and threshold is not None else None
         correct = self._sums["correct"].tolist()
         sums = {name: value.item() for name, value in self._sums.items() if name != "correct"}
         readings = {name: value.item() for name, value in self.network.cell.readings().items()}

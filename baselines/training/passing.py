@@ -15,7 +15,7 @@ found too small now and then. ``tests/baselines/training/test_passing.py`` has t
 
 def bounds(threshold: float) -> tuple[float, float]:
     """The accuracy that must not pass and the one that must: for a threshold of 0.98 they are 0.97 and 0.985."""
-    margin = (1 - threshold) / 4
+    margin = min(1 - threshold, threshold) / 4
     return threshold - 2 * margin, threshold + margin
 
 

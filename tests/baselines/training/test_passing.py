@@ -14,7 +14,7 @@ def passes(accuracy: float, answers: int, correlation: float, seed: int, tests: 
     passed = 0
     for _ in range(tests):
         test = SequentialTest(0.98)
-        for _ in range(40):
+        for _ in range(20):
             own = np.full(64, accuracy)
             if correlation:
                 spread = (1 - correlation) / correlation
@@ -37,6 +37,7 @@ def test_a_network_at_97_percent_rarely_passes_and_one_at_985_nearly_always(answ
 def test_the_bounds_lie_around_the_threshold() -> None:
     assert bounds(0.98) == pytest.approx((0.97, 0.985))
     assert bounds(0.9) == pytest.approx((0.85, 0.925))
+    assert all(0 < low < threshold < high < 1 for threshold in (0.01, 0.3, 0.999) for low, high in [bounds(threshold)])
 
 
 def test_the_evidence_is_the_ratio_of_the_likelihoods() -> None:

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from baselines.benchmark.cell_settings import bptt_ladder
 from baselines.cells import CELLS, Cell
 from baselines.core import seeds
+from baselines.core.settings import SettingsError
 from baselines.network import Rollout
 from baselines.training import losses, recipes
 from baselines.training.batches import Practice
@@ -311,6 +312,36 @@ def test_every_recipe_is_one_that_settings_accept() -> None:
             pairs = itertools.product(TASKS if task == ANY else [task], CELLS if cell == ANY else [cell])
             own = next(pair for pair in pairs if recipes.find(name, *pair) is recipe)
             asked = {"task": own[0], "cell": own[1]}
-            plan = Settings(recipe=name, curriculum="single-head", n_max=20, **asked).plan()  # type: ignore[arg-type]
+            curriculum = "multi-head" if recipe.stream_steps else "single-head"
+            plan = Settings(recipe=name, curriculum=curriculum, n_max=20, **asked).plan()  # type: ignore[arg-type]
             assert isinstance(plan.recipe, Recipe)
             assert plan.recipe == recipe
+
+
+@pytest.mark.parametrize(
+    ("asked", "streams"),
+    [
+        ({}, True),
+        ({"curriculum": "sliding-window"}, True),
+        ({"curriculum": "none-multi"}, True),
+        ({"curriculum": "single-head"}, False),
+        ({"curriculum": "none-single"}, False),
+        ({"task_args": {"scoring": "final"}}, False),
+        ({"task": "flip-flop", "curriculum": "single-head"}, False),
+        ({"task": "dms", "cell": "lstm"}, True),
+    ],
+)
+def test_the_default_recipe_streams_where_several_heads_are_asked(asked: dict[str, Any], streams: bool) -> None:
+    """Elsewhere it is recipe ``trials``."""
+    _, _, recipe = Settings(**asked).parts()
+    _, _, trials = Settings(recipe="trials", **asked).parts()
+    assert bool(recipe.stream_steps) == streams
+    assert (recipe == trials) != streams
+
+
+@pytest.mark.parametrize("overrides", [{"epochs": 5}, {"supervision": "last-step"}])
+def test_what_streams_cannot_do_is_refused_with_a_way_out(overrides: dict[str, Any]) -> None:
+    (name,) = overrides
+    with pytest.raises(SettingsError, match=f"{name} must be .* with stream_steps, got .*recipe trials"):
+        Settings(overrides=overrides).parts()
+    Settings(overrides=overrides, recipe="trials").parts()

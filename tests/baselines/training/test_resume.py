@@ -456,3 +456,31 @@ def test_a_disk_that_is_really_full_leaves_a_run_that_goes_on(tmp_path: Path, st
     assert loading.read_checkpoint(tmp_path / "run")[1]["update"] == 0
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
     assert run_files.read_summary(tmp_path / "run")["status"] == "solved"
+
+
+def test_a_run_on_streams_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
+    """With all that the default recipe has: streams, heads ahead, averaged weights, a sequential test and growth."""
+    small = {"units": 48, "batch_size": 32, "grow_to": 64, "grow_at": 4}
+    runs = []
+    for name, stops in (("straight", []), ("stopped", [101, 163])):
+        out = tmp_path / name
+        run = TrainingRun(Settings(n_max=5, seed=1, episodes=10, threshold=0.9, out=out, overrides=small))
+        for stop in stops:
+            assert train(run, stop).status == "interrupted"
+            run = TrainingRun.resume(out)
+        assert train(run).status == "solved"
+        assert run.learner.network.cell.output_size == 64
+        runs.append(out)
+    assert numbers(runs[0]) == numbers(runs[1])
+    assert run_files.kept_checkpoints(runs[0]) == run_files.kept_checkpoints(runs[1]) == [2, 3, 4, 5]
+    for n in (None, 2, 3, 4, 5):
+        (one, plain), (other, _) = (loading.read_checkpoint(path, n) for path in runs)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+        # What is kept under an N is for analyses: the weights of the latest update, and the averaged ones.
+        kinds = {name.partition(".")[0] for name in one}
+        assert kinds == {"network", "averaged"} if n else {"network", "averaged", "optimizer", "carried"} <= kinds
+        network, stage = loading.network_of(run_files.read_settings(runs[0]).plan(), one, plain)
+        assert stage.N == (n or 5)
+        name, weights = next(iter(network.named_parameters()))
+        assert torch.equal(weights, one[f"averaged.{name}"])

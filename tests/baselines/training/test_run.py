@@ -179,7 +179,8 @@ def test_the_steps_are_those_that_an_agent_would_have_been_shown(
     monkeypatch.setattr("baselines.training.learner.Practice", Watched)
     Watched.seen.clear()
     small = SMALL | {"test_every": 3, "test_batches": test_batches, "supervision": supervision}
-    run = finished(tmp_path / "run", n_max=99, steps=9_000, threshold=0.55, task_args=task_args, overrides=small)
+    asked = {"recipe": "trials", "n_max": 99, "steps": 9_000, "threshold": 0.55, "task_args": task_args}
+    run = finished(tmp_path / "run", **asked, overrides=small)
     summary = run_files.read_summary(run.folder.path)
     # The last batch was drawn to see how many steps it takes, and left alone.
     trained = Watched.seen[: 32 * summary["updates"]]
