@@ -216,7 +216,7 @@ _TRIALS: dict[tuple[str, str], Recipe] = {
 
 def _streams(**own: Any) -> Recipe:
     usual = {"learning_rate": 3e-3, "decay_from": 20, "last_head": 0.1, "heads_ahead": 2, "ahead_weight": 0.05}
-    streams = {"stream_steps": 8, "smoothing": 0.2, "averaged": 100, "sequential_test": 20}
+    streams = {"stream_steps": 8, "smoothing": 0.2, "averaged": 50, "sequential_test": 20}
     return _trials(**{**usual, **streams, **own})
 
 
@@ -224,9 +224,9 @@ def _streams(**own: Any) -> Recipe:
 # has no entry of its own here is as in "trials".
 _FAST: dict[tuple[str, str], Recipe] = {
     **_TRIALS,
-    ("parity", "leaky"): _streams(units=512, decay_power=1.25, grow_to=768, grow_at=80),
+    ("parity", "leaky"): _streams(units=512, decay_power=1.1, grow_to=768, grow_at=80),
     ("parity", ANY): _streams(),
-    ("dms", "leaky"): _streams(units=512, decay_power=1.25),
+    ("dms", "leaky"): _streams(units=512, decay_power=1.1),
     ("dms", ANY): _streams(),
 }
 
