@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,18 +25,6 @@ Intervention = Callable[[int, Tensor], Tensor]
 The one hook for ablation, noise and clamping. It acts between two steps: the output of step t - 1 stays as it was."""
 
 
-class Ahead(NamedTuple):
-    """Heads that are learned ahead of their stage.
-
-    Attributes:
-        heads: their number.
-        mask: whether a step counts for them, (T, B); T as in the answers of their rollout.
-    """
-
-    heads: int
-    mask: Tensor
-
-
 @dataclass(frozen=True, eq=False)
 class Rollout:
     """The activity and the answers of a network over whole trials.
@@ -48,14 +36,14 @@ class Rollout:
         answers: (T, B, H, K), the logits of the two labels (K = 2) or the real value (K = 1). Only the last steps,
             fewer than T, if the caller asked for no others (``first_answer``).
         lengths: (B,), the number of steps in each trial; later steps are padding. None: every trial has T steps.
-        ahead: the heads that are learned ahead of their stage, the last ones of the H; None: there are none.
+        ahead: how many of the H heads, the last ones, are learned ahead of their stage.
     """
 
     outputs: Tensor
     states: Tensor
     answers: Tensor
     lengths: Tensor | None = None
-    ahead: Ahead | None = None
+    ahead: int = 0
 
 
 def head_keys(task: Task) -> tuple[str, ...]:

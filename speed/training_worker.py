@@ -93,8 +93,8 @@ def learner(case: Case) -> Learner:
         practice = made.training_practice
         practice.drawn = False
         practice.task = practice.task.replace(num_steps=case.steps)
-    if len(made.draw().trials.inputs) != case.steps:
-        raise ValueError(f"{case.way!r} trains on {len(made.draw().trials.inputs)} steps, not on {case.steps}")
+    if len(made.draw().inputs) != case.steps:
+        raise ValueError(f"{case.way!r} trains on {len(made.draw().inputs)} steps, not on {case.steps}")
     return made
 
 

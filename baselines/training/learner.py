@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from baselines.cells import Cell
 from baselines.core import seeds
-from baselines.network import Ahead, RecurrentNetwork, Rollout, head_keys
+from baselines.network import RecurrentNetwork, Rollout, head_keys
 from baselines.training import losses
 from baselines.training.averaging import AveragedWeights
-from baselines.training.batches import Drawn, Practice
+from baselines.training.batches import Practice
 from baselines.training.checkpoint import FLOATS, Like, check_tensors, moments_of, weights_of
 from baselines.training.curriculum import Curriculum
 from baselines.training.growth import Enlargement, Growth
@@ -138,14 +138,16 @@ class Learner:
         if not all(task.active):
             raise ValueError(f"task must have all of its heads active, got {task}")
         self.task, self.heads = task, head_keys(task)
-        self.ahead = tuple(ahead)
+        # All heads count from the first step on at which the largest N ahead has an answer. So the first answers of the
+        # newest head after a start are not trained; training them made the stages after N = 50 slower, twice of twice.
+        self.trained = task.replace(heads=(*(task.heads or ()), *ahead)) if ahead else task
         self.practice = Practice(task, self.recipe, self.seed)
-        self.training_practice = Practice(task, self.recipe, self.seed, self.ahead)
+        self.training_practice = Practice(self.trained, self.recipe, self.seed)
         if self.growth is not None and self.growth.at <= task.N:
             self.grow(self.growth.units)
         (group,) = self.optimizer.param_groups
         group["lr"] = self.recipe.learning_rate_at(task.N)
-        for key in self._trained_heads():
+        for key in head_keys(self.trained):
             if key not in self.network.readouts:
                 readout = self.network.add_readout(key, seeds.generator(self.seed, "readout", key))
                 self._adopt(readout)
@@ -153,7 +155,7 @@ class Learner:
             self.averaged.adopt()
         if self.recipe.stream_steps:
             self._set_streams()
-        self._next: Drawn | None = None
+        self._next: Trials | None = None
         self._stage_began = self._check_due = self.update
         self._begin_test()
 
@@ -189,31 +191,30 @@ class Learner:
         if self.streams is None:
             recipe = self.recipe
             self.streams = Streams(
-                self.task, recipe.batch_size, recipe.stream_steps, recipe.stream_length, self.seed, self.ahead
+                self.trained, recipe.batch_size, recipe.stream_steps, recipe.stream_length, self.seed
             )
             self._carried = self.network.cell.initial_state(recipe.batch_size).detach()
         else:
-            self.streams.set_task(self.task, self.ahead)
+            self.streams.set_task(self.trained)
 
-    def draw(self) -> Drawn:
+    def draw(self) -> Trials:
         """The trials of the next update, drawn now if they have not been."""
         if self._next is None:
             if self.streams is not None:
                 self._next, self._begun = self.streams.draw()
             else:
-                number = self._drawn if self._fresh else self._drawn - 1
-                self._next = self.training_practice.training_batch(number)
+                self._next = self.training_practice.batch(self._drawn if self._fresh else self._drawn - 1)
         return self._next
 
     @property
     def next_steps(self) -> int:
         """Environment steps of the trials drawn for the next update: 0 where it trains on the same trials again."""
-        return int(self._next.trials.lengths.sum()) if self._next is not None and self._fresh else 0
+        return int(self._next.lengths.sum()) if self._next is not None and self._fresh else 0
 
     def learn(self) -> None:
         """Make one update. It never waits for a result, so that a GPU is kept busy."""
         fresh = self._fresh
-        trials, ahead = self.draw()
+        trials = self.draw()
         self.steps += self.next_steps
         self._drawn += fresh
         if self.streams is None:
@@ -223,7 +224,9 @@ class Learner:
             if self._begun.any():
                 begun = torch.from_numpy(self._begun[:, None]).to(state.device)
                 state = torch.where(begun, self._start(len(state), "state", self.update), state)
-        rollout, targets, mask = self._roll_out(trials, self._trained_heads(), state, ahead)
+        heads = head_keys(self.trained)
+        rollout, targets, mask = self._roll_out(trials, heads, state)
+        rollout = replace(rollout, ahead=len(heads) - len(self.heads))
         weights = {name: self.weights[name](self.update) if name in self.weights else 1.0 for name in self.terms}
         loss, terms = losses.evaluate(self.terms, weights, rollout, targets, mask)
         self.optimizer.zero_grad()
@@ -340,7 +343,7 @@ class Learner:
         if self.growth is not None:
             plain["units"] = self.network.cell.output_size
         if self.recipe.heads_ahead:
-            plain["ahead"] = list(self.ahead)
+            plain["ahead"] = list(self.trained.heads or ())[len(self.heads) :]
         if self.recipe.sequential_test:
             plain["check_due"] = self._check_due
         return tensors, counters | plain
@@ -429,20 +432,8 @@ class Learner:
         trials = self.practice.test_batch(index)
         return self._roll_out(trials, self.heads, self._start(len(trials.lengths), "test state", index))
 
-    def _trained_heads(self) -> tuple[str, ...]:
-        """The names of the readouts that are trained, those ahead of the stage last."""
-        return (*self.heads, *map(str, self.ahead))
-
-    def _roll_out(
-        self, trials: Trials, heads: Sequence[str], state: Tensor, ahead: npt.NDArray[np.bool_] | None = None
-    ) -> tuple[Rollout, Tensor, Tensor]:
+    def _roll_out(self, trials: Trials, heads: Sequence[str], state: Tensor) -> tuple[Rollout, Tensor, Tensor]:
         """Run the network on trials.
-
-        Args:
-            trials: the trials.
-            heads: the names of the readouts.
-            state: the initial states, (B, S).
-            ahead: whether a step counts for the heads ahead, (T, B); None: there are none.
 
         Returns:
             The rollout, the targets (T', B, H) and the mask (T', B): the T' steps from the first that counts on.
@@ -452,8 +443,7 @@ class Learner:
         arrays = (trials.inputs, trials.targets[first:], trials.mask[first:], trials.lengths)
         inputs, targets, mask, lengths = map(self._to_device, arrays)
         rollout = self.network(inputs, heads, state, first_answer=first, last_state=self._last_state)
-        further = None if ahead is None else Ahead(len(self.ahead), self._to_device(ahead[first:]))
-        return replace(rollout, lengths=lengths, ahead=further), targets, mask
+        return replace(rollout, lengths=lengths), targets, mask
 
     def _score(self, rollout: Rollout, targets: Tensor, mask: Tensor) -> None:
         correct = self.network.correct(rollout.answers, targets) & mask[..., None]

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from baselines.cells import Cell
-from baselines.network import Ahead, Rollout
+from baselines.network import Rollout
 from memory_envs import Task
 
 LossTerm: TypeAlias = Callable[[Rollout, Tensor, Tensor], Tensor]
@@ -210,16 +210,14 @@ def _over_steps(values: Tensor, rollout: Rollout, first: int) -> Tensor:
     return (values * within).sum() / within.sum().clamp(min=1)
 
 
-def _mean(values: Tensor, mask: Tensor, last_head: float, ahead: Ahead | None, ahead_weight: float) -> Tensor:
+def _mean(values: Tensor, mask: Tensor, last_head: float, ahead: int, ahead_weight: float) -> Tensor:
     """Mean of values (T, B, H) over heads and counted steps. It only multiplies: indexing would make a GPU wait."""
     weights = mask.to(values.dtype)
     # A batch in which no step counts (all sums of evidence end in a tie) has the loss 0.
-    number = values.shape[-1] - (0 if ahead is None else ahead.heads)
+    number = values.shape[-1] - ahead
     heads = values[..., :number].mean(-1)
     if last_head > 1 / number:
         heads = heads + (last_head - 1 / number) * values[..., number - 1]
-    mean = (heads * weights).sum() / weights.sum().clamp(min=1)
-    if ahead is not None:
-        weights = ahead.mask.to(values.dtype)
-        mean = mean + ahead_weight * (values[..., number:].sum(-1) * weights).sum() / weights.sum().clamp(min=1)
-    return mean
+    if ahead:
+        heads = heads + ahead_weight * values[..., number:].sum(-1)
+    return (heads * weights).sum() / weights.sum().clamp(min=1)

@@ -8,7 +8,7 @@ import torch
 
 from baselines.cells import LeakyTauRNN
 from baselines.core.settings import SettingsError
-from baselines.network import Ahead, Rollout
+from baselines.network import Rollout
 from baselines.training import losses, schedules
 from baselines.training.bptt_settings import Settings
 from baselines.training.learner import Learner
@@ -57,15 +57,8 @@ def test_heads_ahead_add_their_weight_to_the_mean_over_the_others() -> None:
     ]
     term = losses.task_loss(Parity(), last_head=0.7, ahead_weight=0.2)
     expected = 0.5 * one[0] + 0.7 * one[1] + 0.2 * one[2]
-    torch.testing.assert_close(term(replace(done, ahead=Ahead(1, mask)), targets, mask), expected)
-    expected = one[0] + 0.2 * (one[1] + one[2])
-    torch.testing.assert_close(term(replace(done, ahead=Ahead(2, mask)), targets, mask), expected)
-    # The steps that count for them may be others.
-    later = mask.clone()
-    later[:2] = False
-    last = losses.cross_entropy(replace(done, answers=done.answers[:, :, [2]]), targets[..., [2]], later)
-    expected = 0.5 * one[0] + 0.7 * one[1] + 0.2 * last
-    torch.testing.assert_close(term(replace(done, ahead=Ahead(1, later)), targets, mask), expected)
+    torch.testing.assert_close(term(replace(done, ahead=1), targets, mask), expected)
+    torch.testing.assert_close(term(replace(done, ahead=2), targets, mask), one[0] + 0.2 * (one[1] + one[2]))
 
 
 def test_guessing_costs_the_logarithm_of_two() -> None:

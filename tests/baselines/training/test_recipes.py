@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from baselines.core import seeds
 from baselines.core.settings import SettingsError
 from baselines.network import Rollout
 from baselines.training import losses, recipes
-from baselines.training.batches import Drawn, Practice
+from baselines.training.batches import Practice
 from baselines.training.bptt_settings import Settings
 from baselines.training.curriculum import MultiHead
 from baselines.training.learner import Learner, train
@@ -171,18 +172,18 @@ def test_batches_may_be_trained_on_again(monkeypatch: pytest.MonkeyPatch) -> Non
     small = {"units": 16, "batch_size": 32, "epochs": 3, "test_every": 6}
     settings: dict[str, Any] = {"n_max": 9, "threshold": 0.6, "overrides": small}
     trained, drawn = list[np.ndarray](), list[int]()
-    roll_out, draw = Learner._roll_out, Practice.training_batch
+    roll_out, draw = Learner._roll_out, Practice.batch
 
-    def watched(self: Learner, trials: Trials, *rest: Any) -> Any:
+    def watched(self: Learner, trials: Trials, heads: Sequence[str], state: torch.Tensor) -> Any:
         trained.append(trials.inputs)
-        return roll_out(self, trials, *rest)
+        return roll_out(self, trials, heads, state)
 
-    def counted(self: Practice, index: int) -> Drawn:
+    def counted(self: Practice, index: int) -> Trials:
         drawn.append(index)
         return draw(self, index)
 
     monkeypatch.setattr(Learner, "_roll_out", watched)
-    monkeypatch.setattr(Practice, "training_batch", counted)
+    monkeypatch.setattr(Practice, "batch", counted)
     learner, curriculum = learner_of(**settings)
     reports = list(itertools.islice(train(learner, curriculum), 12))
     assert drawn == list(range(24))

@@ -19,10 +19,11 @@ from baselines.core.settings import SettingsError
 from baselines.evaluation import evaluate
 from baselines.network import NetworkAgent
 from baselines.training import loading, run_files
-from baselines.training.batches import Drawn, Practice
+from baselines.training.batches import Practice
 from baselines.training.bptt_settings import Settings
 from baselines.training.figure import training_figure
 from baselines.training.run import TrainingRun
+from memory_envs import Trials
 
 SMALL: dict[str, Any] = {"units": 48, "batch_size": 32, "test_every": 10}
 
@@ -156,10 +157,10 @@ class Watched(Practice):
 
     seen: ClassVar[list[int]] = []
 
-    def training_batch(self, index: int) -> Drawn:
-        drawn = super().training_batch(index)
-        self.seen.extend(drawn.trials.lengths.tolist())
-        return drawn
+    def batch(self, index: int) -> Trials:
+        trials = super().batch(index)
+        self.seen.extend(trials.lengths.tolist())
+        return trials
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_windows_one_after_another_are_trials_drawn_by_key(task: Task) -> None:
     assert len(set(streams.ends.tolist())) > 1  # the first streams end one after another
     shown: dict[int, list[dict[str, np.ndarray]]] = {}
     for _ in range(60):
-        (window, _), begun = streams.draw()
+        window, begun = streams.draw()
         for column, number in enumerate(streams.numbers.tolist()):
             assert begun[column] == (number not in shown)
             pieces = shown.setdefault(number, [])
@@ -65,10 +65,10 @@ def test_the_next_stage_asks_other_questions_of_the_same_bits() -> None:
     streams = Streams(Parity(heads=(2, 3)), size=4, steps=8, length=20, seed=3)
     for _ in range(3):
         streams.advance()
-    before, at = streams.draw()[0].trials, streams.at.copy()
+    before, at = streams.draw()[0], streams.at.copy()
     assert len(set(at.tolist())) > 1
     streams.set_task(Parity(heads=(2, 3, 4)))
-    after = streams.draw()[0].trials
+    after, _ = streams.draw()
     assert streams.at.tolist() == at.tolist()
     np.testing.assert_array_equal(before.inputs, after.inputs)
     for column, (number, first) in enumerate(zip(streams.numbers.tolist(), at.tolist(), strict=True)):
@@ -80,46 +80,29 @@ def test_streams_restored_go_on_as_if_never_stopped() -> None:
     def windows(streams: Streams, count: int) -> list[np.ndarray]:
         found = []
         for _ in range(count):
-            (window, ahead), begun = streams.draw()
-            arrays = (window.inputs, window.targets, window.mask, begun, *([] if ahead is None else [ahead]))
-            found.append(np.concatenate([array.ravel() for array in arrays]))
+            window, begun = streams.draw()
+            found.append(np.concatenate([window.inputs.ravel(), window.targets.ravel(), window.mask.ravel(), begun]))
             streams.advance()
         return found
 
     first, second = Parity(heads=(2, 3)), Parity(heads=tuple(range(2, 12)))
     streams = Streams(first, size=6, steps=4, length=8, seed=1)
     windows(streams, 20)
-    streams.set_task(second, (12, 13))
+    streams.set_task(second)
     windows(streams, 7)
-    other = Streams(second, size=6, steps=4, length=8, seed=1, ahead=(12, 13))
+    other = Streams(second, size=6, steps=4, length=8, seed=1)
     other.restore(streams.state())
     np.testing.assert_array_equal(windows(streams, 80), windows(other, 80))
 
 
-def test_heads_ahead_are_asked_without_delaying_the_others() -> None:
-    """The first answer of the largest N counts in training as in any trial, though those ahead have none there yet."""
-    own, further = Parity(heads=(2, 3)), Parity(heads=(4, 5))
-    streams = Streams(own, size=3, steps=4, length=8, seed=3, ahead=(4, 5))
-    for _ in range(4):
-        (window, ahead), _ = streams.draw()
-        assert ahead is not None
-        for column, number in enumerate(streams.numbers.tolist()):
-            first = int(streams.at[column])
-            for task, heads, mask in ((own, slice(0, 2), window.mask), (further, slice(2, 4), ahead)):
-                whole = stream(task, number, 64)
-                np.testing.assert_array_equal(window.targets[:, column, heads], whole["targets"][first : first + 4])
-                np.testing.assert_array_equal(mask[:, column], whole["mask"][first : first + 4])
-        streams.advance()
-
-
 def test_a_stage_may_be_longer_than_the_streams_of_the_first() -> None:
     streams = Streams(Parity(heads=(2,)), size=6, steps=4, length=8, seed=1)
-    streams.set_task(Parity(heads=(2, 90)), (120,))
+    streams.set_task(Parity(heads=(2, 90)))
     for _ in range(60):
-        (window, _), _ = streams.draw()
+        window, _ = streams.draw()
         assert window.inputs.shape == (4, 6, 1)
         streams.advance()
-    assert streams.draw()[0].trials.mask.any()
+    assert streams.draw()[0].mask.any()
 
 
 def everything(seed: int = 0, cell: str = "leaky") -> tuple[Learner, MultiHead]:
