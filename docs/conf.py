@@ -37,6 +37,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(abc|argparse|collections|dataclasses|enum|pathlib|signal|typing)\..*|Path"),
     ("py:.*", r"(gymnasium|matplotlib|numpy|pandas|rich|sb3_contrib|stable_baselines3|torch)\..*"),
     ("py:.*", r"ArrayLike|Figure|NDArray"),
+    ("py:class", "optional"),  # in a docstring of torch that a class inherits
     ("py:.*", r"(baselines|memory_envs)\..*\.[A-Z]"),  # type variables
     ("py:.*", r"baselines\.ppo\.policy\.Evaluated"),  # a name for a tuple that Stable-Baselines3 asks for
 ]

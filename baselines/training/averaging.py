@@ -15,8 +15,8 @@ SHARE = 4
 class AveragedWeights:
     """The moving average of a network's weights.
 
-    After update k of a stage the average moves towards the weights by the share 1 / min(reach, 1 + k / ``SHARE``): it
-    follows the latest quarter of a young stage, and the last ``reach`` updates of an old one.
+    After k updates since the stage before the present one began, the average moves towards the weights by the share
+    1 / min(reach, 1 + k / ``SHARE``): it reaches back over a quarter of these updates, at most over ``reach``.
 
     Args:
         network: the network; its weights are read at every update.
@@ -36,13 +36,13 @@ class AveragedWeights:
         """Move towards the network's present weights.
 
         Args:
-            age: the updates since the stage began, 0 in its first.
+            age: the updates since the stage before began, 0 in its first.
         """
         averages, present = self._pairs
         torch._foreach_lerp_(averages, present, self.share(age))
 
     def share(self, age: int) -> float:
-        """By how much of the difference the average moves after this many updates of the stage."""
+        """By how much of the difference the average moves at this age."""
         return 1 / min(self.reach, 1 + age / SHARE)
 
     @contextmanager

@@ -6,7 +6,7 @@ Everything is checked before anything is written. Checks that need no network do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from baselines.cells import find_cell, make_cell
@@ -18,13 +18,17 @@ from baselines.training.curriculum import CURRICULA, Curriculum, MultiHead
 from baselines.training.recipes import Recipe
 from baselines.training.schedules import SCHEDULES, Weight, schedule
 from baselines.training.settings import RunSettings, blame_cell
-from memory_envs import Task
+from memory_envs import Task, sizes
 
 if TYPE_CHECKING:
     from baselines.cells import Cell
     from baselines.network import RecurrentNetwork
     from baselines.training.growth import Growth
     from baselines.training.losses import LossTerm
+
+CHAINED = 3
+"""The most steps between neighbouring heads at which each is learned from the one before in windows of 8 steps: with 3
+it is, with 6 the second head stays at chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +95,7 @@ class Settings(RunSettings):
         task = self._task(recipe.task_defaults)
         curriculum = self._curriculum(task)
         self._check_consistency()
-        self._check_streams(task, recipe)
+        self._check_streams(task, curriculum, recipe)
         return task, curriculum, recipe
 
     def plan(self) -> Plan:
@@ -104,6 +108,10 @@ class Settings(RunSettings):
         blame("tcr_on", losses.activity_reader, cell, self.tcr_on)
         if self.manifold:
             blame("manifold", losses.manifold_attractor, cell)
+        if plan.recipe.grow_to and plan.recipe.grow_at <= self.n_max:
+            from baselines.training.growth import check_growth
+
+            blame("grow_to", check_growth, cell, plan.new_cell(plan.recipe.grow_to), plan.task.num_inputs)
         return plan
 
     def has_more_steps_than(self, before: Settings) -> bool:
@@ -119,10 +127,28 @@ class Settings(RunSettings):
         if self.tcr_schedule == "constant" and self.tcr_updates is not None:
             raise SettingsError("tcr_updates", "tcr_updates must be left out with tcr_schedule constant")
 
-    @staticmethod
-    def _check_streams(task: Task, recipe: Recipe) -> None:
+    def _check_streams(self, task: Task, curriculum: Curriculum, recipe: Recipe) -> None:
         if recipe.heads_ahead and recipe.head_loss == "sum":
-            raise SettingsError("heads_ahead", "heads_ahead must be 0 with head_loss 'sum'")
+            raise SettingsError("heads_ahead", f"heads_ahead must be 0 with head_loss 'sum', got {recipe.heads_ahead}")
+        if recipe.heads_ahead and not isinstance(curriculum, MultiHead):
+            raise SettingsError(
+                "heads_ahead", f"heads_ahead must be 0 with curriculum {self.curriculum!r}, got {recipe.heads_ahead}"
+            )
+        if recipe.smoothing and task.real_valued:
+            raise SettingsError(
+                "smoothing",
+                f"smoothing must be 0 for {task.name}, which has no labels, got {recipe.smoothing:g}",
+            )
+        if recipe.averaged and not (recipe.sequential_test or recipe.test_batches):
+            raise SettingsError(
+                "averaged",
+                "averaged must be 0 without sequential_test or test_batches, since averaged weights are tested on "
+                f"fresh trials, got {recipe.averaged}",
+            )
+        if 0 < recipe.grow_to <= recipe.units:
+            raise SettingsError(
+                "grow_to", f"grow_to must be 0 or more than the {recipe.units} units at the start, got {recipe.grow_to}"
+            )
         if not recipe.stream_steps:
             return
         for name, value, needed in (("epochs", recipe.epochs, 1), ("supervision", recipe.supervision, "counted")):
@@ -136,23 +162,35 @@ class Settings(RunSettings):
                 f"{recipe.stream_steps}",
             )
         if task.scoring != "dense":
-            raise SettingsError("stream_steps", f"stream_steps must be 0 with scoring {task.scoring!r}")
+            raise SettingsError(
+                "stream_steps", f"stream_steps must be 0 with scoring {task.scoring!r}, got {recipe.stream_steps}"
+            )
+        if recipe.stream_steps == 1 and self.tcr:
+            raise SettingsError("stream_steps", "stream_steps must be 0 or at least 2 with tcr above 0, got 1")
+        last = curriculum.stage(task, curriculum.n_max)
+        length = max(8 * recipe.stream_steps, recipe.stream_length * (last.N + recipe.heads_ahead))
+        needed = 9.0 * length * recipe.batch_size * (last.num_heads + recipe.heads_ahead)
+        blame("stream_steps", sizes.check, needed, "streams", "make stream_steps, stream_length or batch_size smaller")
 
     @property
     def _streams_serve(self) -> bool:
         """Whether a recipe may train on streams: a network with several heads learns each from the one before, in a few
         steps; one with a single head does not (docs/decisions/0014-streams.md).
         """
-        several = issubclass(CURRICULA[self.curriculum], MultiHead)
-        return several and self.task_args.get("scoring", "dense") == "dense"
+        several = issubclass(CURRICULA[self.curriculum], MultiHead) and self.window != 1
+        chained = self.step <= CHAINED and (self.first_n or 1) <= 1 + CHAINED
+        return several and chained and self.task_args.get("scoring", "dense") == "dense"
 
     def _recipe(self) -> Recipe:
         name = self.recipe if self._streams_serve else recipes.WITHOUT_STREAMS.get(self.recipe, self.recipe)
-        recipe: Recipe = self._replaced(blame("recipe", recipes.find, name, self.task, self.cell))
+        found = blame("recipe", recipes.find, name, self.task, self.cell)
+        if "units" in self.overrides:  # who asks for a size does not ask for another one later
+            found = replace(found, grow_to=0)
+        recipe: Recipe = self._replaced(found)
         if (recipe.momentum > 0) < (recipe.optimizer == "nesterov") or (recipe.momentum and recipe.optimizer == "adam"):
             allowed = "0 with optimizer 'adam'" if recipe.momentum else "above 0 with optimizer 'nesterov'"
             raise SettingsError("momentum", f"momentum must be {allowed}, got {recipe.momentum:g}")
-        if recipe.test_every % recipe.epochs:
+        if recipe.test_every % recipe.epochs and not recipe.stream_steps:
             raise SettingsError(
                 "test_every",
                 f"test_every must be a multiple of epochs, {recipe.epochs}, so that each test has the same number of "

@@ -37,6 +37,7 @@ class _Optional(TypedDict, total=False):
     units: int
     ahead: list[int]
     check_due: int
+    average_began: int
 
 
 class LearnerState(_Optional):

@@ -27,6 +27,33 @@ class Growth:
     new_cell: Callable[[int], Cell]
 
 
+def check_growth(small: Cell, large: Cell, inputs: int) -> None:
+    """Refuse a cell that cannot grow, before training comes to where it should.
+
+    Args:
+        small: the cell.
+        large: a new cell of more units. Both are changed.
+        inputs: I.
+
+    Raises:
+        ValueError: the cell does not say how it grows, or its answers change with it.
+    """
+    generator = torch.Generator().manual_seed(0)
+    network = RecurrentNetwork(small, 2)
+    network.add_readout("0", generator)
+    shown = torch.rand(4, 2, inputs, generator=generator)
+    with torch.no_grad():
+        state = small.training_state(2, generator)
+        before = network(shown, ("0",), state).answers
+        larger = Enlargement(network, large)
+        after = network(shown, ("0",), larger.state(state, network.cell.training_state(2, generator))).answers
+    if not torch.allclose(before, after, rtol=1e-3, atol=1e-4):
+        raise ValueError(
+            "cell must keep its answers when it grows: they change by "
+            f"{float((after - before).abs().max()):.2g} (is all that it learns, and all that is drawn, a parameter?)"
+        )
+
+
 class Enlargement:
     """Where the numbers of a smaller network lie in a larger one.
 
@@ -41,6 +68,7 @@ class Enlargement:
 
     def __init__(self, network: RecurrentNetwork, cell: Cell) -> None:
         old = network.cell
+        cell.to(next(old.parameters()).device)
         self.before, self.after = old.output_size, cell.output_size
         self.axes = {f"cell.{name}": axes for name, axes in cell.unit_axes().items()}
         names = {f"cell.{name}" for name, _ in cell.named_parameters()}
@@ -50,7 +78,12 @@ class Enlargement:
             self.axes |= {f"readouts.{key}.weight": (0, 1), f"readouts.{key}.bias": (0,)}
         with torch.no_grad():
             for name, parameter in old.named_parameters():
-                new = cell.get_parameter(name)
+                new, axes = cell.get_parameter(name), self.axes[f"cell.{name}"]
+                if len(axes) != parameter.dim() or self._larger(parameter, axes) != list(new.shape):
+                    raise ValueError(
+                        f"cell must say how it grows: unit_axes() has {axes} for {name}, which is "
+                        f"{tuple(parameter.shape)} with {self.before} units and {tuple(new.shape)} with {self.after}"
+                    )
                 new.copy_(self.weights(f"cell.{name}", parameter, new))
         network.cell = cell.to(next(old.parameters()))
         for readout in network.readouts.values():
@@ -73,9 +106,7 @@ class Enlargement:
         axes = self.axes[name]
         if old.dim() != len(axes):
             return old
-        out = old.new_zeros(
-            [size // self.before * self.after if n else size for size, n in zip(old.shape, axes, strict=True)]
-        )
+        out = old.new_zeros(self._larger(old, axes))
         out[torch.meshgrid(*self._places(old, axes), indexing="ij")] = old
         return out
 
@@ -85,11 +116,15 @@ class Enlargement:
         out[:, self._places(old, (0, old.shape[1] // self.before))[1]] = old
         return out
 
+    def _larger(self, old: Tensor, axes: tuple[int, ...]) -> list[int]:
+        """The shape that a tensor grows to."""
+        return [n * self.after if n else size for size, n in zip(old.shape, axes, strict=True)]
+
     def _places(self, old: Tensor, axes: tuple[int, ...]) -> list[Tensor]:
         """For each axis of the small tensor, where its entries lie in the large one."""
         return [
-            torch.cat([torch.arange(self.before) + block * self.after for block in range(blocks)])
+            torch.cat([torch.arange(self.before, device=old.device) + block * self.after for block in range(blocks)])
             if blocks
-            else torch.arange(size)
+            else torch.arange(size, device=old.device)
             for size, blocks in zip(old.shape, axes, strict=True)
         ]

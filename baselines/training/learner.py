@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,7 +50,9 @@ class Report:
         solved: whether the stage is solved; the curriculum has then moved on.
         finished: whether the solved stage was the last one.
         diverged_at: the first update since the last test whose loss or gradient was not finite; None if all were.
-        passed: what a sequential test found, whose trials the scores are then from. None: the recipe has no such test.
+        passed: whether the stage is passed by a sequential test. None: the recipe has no such test.
+        tested: whether a sequential test was made: the scores are those of its fresh trials, by the averaged weights if
+            there are some. Otherwise they are those of the training trials or of the recipe's test batches.
     """
 
     update: int
@@ -65,6 +67,7 @@ class Report:
     finished: bool = False
     diverged_at: int | None = None
     passed: bool | None = None
+    tested: bool = False
 
 
 class Learner:
@@ -83,6 +86,7 @@ class Learner:
         weights: the weight of each term, by name. A missing weight is 1.
         growth: when the cell grows, and to what; None: never.
         new_terms: makes the loss terms for a cell that has grown. None: the terms do not depend on the cell.
+        ahead: further N whose heads are learned ahead of their stage, in the first stage.
 
     Raises:
         ValueError: the task has inactive heads.
@@ -117,7 +121,7 @@ class Learner:
         self.seed = seed
         self.terms = {"task": losses.task_loss(task)} if terms is None else dict(terms)
         self.weights = dict(weights or {})
-        self.update = self.steps = 0
+        self.update = self.steps = self._stage_began = 0
         self._drawn = 0
         self.optimizer = new_optimizer(network, recipe)
         self._begin_momentum(network)
@@ -156,6 +160,8 @@ class Learner:
         if self.recipe.stream_steps:
             self._set_streams()
         self._next: Trials | None = None
+        # The average reaches back into the stage before: else it would be the latest weights alone as a stage begins.
+        self._average_began = self._stage_began
         self._stage_began = self._check_due = self.update
         self._begin_test()
 
@@ -234,7 +240,7 @@ class Learner:
         norm = clip(self.optimizer, self.recipe.clip_norm)
         self.optimizer.step()
         if self.averaged is not None:
-            self.averaged.update(self.update - self._stage_began)
+            self.averaged.update(self.update - self._average_began)
         self.update += 1
         if self.streams is not None:
             self.streams.advance()
@@ -263,10 +269,12 @@ class Learner:
             threshold: the accuracy of a sequential test, where the recipe has one. None: without such a test.
         """
         count = self.recipe.test_batches
-        with torch.no_grad():
+        with self._tested_weights(), torch.no_grad():
             for index in range(self.update * count, (self.update + 1) * count):
                 self._score(*self._roll_out_test(index))
-        passed = self._check(threshold) if self.recipe.sequential_test and threshold is not None else None
+        sequential = self.recipe.sequential_test > 0 and threshold is not None
+        tested = sequential and self._is_promising(threshold or 0.0)
+        passed = (tested and self._pass(threshold or 0.0)) if sequential else None
         correct = self._sums["correct"].tolist()
         sums = {name: value.item() for name, value in self._sums.items() if name != "correct"}
         readings = {name: value.item() for name, value in self.network.cell.readings().items()}
@@ -281,23 +289,25 @@ class Learner:
             readings=readings,
             diverged_at=self.diverged_at(),
             passed=passed,
+            tested=tested,
         )
         self._begin_test()
         return report
 
-    def _check(self, threshold: float) -> bool:
-        """Whether the network passes the stage by a sequential test; the scores become those of the test's trials.
+    def _is_promising(self, threshold: float) -> bool:
+        """Whether a sequential test is worth its while.
 
-        A test takes as long as some updates. So it is made only where the training trials look promising, and after a
-        test that was failed not before the stage is older by ``PATIENCE``.
+        It takes as long as some updates. So it is made only where the training trials look promising, and after a test
+        that was failed not before the stage is older by ``PATIENCE``.
         """
-        sums = self._sums
-        latest = float(sums["correct"][-1]) / max(float(sums["counted"]), 1)
-        if self.update < self._check_due or latest < 1 - max(5 * (1 - threshold), 0.1):
-            return False
+        latest = float(self._sums["correct"][-1]) / max(float(self._sums["counted"]), 1)
+        return self.update >= self._check_due and latest >= 1 - max(5 * (1 - threshold), 0.1)
+
+    def _pass(self, threshold: float) -> bool:
+        """Whether the network passes the stage by a sequential test; the scores become those of the test's trials."""
         newest, mean = SequentialTest(threshold), SequentialTest(threshold)
         correct = counted = torch.zeros(())
-        with self.averaged.in_use() if self.averaged is not None else nullcontext(), torch.no_grad():
+        with self._tested_weights(), torch.no_grad():
             for index in range(self.recipe.sequential_test):
                 rollout, targets, mask = self._roll_out_test(self.update * self.recipe.sequential_test + index)
                 right = self.network.correct(rollout.answers, targets) & mask[..., None]
@@ -308,9 +318,13 @@ class Learner:
                 decided = [test for test in (newest, mean) if test.decided]
                 if len(decided) == 2 or any(not test.passed for test in decided):
                     break
-        sums["correct"], sums["counted"] = correct, counted
+        self._sums["correct"], self._sums["counted"] = correct, counted
         self._check_due = self.update + math.ceil(self.PATIENCE * (self.update - self._stage_began))
         return newest.passed and mean.passed
+
+    def _tested_weights(self) -> AbstractContextManager[None]:
+        """Within the block, the network has the weights that are tested and played: averaged ones, if there are."""
+        return nullcontext() if self.averaged is None else self.averaged.in_use()
 
     def diverged_at(self) -> int | None:
         """The first update since the last test whose loss or gradient was not finite, or None.
@@ -337,6 +351,7 @@ class Learner:
         }
         if self.averaged is not None:
             tensors |= {f"averaged.{name}": value for name, value in self.averaged.weights.items()}
+            plain["average_began"] = self._average_began
         if self.streams is not None:
             tensors["carried"] = self._carried
             plain["streams"] = self.streams.state()
@@ -385,6 +400,7 @@ class Learner:
         self._check_due = plain.get("check_due", 0)
         if self.averaged is not None:
             self.averaged.restore(_under("averaged.", tensors, device))
+            self._average_began = plain["average_began"]
         if self.streams is not None:
             self.streams.restore(plain["streams"])
             self._carried = tensors["carried"].to(device)

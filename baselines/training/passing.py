@@ -14,8 +14,11 @@ found too small now and then. ``tests/baselines/training/test_passing.py`` has t
 
 
 def bounds(threshold: float) -> tuple[float, float]:
-    """The accuracy that must not pass and the one that must: for a threshold of 0.98 they are 0.97 and 0.985."""
-    margin = min(1 - threshold, threshold) / 4
+    """The accuracy that must not pass and the one that must: for a threshold of 0.98 they are 0.97 and 0.985.
+
+    Where the threshold is above 0.5, which guessing one of two labels has, so are they.
+    """
+    margin = min(1 - threshold, threshold - 0.5 if threshold > 0.5 else threshold) / 4
     return threshold - 2 * margin, threshold + margin
 
 
@@ -50,6 +53,8 @@ class SequentialTest:
     @property
     def design_effect(self) -> float:
         """By how much correlation within trials multiplies the variance of the accuracy; at least 1."""
+        if len(self.answers) < 2:
+            return 1.0
         answers, right = np.array(self.answers, np.float64), np.array(self.right, np.float64)
         p = (right.sum() + 0.5) / (answers.sum() + 1)
         between = np.square(right - answers * self.accuracy).sum() * len(answers) / (len(answers) - 1)
@@ -65,7 +70,7 @@ class SequentialTest:
     @property
     def decided(self) -> bool:
         """Whether the evidence is enough to pass or to fail."""
-        return not -FAIL <= self.evidence <= PASS
+        return len(self.answers) > 1 and not -FAIL <= self.evidence <= PASS
 
     @property
     def passed(self) -> bool:

@@ -107,7 +107,7 @@ class Recipe:
         default=0,
         metadata={
             "help": "most updates over which a moving average of the weights reaches; the averaged network is the one "
-            "that is tested, played and analysed. 0: no average",
+            "that is tested on fresh trials, played and analysed. 0: no average",
             "range": (0, 1_000_000),
         },
     )
@@ -134,9 +134,9 @@ class Recipe:
     sequential_test: int = field(
         default=0,
         metadata={
-            "help": "most fresh batches, from their start, of a sequential test that decides whether a stage is solved "
-            "(it passes a network at the threshold plus a quarter of what is missing to 1 in 95 % of tests, and one at "
-            "the threshold less half of it in 5 %). 0: no such test",
+            "help": "most fresh batches, from their start, of a sequential test that decides if a stage is solved: "
+            "is the accuracy nearer to the threshold plus a quarter of what is missing to 1, or to the threshold less "
+            "half of it? 0: no such test",
             "range": (0, 1_000),
         },
     )

@@ -263,7 +263,8 @@ class TrainingRun(ResumableRun[Settings]):
             keys |= dict.fromkeys(head_keys(plan.curriculum.stage(plan.task, n)))
         readings = list(self.learner.network.cell.readings())
         columns = [
-            *("update", "steps", "N", "solved", "loss", *(f"loss_{name}" for name in self.learner.terms)),
+            *("update", "steps", "N", "solved", *(("tested",) if plan.recipe.sequential_test else ())),
+            *("loss", *(f"loss_{name}" for name in self.learner.terms)),
             *(f"weight_{name}" for name in self.moving_weights),
             "gradient_norm",
             *readings,
@@ -284,6 +285,7 @@ class TrainingRun(ResumableRun[Settings]):
             "steps": report.steps,
             "N": report.task.N,
             "solved": int(report.solved),
+            **({"tested": int(report.tested)} if self.plan.recipe.sequential_test else {}),
             "loss": report.loss,
             **{f"loss_{name}": value for name, value in report.losses.items()},
             **{f"weight_{name}": self.learner.weights[name](report.update - 1) for name in self.moving_weights},

@@ -82,8 +82,9 @@ class Shape:
 
 def differences(a: Shape, b: Shape) -> dict[str, float]:
     """By how much two shapes differ in each measure but ``points``; NaN where they cannot be compared."""
+    grown = a.space.shape[1] != b.space.shape[1]  # then the states are of another space
     return {
-        "subspace": float(principal_angles(a.space, b.space).mean()),
+        "subspace": math.nan if grown else float(principal_angles(a.space, b.space).mean()),
         "dimension": abs(math.log(b.ratio / a.ratio)) if a.ratio > 0 and b.ratio > 0 else math.nan,
         "distances": _moved(a, b),
         # Both exponents may be minus infinity: then nothing has changed.

@@ -409,7 +409,7 @@ def _flips(subject: Subject, play: _Played, generator: torch.Generator) -> tuple
 
     order = torch.randperm(play.states.shape[1], generator=generator).to(state.device)
     changed, control = change(known.held, FOLLOWED), change(known.held, 1, order)
-    heads, oldest = torch.tensor(play.heads), torch.arange(2, known.bits.shape[1])
+    heads, oldest = torch.tensor(play.heads), torch.arange(2, max(known.bits.shape[1], 2))
     asked = heads > oldest[:, None] + 2
     if known.held is known.bits or not asked.any():
         return changed, control, float("nan")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
-from baselines.cells import Cell, make_cell
+from baselines.cells import Cell, RateRNN, make_cell
+from baselines.core.settings import SettingsError
 from baselines.network import RecurrentNetwork
+from baselines.training.bptt_settings import Settings
 from baselines.training.growth import Enlargement
 
 CELLS = ["leaky", "gru", "lstm", "rate", "plrnn"]
@@ -58,3 +61,51 @@ def test_a_cell_that_does_not_say_how_it_grows_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr(cell, "unit_axes", dict)
     with pytest.raises(ValueError, match="cell must say how it grows"):
         Enlargement(network, cell)
+
+
+class NoAxes(RateRNN):
+    def unit_axes(self) -> dict[str, tuple[int, ...]]:
+        return {}
+
+
+class WrongAxes(RateRNN):
+    def unit_axes(self) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(super().unit_axes(), (1, 0)) | {"bias": (1,)}
+
+
+class Frozen(RateRNN):
+    """Part of what it computes with is drawn, but is no parameter."""
+
+    def __init__(self, input_size: int, units: int, *, generator: torch.Generator) -> None:
+        super().__init__(input_size, units, generator=generator)
+        self.register_buffer("drawn", torch.rand(units, generator=generator))
+
+    def step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        output, state = super().step(inputs + self.drawn.mean(), state)
+        return output, state
+
+    def unroll(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        return super().unroll(inputs + self.drawn.mean(), state)
+
+
+@pytest.mark.parametrize(
+    ("cell", "complaint"),
+    [
+        ("rate", "must say how it grows"),
+        (f"{__name__}:NoAxes", "must say how it grows"),
+        (f"{__name__}:WrongAxes", r"unit_axes\(\) has \(1, 0\) for "),
+        (f"{__name__}:Frozen", "must keep its answers when it grows"),
+    ],
+)
+def test_a_cell_that_cannot_grow_is_refused_before_training(cell: str, complaint: str) -> None:
+    asked = {"cell": cell, "cell_args": {"rank": 2} if cell == "rate" else {}, "n_max": 9}
+    growing = {"units": 8, "grow_to": 12, "grow_at": 9}
+    with pytest.raises(SettingsError, match=complaint) as caught:
+        Settings(**asked, overrides=growing).plan()
+    assert caught.value.name == "grow_to"
+    Settings(**asked, overrides=growing | {"grow_at": 10}).plan()  # it never comes to that
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_cell_of_ours_can_grow(name: str) -> None:
+    Settings(cell=name, n_max=9, overrides={"units": 8, "grow_to": 12, "grow_at": 9}).plan()

@@ -40,6 +40,27 @@ def test_the_bounds_lie_around_the_threshold() -> None:
     assert all(0 < low < threshold < high < 1 for threshold in (0.01, 0.3, 0.999) for low, high in [bounds(threshold)])
 
 
+def test_guessing_does_not_pass_a_low_threshold() -> None:
+    low, high = bounds(0.55)
+    assert 0.5 < low < 0.55 < high
+    generator = np.random.default_rng(0)
+    passed = 0
+    for _ in range(50):
+        test = SequentialTest(0.55)
+        while not test.decided:
+            test.add([10] * 64, generator.binomial(10, 0.5, 64).tolist())
+        passed += test.passed
+    assert passed <= 5
+
+
+def test_one_trial_decides_nothing() -> None:
+    test = SequentialTest(0.98)
+    test.add([1000], [1000])
+    assert not test.decided
+    test.add([1000], [1000])
+    assert test.decided
+
+
 def test_the_evidence_is_the_ratio_of_the_likelihoods() -> None:
     test = SequentialTest(0.98)
     test.add([1] * 100, [1] * 98 + [0, 0])

@@ -345,3 +345,66 @@ def test_what_streams_cannot_do_is_refused_with_a_way_out(overrides: dict[str, A
     with pytest.raises(SettingsError, match=f"{name} must be .* with stream_steps, got .*recipe trials"):
         Settings(overrides=overrides).parts()
     Settings(overrides=overrides, recipe="trials").parts()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"step": 6, "n_max": 14}, {"first_n": 8}, {"curriculum": "sliding-window", "window": 1, "shift": 1}],
+    ids=["far apart", "a late start", "one head in the window"],
+)
+def test_heads_that_do_not_lead_to_one_another_are_trained_on_whole_trials(asked: dict[str, Any]) -> None:
+    assert not Settings(**asked).parts()[2].stream_steps
+    assert Settings(step=3).parts()[2].stream_steps
+
+
+def test_a_size_that_is_asked_for_stays() -> None:
+    assert Settings(n_max=101).parts()[2].grow_to == 768
+    assert Settings(n_max=101, overrides={"units": 64}).parts()[2].grow_to == 0
+    assert Settings(n_max=101, overrides={"units": 64, "grow_to": 96}).parts()[2].grow_to == 96
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        (
+            {"overrides": {"units": 64, "grow_to": 64}},
+            "grow_to must be 0 or more than the 64 units at the start, got 64",
+        ),
+        ({"overrides": {"sequential_test": 0}}, "averaged must be 0 without sequential_test or test_batches.*got 50"),
+        (
+            {"task": "delayed-addition", "curriculum": "single-head", "overrides": {"smoothing": 0.1}},
+            "smoothing must be 0 for delayed-addition, which has no labels, got 0.1",
+        ),
+        (
+            {"curriculum": "single-head", "overrides": {"heads_ahead": 2}},
+            "heads_ahead must be 0 with curriculum 'single-head', got 2",
+        ),
+        ({"recipe": "paper", "overrides": {"heads_ahead": 2}}, "heads_ahead must be 0 with head_loss 'sum', got 2"),
+        (
+            {"tcr": 0.1, "overrides": {"stream_steps": 1}},
+            "stream_steps must be 0 or at least 2 with tcr above 0, got 1",
+        ),
+        ({"overrides": {"stream_steps": 1_000_000}}, "streams would need about .* make stream_steps, .* smaller"),
+        ({"overrides": {"epochs": 2}}, "epochs must be 1 with stream_steps, got 2"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(asked: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        Settings(**asked).parts()
+
+
+def test_averaged_weights_are_those_that_fresh_batches_test() -> None:
+    learner, _ = learner_of(overrides={"averaged": 20, "test_batches": 3, "units": 16, "batch_size": 8})
+    for _ in range(3):
+        learner.learn()
+    assert learner.averaged is not None
+    for value in learner.averaged.weights.values():
+        value.zero_()
+    # All answers are 0 then, and so are half of the right ones.
+    assert 0.3 < learner.test().scores["2"] < 0.7
+    learner.learn()
+    trials = [learner.practice.test_batch(index) for index in range(4 * 3, 5 * 3)]
+    zeros = sum(int(((trial.targets[..., 0] == 0) & trial.mask).sum()) for trial in trials)
+    for value in learner.averaged.weights.values():
+        value.zero_()
+    assert learner.test().scores["2"] == zeros / sum(int(trial.mask.sum()) for trial in trials)
