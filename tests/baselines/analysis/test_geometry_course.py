@@ -320,3 +320,19 @@ def test_states_that_grow_beyond_all_bounds_are_an_error_that_names_the_checkpoi
 
 def test_the_figure_of_a_course_draws_no_unstable_points_over_updates() -> None:
     assert not [columns for _, columns, *_ in figure._COURSES if "unstable" in columns]
+
+
+def test_a_run_whose_cell_grew_has_no_angle_between_the_two_spaces(tmp_path: Path) -> None:
+    asked = {"task": "parity", "cell": "leaky", "n_max": 3, "threshold": 0.6, "keep_every": 20, "recipe": "trials"}
+    trained(tmp_path / "run", overrides={"units": 12, "grow_to": 16, "grow_at": 3}, **asked)
+    subjects = load([tmp_path / "run"], "course")
+    sizes = [one.network.cell.output_size for one in subjects]
+    assert {12, 16} == set(sizes)
+    at = sizes.index(16)
+    shapes = [
+        restructuring.Shape(space=np.eye(3, size), ratio=1.0, pairs=(), distances=np.zeros(0), exponent=0.0)
+        for size in sizes[at - 1 : at + 1]
+    ]
+    changed, same = restructuring.differences(*shapes), restructuring.differences(shapes[0], shapes[0])
+    assert np.isnan(changed["subspace"])
+    assert (same["subspace"], changed["dimension"], changed["chaos"]) == (0, 0, 0)

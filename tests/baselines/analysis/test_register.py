@@ -269,3 +269,9 @@ def test_error_columns() -> None:
     assert np.isnan(columns["after_right"][[0, 2]]).all()
     after_wrong, after_right = passed_on(columns, 4)
     assert (after_wrong, after_right) == pytest.approx((1, 1 / 3))
+
+
+def test_the_least_n_has_no_older_bits() -> None:
+    task = Parity(heads=(1,))
+    subject = Subject(make_network(task, 8, seed=0).requires_grad_(False), task)
+    assert len(measured(subject)["register"]) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -76,6 +78,8 @@ class WrongAxes(RateRNN):
 class Frozen(RateRNN):
     """Part of what it computes with is drawn, but is no parameter."""
 
+    drawn: Tensor
+
     def __init__(self, input_size: int, units: int, *, generator: torch.Generator) -> None:
         super().__init__(input_size, units, generator=generator)
         self.register_buffer("drawn", torch.rand(units, generator=generator))
@@ -98,7 +102,7 @@ class Frozen(RateRNN):
     ],
 )
 def test_a_cell_that_cannot_grow_is_refused_before_training(cell: str, complaint: str) -> None:
-    asked = {"cell": cell, "cell_args": {"rank": 2} if cell == "rate" else {}, "n_max": 9}
+    asked: dict[str, Any] = {"cell": cell, "cell_args": {"rank": 2} if cell == "rate" else {}, "n_max": 9}
     growing = {"units": 8, "grow_to": 12, "grow_at": 9}
     with pytest.raises(SettingsError, match=complaint) as caught:
         Settings(**asked, overrides=growing).plan()
