@@ -169,8 +169,8 @@ class Settings(RunSettings):
             raise SettingsError("stream_steps", "stream_steps must be 0 or at least 2 with tcr above 0, got 1")
         last = curriculum.stage(task, curriculum.n_max)
         length = max(8 * recipe.stream_steps, recipe.stream_length * (last.N + recipe.heads_ahead))
-        needed = 9.0 * length * recipe.batch_size * (last.num_heads + recipe.heads_ahead)
-        blame("stream_steps", sizes.check, needed, "streams", "make stream_steps, stream_length or batch_size smaller")
+        size = 9.0 * length * recipe.batch_size * (last.num_heads + recipe.heads_ahead)
+        blame("stream_steps", sizes.check, size, "streams", "make stream_steps, stream_length or batch_size smaller")
 
     @property
     def _streams_serve(self) -> bool:
