@@ -92,6 +92,12 @@ class Learner:
         ValueError: the task has inactive heads.
     """
 
+    RUNAWAY = 1e3
+    """A stream has run away when its state's largest number is so many times as large as the median over the streams.
+
+    The activity of a network that answers well may grow without end after a rare sequence of bits. Such a stream
+    teaches once, and then counts no more until another one begins in its place.
+    """
     PATIENCE = 0.15
     """By which share of its age a stage must grow older after a test that it failed."""
 
@@ -100,7 +106,7 @@ class Learner:
     _tested: int
     """The number of updates since the last test."""
     _carried: Tensor
-    """The state (B, S) in which the next window of the streams begins."""
+    """The state (B, S) in which the next window of the streams begins; NaN in a stream that has run away."""
 
     def __init__(
         self,
@@ -230,9 +236,14 @@ class Learner:
             if self._begun.any():
                 begun = torch.from_numpy(self._begun[:, None]).to(state.device)
                 state = torch.where(begun, self._start(len(state), "state", self.update), state)
+            alive = ~state.isnan().any(1)
+            state = torch.where(alive[:, None], state, 0.0)
         heads = head_keys(self.trained)
         rollout, targets, mask = self._roll_out(trials, heads, state)
         rollout = replace(rollout, ahead=len(heads) - len(self.heads))
+        if self.streams is not None:
+            assert rollout.lengths is not None
+            rollout, mask = replace(rollout, lengths=rollout.lengths * alive), mask & alive
         weights = {name: self.weights[name](self.update) if name in self.weights else 1.0 for name in self.terms}
         loss, terms = losses.evaluate(self.terms, weights, rollout, targets, mask)
         self.optimizer.zero_grad()
@@ -244,7 +255,7 @@ class Learner:
         self.update += 1
         if self.streams is not None:
             self.streams.advance()
-            self._carried = rollout.states[-1].detach()
+            self._carried = self._alive(rollout.states[-1].detach(), alive)
         if self._fresh:  # the next update takes new trials
             self._next = None
         with torch.no_grad():
@@ -259,6 +270,12 @@ class Learner:
             for name, value in terms.items():
                 self._add(f"loss_{name}", value)
         self._tested += 1
+
+    def _alive(self, states: Tensor, alive: Tensor) -> Tensor:
+        """The states (B, S) after a window, NaN in streams that have run away now or (``alive``, (B,)) before."""
+        size = states.abs().amax(1)
+        alive = alive & (size <= self.RUNAWAY * size.nanmedian())
+        return torch.where(alive[:, None], states, torch.nan)
 
     def test(self, threshold: float | None = None) -> Report:
         """Report accuracy, on fresh batches or on the training batches since the last test, and begin the next test.

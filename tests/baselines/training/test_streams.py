@@ -237,3 +237,45 @@ def planned(**changes: Any) -> Learner:
     network = plan.new_network()
     terms, weights = plan.terms(network.cell)
     return Learner(network, plan.curriculum.first(plan.task), plan.recipe, seed=0, terms=terms, weights=weights)
+
+
+def test_a_stream_that_runs_away_counts_no_more_until_the_next_begins() -> None:
+    settings = Settings(n_max=4, overrides={"units": 16, "batch_size": 8, "stream_steps": 4, "stream_length": 4})
+    plan = settings.plan()
+    learner = Learner(plan.new_network(), plan.curriculum.first(plan.task), plan.recipe, seed=0)
+    learner.learn()
+    learner.test()
+    assert learner.streams is not None
+    victim = int(learner.streams.ends.argmax())
+    learner._carried[victim] = 1e9
+    learner.learn()  # it teaches once more
+    counted = int(learner._sums["counted"])
+    assert learner._carried[victim].isnan().all()
+    assert not learner._carried.isnan().any(1)[[i for i in range(8) if i != victim]].any()
+    number = learner.streams.numbers[victim]
+    while learner.streams.numbers[victim] == number:
+        before, mask = int(learner._sums["counted"]), learner.draw().mask
+        learner.learn()
+        # The accuracy is that of the other streams.
+        assert int(learner._sums["counted"]) - before == mask.sum() - mask[:, victim].sum()
+        assert learner._sums["loss"].isfinite()
+    learner.learn()
+    assert counted > 0
+    assert learner._carried.isfinite().all()
+    assert learner.diverged_at() is None
+
+
+def test_a_stream_that_has_run_away_is_still_so_in_a_run_resumed() -> None:
+    def made() -> Learner:
+        overrides = {"units": 16, "batch_size": 8, "stream_steps": 4}
+        plan = Settings(n_max=4, overrides=overrides).plan()
+        return Learner(plan.new_network(), plan.curriculum.first(plan.task), plan.recipe, seed=0)
+
+    learner, other = made(), made()
+    learner.learn()
+    learner._carried[3] = torch.nan
+    other.restore(*learner.state())
+    for one in (learner, other):
+        for _ in range(6):
+            one.learn()
+    assert all(torch.equal(a, b) for a, b in zip(learner.network.parameters(), other.network.parameters(), strict=True))
