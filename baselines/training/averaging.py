@@ -8,15 +8,17 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-SHARE = 4
-"""After k updates of a stage the average reaches over about k / ``SHARE`` of them, up to the longest reach."""
+SHARE, LEAST = 4, 5
+"""After k updates of a stage the average reaches over about k / ``SHARE`` of them, at least over ``LEAST``: so the
+average of a stage that has just begun is not that of its latest weights alone."""
 
 
 class AveragedWeights:
     """The moving average of a network's weights.
 
-    After k updates since the stage before the present one began, the average moves towards the weights by the share
-    1 / min(reach, 1 + k / ``SHARE``): it reaches back over a quarter of these updates, at most over ``reach``.
+    After update k of a stage the average moves towards the weights by the share 1 / r, where r is 1 + k / ``SHARE``, but
+    at least ``LEAST`` and at most ``reach``: it follows the latest quarter of a young stage, and the last ``reach``
+    updates of an old one.
 
     Args:
         network: the network; its weights are read at every update.
@@ -36,14 +38,14 @@ class AveragedWeights:
         """Move towards the network's present weights.
 
         Args:
-            age: the updates since the stage before began, 0 in its first.
+            age: the updates since the stage began, 0 in its first.
         """
         averages, present = self._pairs
         torch._foreach_lerp_(averages, present, self.share(age))
 
     def share(self, age: int) -> float:
-        """By how much of the difference the average moves at this age."""
-        return 1 / min(self.reach, 1 + age / SHARE)
+        """By how much of the difference the average moves after this many updates of the stage."""
+        return 1 / min(self.reach, max(LEAST, 1 + age / SHARE))
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

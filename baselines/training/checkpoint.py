@@ -37,7 +37,6 @@ class _Optional(TypedDict, total=False):
     units: int
     ahead: list[int]
     check_due: int
-    average_began: int
 
 
 class LearnerState(_Optional):

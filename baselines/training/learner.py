@@ -127,7 +127,7 @@ class Learner:
         self.seed = seed
         self.terms = {"task": losses.task_loss(task)} if terms is None else dict(terms)
         self.weights = dict(weights or {})
-        self.update = self.steps = self._stage_began = 0
+        self.update = self.steps = 0
         self._drawn = 0
         self.optimizer = new_optimizer(network, recipe)
         self._begin_momentum(network)
@@ -166,8 +166,6 @@ class Learner:
         if self.recipe.stream_steps:
             self._set_streams()
         self._next: Trials | None = None
-        # The average reaches back into the stage before: else it would be the latest weights alone as a stage begins.
-        self._average_began = self._stage_began
         self._stage_began = self._check_due = self.update
         self._begin_test()
 
@@ -251,7 +249,7 @@ class Learner:
         norm = clip(self.optimizer, self.recipe.clip_norm)
         self.optimizer.step()
         if self.averaged is not None:
-            self.averaged.update(self.update - self._average_began)
+            self.averaged.update(self.update - self._stage_began)
         self.update += 1
         if self.streams is not None:
             self.streams.advance()
@@ -368,7 +366,6 @@ class Learner:
         }
         if self.averaged is not None:
             tensors |= {f"averaged.{name}": value for name, value in self.averaged.weights.items()}
-            plain["average_began"] = self._average_began
         if self.streams is not None:
             tensors["carried"] = self._carried
             plain["streams"] = self.streams.state()
@@ -417,7 +414,6 @@ class Learner:
         self._check_due = plain.get("check_due", 0)
         if self.averaged is not None:
             self.averaged.restore(_under("averaged.", tensors, device))
-            self._average_began = plain["average_began"]
         if self.streams is not None:
             self.streams.restore(plain["streams"])
             self._carried = tensors["carried"].to(device)

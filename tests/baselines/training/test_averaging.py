@@ -11,15 +11,16 @@ from baselines.training.averaging import AveragedWeights
 
 def test_it_is_the_mean_over_its_reach() -> None:
     network = nn.Linear(1, 1)
-    averaged, expected = AveragedWeights(network, reach=3), network.weight.item()
-    for age in range(30):
+    averaged, expected = AveragedWeights(network, reach=8), network.weight.item()
+    for age in range(60):
         with torch.no_grad():
             network.weight.fill_(age)
         averaged.update(age)
-        expected += (age - expected) / min(3, 1 + age / 4)
+        expected += (age - expected) / min(8, max(5, 1 + age / 4))
     assert float(averaged.weights["weight"]) == pytest.approx(expected)
-    assert averaged.share(0) == 1  # a stage begins with the weights as they are
-    assert averaged.share(30) == pytest.approx(1 / 3)
+    # A stage begins with the average of a few updates, and never has the latest weights alone.
+    assert [averaged.share(age) for age in (0, 16, 24, 60)] == pytest.approx([1 / 5, 1 / 5, 1 / 7, 1 / 8])
+    assert AveragedWeights(network, reach=3).share(0) == pytest.approx(1 / 3)
 
 
 def test_it_is_used_within_the_block_only() -> None:
