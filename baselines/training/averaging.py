@@ -16,7 +16,7 @@ average of a stage that has just begun is not that of its latest weights alone."
 class AveragedWeights:
     """The moving average of a network's weights.
 
-    After update k of a stage the average moves towards the weights by the share 1 / r, where r is 1 + k / ``SHARE``, but
+    After update k of a stage the average moves towards the weights by the share 1 / r, r = 1 + k / ``SHARE``, but
     at least ``LEAST`` and at most ``reach``: it follows the latest quarter of a young stage, and the last ``reach``
     updates of an old one.
 
