@@ -17,6 +17,7 @@ _OURS = {
     "last_head": 0.1,
     "heads_ahead": 2,
     "averaged": 50,
+    "sequential_test": 20,
     "learning_rate": 3e-3,
     "decay_from": 20,
     "clip_norm": 0.03,

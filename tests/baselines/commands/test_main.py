@@ -80,7 +80,7 @@ BAD = [
     ("--budget 0", "--budget: budget must be a finite number above 0, got 0.0"),
     ("--steps 0", "--steps: steps must be an integer from 1 to 1000000000000, got 0"),
     ("--steps 2.5", "--steps: must be an integer, got '2.5'"),
-    ("--epochs 2", "--test-every: test_every must be a multiple of epochs, 2, .* got 5"),
+    ("--recipe trials --epochs 2", "--test-every: test_every must be a multiple of epochs, 2, .* got 5"),
     ("--budget soon", "--budget: must be a number, got 'soon'"),
     ("--episodes 1", "--episodes: episodes must be an integer from 2 to 100000, got 1"),
     ("--device tpu", "--device: device must be cpu, cuda or cuda:<number>, got 'tpu'"),

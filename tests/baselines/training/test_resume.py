@@ -446,7 +446,8 @@ def test_a_disk_that_is_really_full_leaves_a_run_that_goes_on(tmp_path: Path, st
         "from baselines.commands.main import main; from baselines.training.run import TrainingRun\n"
         "TrainingRun.SAVE_SECONDS, TrainingRun.SAVE_SHARE = 0.0, 1e9; sys.exit(main(sys.argv[1:]))"
     )
-    command = ["train", "--out", str(tmp_path / "run"), "--n-max", "4", "--units", "48", "--batch-size", "32"]
+    command = ["train", "--out", str(tmp_path / "run"), "--recipe", "trials", "--n-max", "4"]
+    command += ["--units", "48", "--batch-size", "32"]
     done = subprocess.run(
         [sys.executable, "-c", code, *command], env=ENVIRONMENT, capture_output=True, text=True, timeout=120
     )
