@@ -149,7 +149,7 @@ class Learner:
             raise ValueError(f"task must have all of its heads active, got {task}")
         self.task, self.heads = task, head_keys(task)
         # All heads count from the first step on at which the largest N ahead has an answer. So the first answers of the
-        # newest head after a start are not trained; training them made the stages after N = 50 slower, twice of twice.
+        # newest head after a start are not trained; with them both networks that were tried were slower from N = 50 on.
         self.trained = task.replace(heads=(*(task.heads or ()), *ahead)) if ahead else task
         self.practice = Practice(task, self.recipe, self.seed)
         self.training_practice = Practice(self.trained, self.recipe, self.seed)
